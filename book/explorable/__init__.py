@@ -1,0 +1,31 @@
+"""Figures with sliders that stay alive on a static page.
+
+Write a Matplotlib figure and a function that updates its artists and returns
+them, as for ``matplotlib.animation.FuncAnimation(blit=True)``, and pass both
+to `explore` with one ipywidgets control per parameter of the function:
+
+    fig, ax = plt.subplots()
+    curve, = ax.plot(x, np.sin(x))
+
+    def update(frequency):
+        curve.set_ydata(np.sin(frequency * x))
+        return curve,
+
+    explore(fig, update, frequency=FloatSlider(min=1, max=5, step=0.5, value=1),
+            id="fig-sine", alt="A sine wave.", caption="A sine wave.")
+
+The result has three lives:
+
+* **live**: in a notebook the ipywidgets drive ``update`` in the kernel;
+* **recorded**: while a book is built (add ``explorable.sphinx_ext`` to its
+  Sphinx extensions) ``update`` is run at every combination of control values,
+  and the page replays what changed, with no kernel and no network;
+* **still**: a PNG of the first state, for viewers that show neither.
+
+Black and white in a figure stand for the text and background colours of the
+page, so that a recorded figure follows the page into dark mode.
+"""
+
+from explorable.figure import Explorable, explore
+
+__all__ = ["Explorable", "explore"]

@@ -1,0 +1,151 @@
+"""`explore`: one figure, one update function, three lives."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import os
+import re
+from typing import Any, Callable
+
+import ipywidgets
+import matplotlib.pyplot as plt
+
+from explorable.controls import Control, Grid, make_control
+from explorable.recorder import artists_of, describe, freeze_layout, record
+from explorable.svg import caption_html, figure_html
+
+RECORD = "EXPLORABLE_RECORD"
+_DPI = 144  # of PNGs: two pixels a point, sharp on a phone and a laptop
+
+
+def explore(fig, update: Callable | None = None, /, *, id: str, alt: str, caption: str, **controls) -> "Explorable":
+    """Put a figure under the reader's hand.
+
+    Parameters
+    ----------
+    fig : `matplotlib.figure.Figure`. It is closed in pyplot, so that the
+        notebook does not show it a second time.
+    update : called with one keyword argument per control; changes artists of
+        `fig` and returns them all. None for a figure without controls.
+    id : the figure's name on the page: a letter, then letters, digits, dashes.
+    alt : what is plotted, for readers who cannot see it.
+    caption : shown under the figure; ``$…$`` is typeset.
+    **controls : one ipywidget for each parameter of `update`: FloatSlider,
+        FloatLogSlider, IntSlider, SelectionSlider, Dropdown, ToggleButtons or
+        Checkbox. Their own values make the first state.
+
+    Raises
+    ------
+    TypeError : an unsupported control; parameters of `update` that do not
+        match the controls; an `update` that does not return artists.
+    ValueError : a malformed `id`, empty `alt` or `caption`, a control whose
+        value is off its own grid, or more than 20,000 states.
+    RuntimeError : while recording only: `update` failed or changed something
+        that it does not return; the message names the state.
+    """
+    if not isinstance(id, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", id):
+        raise ValueError(f"id is {id!r}; wanted a letter followed by letters, digits and dashes")
+    for name, text in (("alt", alt), ("caption", caption)):
+        if not isinstance(text, str) or not text.strip():
+            raise ValueError(f"{name} is {text!r}; wanted a sentence")
+    _match(update, controls)
+    grid = Grid([make_control(name, widget) for name, widget in controls.items()])
+    plt.close(fig)
+    return Explorable(fig, update or (lambda: []), grid, id, alt, caption)
+
+
+def _match(update, controls) -> None:
+    if update is None:
+        if controls:
+            raise TypeError(f"update is None, but there are controls: {', '.join(controls)}")
+        return
+    parameters = inspect.signature(update).parameters
+    named = [n for n, p in parameters.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    if len(named) < len(parameters):
+        raise TypeError("update takes *args, **kwargs or positional-only parameters; wanted one named parameter a control")
+    missing = [name for name in named if name not in controls]
+    extra = [name for name in controls if name not in named]
+    if missing or extra:
+        raise TypeError(
+            "the parameters of update and the controls differ: "
+            f"parameters without a control: {', '.join(missing) or 'none'}; "
+            f"controls without a parameter: {', '.join(extra) or 'none'}"
+        )
+
+
+class Explorable:
+    """A figure with controls; display it as the last line of a cell. Made by `explore`."""
+
+    def __init__(self, fig, update: Callable, grid: Grid, id: str, alt: str, caption: str):
+        self.fig, self.update, self.grid = fig, update, grid
+        self.id, self.alt, self.caption = id, alt, caption
+        self.show(self._values())
+        freeze_layout(fig)
+        self._html = self._record() if os.environ.get(RECORD) else None
+        self._widget = None
+
+    def __repr__(self) -> str:
+        controls = len(self.grid.controls)
+        if not controls:
+            return f"<Explorable {self.id}: still>"
+        return f"<Explorable {self.id}: {controls} control{'s' * (controls > 1)}, {self.grid.size:,} states>"
+
+    def show(self, state: dict) -> None:
+        """Run ``update`` for one state of the controls."""
+        artists_of(self.update(**state))
+
+    def png(self) -> bytes:
+        """The figure as it is now, at 144 dpi."""
+        buffer = io.BytesIO()
+        self.fig.savefig(buffer, format="png", dpi=_DPI, pil_kwargs={"compress_level": 1})
+        return buffer.getvalue()
+
+    def _values(self) -> dict:
+        return {control.name: control.values[control.initial] for control in self.grid.controls}
+
+    def _record(self) -> str:
+        recording, artists, clips = record(self.fig, self.update, self.grid, self.id)
+        self.show(self._values())
+        return figure_html(self.fig, artists, recording, clips, self.grid, self.id, self.alt, self.caption)
+
+    def _live(self) -> ipywidgets.Widget:
+        picture = ipywidgets.Image(value=self.png(), format="png", tooltip=self.alt)
+        picture.layout = ipywidgets.Layout(width=f"{self.fig.get_size_inches()[0] * 110:.0f}px", max_width="100%")
+        message = ipywidgets.HTML()
+        widgets = {control.name: control.widget for control in self.grid.controls}
+
+        def redraw(_):
+            state = {name: widget.value for name, widget in widgets.items()}
+            try:
+                self.show(state)
+                picture.value = self.png()
+                message.value = ""
+            except Exception as error:
+                message.value = f"<b>update raised {type(error).__name__} at {describe(state)}: {error}</b>"
+                raise
+
+        for control in self.grid.controls:
+            _make_wide(control)
+            control.widget.observe(redraw, names="value")
+        caption = ipywidgets.HTMLMath(caption_html(self.caption))
+        return ipywidgets.VBox([picture, *widgets.values(), message, caption])
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict:
+        bundle = {"text/plain": repr(self), "image/png": self.png()}
+        if self._html is not None:
+            bundle["text/html"] = self._html
+        elif self.grid.controls:
+            if self._widget is None:
+                self._widget = self._live()
+            bundle |= self._widget._repr_mimebundle_()
+            bundle["text/plain"] = repr(self)
+        return bundle
+
+
+def _make_wide(control: Control) -> None:
+    """Room for the whole description, which ipywidgets cuts off at 80 pixels."""
+    control.widget.description = control.description
+    control.widget.style.description_width = "initial"
+    if not isinstance(control.widget, (ipywidgets.ToggleButtons, ipywidgets.Checkbox)):
+        control.widget.layout.width = "min(100%, 28em)"

@@ -1,0 +1,329 @@
+"""What Matplotlib draws, as marks: paths, stamps, texts and images in SVG points.
+
+`MarkRenderer` is a Matplotlib renderer that keeps what an artist asks it to
+draw instead of drawing it. Coordinates are SVG user units: points (1/72 inch),
+y downwards.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import itertools
+import re
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.backend_bases import RendererBase
+from matplotlib.colors import rgb2hex
+from matplotlib.path import Path
+from matplotlib.transforms import Affine2D, Bbox
+from PIL import Image
+
+_MARGIN = 10  # points kept beyond what is visible, so that no line end shows
+_FURTHEST = 3000  # points; recorded coordinates are 16-bit tenths of a point
+_LETTERS = {Path.MOVETO: "M", Path.LINETO: "L", Path.CURVE3: "Q", Path.CURVE4: "C", Path.CLOSEPOLY: "Z"}
+_VERTICES_PER_LETTER = {"M": 1, "L": 1, "Q": 2, "C": 3, "Z": 0}
+_IMAGE_SCALE = 2  # pixels a point
+
+
+class Mark(NamedTuple):
+    """One thing drawn.
+
+    Attributes
+    ----------
+    tag : "path", "text" or "image", the SVG element that shows it.
+    style : its CSS declarations.
+    body : for a path, "codes:" and the run-length coded path commands, or
+        "stamp:" and a relative path to put down at each point; for a text,
+        its rotation in degrees, a colon and the text; for an image, its width
+        and height, a colon and its PNG as base64.
+    points : (n, 2) array, SVG points.
+    """
+
+    tag: str
+    style: str
+    body: str
+    points: np.ndarray
+
+
+class MarkRenderer(RendererBase):
+    """Collects marks for a canvas of `width` by `height` points (72 dpi).
+
+    Parameters
+    ----------
+    clip_prefix : start of the ids given to clip paths; `clips` maps the SVG
+        content of each to its id.
+    strict : whether to raise NotImplementedError when an artist draws what a
+        recording cannot hold (hatches, sketches, gouraud shading, meshes, TeX),
+        or to leave that out.
+    """
+
+    def __init__(self, width: float, height: float, clip_prefix: str = "clip", strict: bool = True):
+        super().__init__()
+        self.width, self.height = width, height
+        self.clip_prefix, self.strict = clip_prefix, strict
+        self.marks: list[Mark] = []
+        self.clips: dict[str, str] = {}
+
+    def take(self, artist) -> list[Mark]:
+        """The marks of one artist."""
+        self.marks = []
+        artist.draw(self)
+        return self.marks
+
+    # What Matplotlib asks of a renderer ------------------------------------
+
+    def get_canvas_width_height(self):
+        return self.width, self.height
+
+    def get_image_magnification(self):
+        return _IMAGE_SCALE
+
+    def option_image_nocomposite(self):
+        return True
+
+    def draw_path(self, gc, path, transform, rgbFace=None):
+        self._add_path(path, transform, self._style(gc, rgbFace), self._window(gc), rgbFace is not None)
+
+    def draw_markers(self, gc, marker_path, marker_trans, path, trans, rgbFace=None):
+        points = (trans + self._flip).transform(path.vertices)
+        self._add_stamp(marker_path.transformed(marker_trans), points, self._style(gc, rgbFace), self._window(gc))
+
+    def draw_path_collection(self, gc, master_transform, paths, all_transforms, offsets, offset_trans,
+                             facecolors, edgecolors, linewidths, linestyles, antialiaseds, urls,
+                             offset_position, *, hatchcolors=None):
+        shapes = list(self._iter_collection_raw_paths(master_transform, paths, all_transforms))
+        window = self._window(gc)
+        drawn = [
+            ((shape, self._style(gc0, face), face is not None), (x, y))
+            for x, y, shape, gc0, face in self._iter_collection(
+                gc, range(len(shapes)), offsets, offset_trans, facecolors, edgecolors, linewidths,
+                linestyles, antialiaseds, urls, offset_position, hatchcolors=[] if hatchcolors is None else hatchcolors)
+        ]
+        for (shape, style, filled), group in itertools.groupby(drawn, key=lambda item: item[0]):
+            path, transform = shapes[shape]
+            moves = np.array([move for _, move in group])
+            if moves.any():
+                self._add_stamp(path.transformed(transform), self._flip.transform(moves), style, window)
+            else:
+                self._add_path(path, transform, style, window, filled)
+
+    def draw_text(self, gc, x, y, s, prop, angle, ismath=False, mtext=None):
+        if ismath == "TeX":
+            return self._refuse("text.usetex=True cannot be recorded; use mathtext ($…$) instead")
+        if ismath:
+            return self._draw_formula(gc, x, y, s, prop, angle)
+        anchor = mtext.get_horizontalalignment() if mtext is not None else "left"
+        width, _, _ = self.get_text_width_height_descent(s, prop, ismath)
+        along = {"left": 0.0, "center": 0.5, "right": 1.0}[anchor] * width
+        radians = np.deg2rad(angle)
+        point = (x + along * np.cos(radians), y - along * np.sin(radians))
+        style = [self._clip(gc), *_paint(gc.get_rgb(), "fill", gc.get_rgb()[3])]
+        style.append(f"font-size:{prop.get_size_in_points():.4g}px")
+        if prop.get_weight() not in ("normal", "regular", 400):
+            style.append(f"font-weight:{prop.get_weight()}")
+        if prop.get_style() != "normal":
+            style.append(f"font-style:{prop.get_style()}")
+        if anchor != "left":
+            style.append("text-anchor:" + {"center": "middle", "right": "end"}[anchor])
+        css = ";".join(filter(None, style))
+        self.marks.append(Mark("text", css, f"{-angle % 360:.4g}:{s}", np.array([point])))
+
+    def draw_tex(self, gc, x, y, s, prop, angle, *, mtext=None):
+        self.draw_text(gc, x, y, s, prop, angle, ismath="TeX", mtext=mtext)
+
+    def draw_image(self, gc, x, y, im, transform=None):
+        if not im.size:
+            return
+        height, width = np.array(im.shape[:2]) / _IMAGE_SCALE
+        buffer = io.BytesIO()
+        Image.fromarray(im[::-1]).save(buffer, format="png", optimize=True)
+        data = base64.b64encode(buffer.getvalue()).decode("ascii")
+        style = [self._clip(gc)]
+        if gc.get_alpha() != 1:
+            style.append(f"opacity:{gc.get_alpha():.4g}")
+        top_left = np.array([(x, self.height - y - height)])
+        self.marks.append(Mark("image", ";".join(filter(None, style)), f"{width:.4g},{height:.4g}:{data}", top_left))
+
+    def draw_gouraud_triangles(self, gc, triangles_array, colors_array, transform):
+        self._refuse("gouraud shading cannot be recorded; use shading='nearest' or an image")
+
+    def draw_quad_mesh(self, *args, **kwargs):
+        self._refuse("a QuadMesh (pcolormesh) cannot be recorded; use imshow instead")
+
+    # How the marks are made -------------------------------------------------
+
+    def _refuse(self, why: str) -> None:
+        if self.strict:
+            raise NotImplementedError(why)
+
+    @property
+    def _flip(self):
+        return Affine2D().scale(1, -1).translate(0, self.height)
+
+    def _draw_formula(self, gc, x, y, s, prop, angle):
+        """Mathtext: its outline, put down at the point (x, y)."""
+        vertices, codes = self._text2path.get_text_path(prop, s, ismath=True)
+        scale = prop.get_size_in_points() / self._text2path.FONT_SCALE
+        outline = Path(vertices, codes).transformed(Affine2D().scale(scale).rotate_deg(angle))
+        gc.set_linewidth(0.0)
+        self._add_stamp(outline, np.array([(x, y)]), self._style(gc, gc.get_rgb()), self._window(gc))
+
+    def _add_path(self, path, transform, style, window, filled):
+        path = _visible_part(path, transform + self._flip, window, filled)
+        if len(path.vertices):
+            body, points = _commands(path)
+            self.marks.append(Mark("path", style, "codes:" + body, points))
+
+    def _add_stamp(self, shape, points, style, window):
+        points = points[np.isfinite(points).all(axis=1)]
+        low, high = window.get_points()
+        points = points[((points >= low) & (points <= high)).all(axis=1)]
+        if len(points):
+            self.marks.append(Mark("path", style, "stamp:" + _relative_path(shape), points))
+
+    def _window(self, gc):
+        """What can be seen of a path, with a margin: the clip rectangle or the canvas."""
+        bounds = gc.get_clip_rectangle()
+        if bounds is None:
+            x0, y0, x1, y1 = 0, 0, self.width, self.height
+        else:
+            x0, y0, x1, y1 = bounds.x0, self.height - bounds.y1, bounds.x1, self.height - bounds.y0
+        return Bbox([[x0 - _MARGIN, y0 - _MARGIN], [x1 + _MARGIN, y1 + _MARGIN]])
+
+    def _clip(self, gc):
+        path, transform = gc.get_clip_path()
+        rectangle = gc.get_clip_rectangle()
+        if path is not None:
+            body, points = _commands(path.transformed(transform + self._flip))
+            content = f'<path d="{path_data(body, points)}"/>'
+        elif rectangle is not None:
+            x, y, w, h = rectangle.bounds
+            content = f'<rect x="{x:.4f}" y="{self.height - y - h:.4f}" width="{w:.4f}" height="{h:.4f}"/>'
+        else:
+            return ""
+        name = self.clips.setdefault(content, f"{self.clip_prefix}{len(self.clips)}")
+        return f"clip-path:url(#{name})"
+
+    def _style(self, gc, rgbFace):
+        """CSS for a path, as Matplotlib's own SVG backend writes it."""
+        if gc.get_hatch() is not None:
+            self._refuse("a hatch cannot be recorded; use a colour or an edge instead")
+        if gc.get_sketch_params() is not None:
+            self._refuse("sketch parameters (xkcd style) cannot be recorded")
+        forced = gc.get_alpha() if gc.get_forced_alpha() else None
+        style = [self._clip(gc)]
+        if rgbFace is None:
+            style.append("fill:none")
+        else:
+            style += _paint(rgbFace, "fill", forced if forced is not None else _alpha(rgbFace))
+        if gc.get_linewidth():
+            rgb = gc.get_rgb()
+            style += _paint(rgb, "stroke", forced if forced is not None else _alpha(rgb))
+            style.append(f"stroke-width:{gc.get_linewidth():.4g}")
+            style.append(f"stroke-linejoin:{gc.get_joinstyle()}")
+            style.append("stroke-linecap:" + {"projecting": "square"}.get(gc.get_capstyle(), gc.get_capstyle()))
+            offset, dashes = gc.get_dashes()
+            if dashes is not None:
+                style.append("stroke-dasharray:" + ",".join(f"{dash:.4g}" for dash in dashes))
+                if offset:
+                    style.append(f"stroke-dashoffset:{float(offset):.4g}")
+        return ";".join(filter(None, style))
+
+
+def _visible_part(path, transform, window, filled) -> Path:
+    """The path in SVG points, without gaps, cut where it runs far out of sight."""
+    curved = path.codes is not None and np.isin(path.codes, (Path.CURVE3, Path.CURVE4)).any()
+    cut = not (filled or curved)
+    path = path.cleaned(transform, remove_nans=True, clip=tuple(window.extents) if cut else None,
+                        simplify=False, curves=True, sketch=None)
+    path = Path(path.vertices[:-1], path.codes[:-1])  # cleaned() ends with STOP
+    if not cut and len(path.vertices) and np.abs(path.vertices).max() > _FURTHEST:
+        if curved:
+            raise NotImplementedError("a curved path reaches far outside the figure; keep it inside the axes")
+        path = _closed_where_it_began(path).clip_to_bbox(window)
+    return path
+
+
+def _closed_where_it_began(path) -> Path:
+    """Give CLOSEPOLY the vertex it returns to; Matplotlib clips it like any other vertex."""
+    vertices = path.vertices.copy()
+    began = 0
+    for i, code in enumerate(path.codes):
+        if code == Path.MOVETO:
+            began = i
+        elif code == Path.CLOSEPOLY:
+            vertices[i] = vertices[began]
+    return Path(vertices, path.codes)
+
+
+def _alpha(color) -> float:
+    return color[3] if len(color) == 4 else 1.0
+
+
+def page_color(color) -> str:
+    """A CSS colour: black is the page's text colour, white its background."""
+    return {"#000000": "currentColor", "#ffffff": "var(--explorable-page)"}.get(rgb2hex(color), rgb2hex(color))
+
+
+def _paint(color, use: str, alpha: float) -> list[str]:
+    declarations = [f"{use}:{page_color(color)}"]
+    if alpha != 1:
+        declarations.append(f"{use}-opacity:{alpha:.4g}")
+    return declarations
+
+
+def _commands(path: Path) -> tuple[str, np.ndarray]:
+    """A path as run-length coded SVG commands ("M1L99Z1") and its vertices."""
+    codes = path.codes
+    if codes is None:
+        codes = np.full(len(path.vertices), Path.LINETO)
+        codes[:1] = Path.MOVETO
+    letters, keep, i = [], [], 0
+    while i < len(codes):
+        if codes[i] == Path.STOP:
+            break
+        letter = _LETTERS[codes[i]]
+        letters.append(letter)
+        count = _VERTICES_PER_LETTER[letter]
+        keep.extend(range(i, i + count))
+        i += max(count, 1)
+    body = "".join(f"{letter}{sum(1 for _ in run)}" for letter, run in itertools.groupby(letters))
+    return body, path.vertices[keep]
+
+
+def _relative_path(path: Path) -> str:
+    """The outline of a marker or glyph in relative SVG commands, y downwards."""
+    body, points = _commands(path)
+    points = np.round(points * (100, -100)).astype(int)  # hundredths of a point
+    parts, here, start, k = [], np.zeros(2, int), np.zeros(2, int), 0
+    for letter in expand(body):
+        if letter == "Z":
+            parts.append("z")
+            here = start
+            continue
+        count = _VERTICES_PER_LETTER[letter]
+        steps = points[k : k + count] - here
+        here = points[k + count - 1]
+        if letter == "M":
+            start = here
+        k += count
+        parts.append(letter.lower() + " ".join(f"{x / 100:g} {y / 100:g}" for x, y in steps))
+    return "".join(parts)
+
+
+def expand(body: str) -> str:
+    """Undo the run-length code: "M1L3" becomes "MLLL"."""
+    return re.sub(r"([A-Z])(\d+)", lambda run: run[1] * int(run[2]), body)
+
+
+def path_data(body: str, points: np.ndarray) -> str:
+    """The ``d`` attribute for commands and points, in tenths of a point."""
+    tenths = np.round(points * 10).astype(int)
+    parts, k = [], 0
+    for letter in expand(body):
+        count = _VERTICES_PER_LETTER[letter]
+        parts.append(letter + " ".join(f"{x / 10:g} {y / 10:g}" for x, y in tenths[k : k + count]))
+        k += count
+    return "".join(parts)

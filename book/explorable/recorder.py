@@ -1,0 +1,182 @@
+"""Runs ``update`` at every state, keeps what changed, refuses what it could not replay."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import Callable, Iterable
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.collections import Collection, QuadMesh, TriMesh
+from matplotlib.figure import FigureBase
+from matplotlib.image import AxesImage
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.text import Text
+from tqdm import tqdm
+
+from explorable.controls import Grid
+from explorable.marks import MarkRenderer
+from explorable.recording import Recording
+
+_RECORDED = (Line2D, Collection, Patch, Text, AxesImage)
+_NOT_RECORDED = (QuadMesh, TriMesh)
+
+
+def describe(state: dict) -> str:
+    """A state in words: "depth=10, activation='tanh'"."""
+    return ", ".join(f"{name}={value!r}" for name, value in state.items()) or "(no controls)"
+
+
+def artists_of(returned) -> list[Artist]:
+    """The artists that ``update`` returned, containers (bars, say) opened up.
+
+    Raises
+    ------
+    TypeError : something that is not an artist, or one that cannot be recorded.
+    """
+    if isinstance(returned, Artist):
+        if not isinstance(returned, _RECORDED) or isinstance(returned, _NOT_RECORDED):
+            raise TypeError(
+                f"update returned a {type(returned).__name__}, which cannot be recorded; "
+                "return lines, collections, patches, texts or images"
+            )
+        return [returned]
+    if returned is None or isinstance(returned, (str, bytes)) or not isinstance(returned, Iterable):
+        raise TypeError(f"update returned {returned!r}; wanted the artists that it changes, as in `return curve,`")
+    return [artist for item in returned for artist in artists_of(item)]
+
+
+class _StillParts:
+    """The rest of the figure, which must look the same in every state."""
+
+    def __init__(self, fig, moving: list[Artist], renderer: MarkRenderer):
+        self.fig, self.moving, self.renderer = fig, set(moving), renderer
+        fig.draw(renderer)  # from here on, `stale` tells what has been touched
+        self.parts = self._collect(fig)
+        self.frames = self._frames()
+        self.marks = {id(part): renderer.take(part) for part in self.parts}
+
+    def check(self, state: dict) -> None:
+        if self._frames() != self.frames:
+            raise RuntimeError(
+                f"update changed the limits, scale or place of an axes at {describe(state)}; "
+                "set them once, before explore(), so that they suit every state"
+            )
+        parts = self._collect(self.fig)
+        if len(parts) != len(self.parts) or any(a is not b for a, b in zip(parts, self.parts)):
+            raise RuntimeError(
+                f"update added or removed an artist at {describe(state)}; "
+                "make every artist before explore() and change its data or visibility"
+            )
+        for part in parts:
+            if part.stale and not _same(self.renderer.take(part), self.marks[id(part)]):
+                raise RuntimeError(f"update changed {part} at {describe(state)} but does not return it")
+
+    def _collect(self, parent) -> list[Artist]:
+        parts = []
+        for child in parent.get_children():
+            if child in self.moving:
+                continue
+            if not isinstance(child, (FigureBase, Axes)):
+                parts.append(child)
+            if not isinstance(child, Axis):
+                parts += self._collect(child)
+        return parts
+
+    def _frames(self) -> list:
+        frames = [tuple(self.fig.get_size_inches())]
+        for ax in self.fig.axes:
+            frames.append((ax.get_xlim(), ax.get_ylim(), ax.get_xscale(), ax.get_yscale(),
+                           ax.get_position().bounds, ax.get_visible()))
+        return frames
+
+
+def _same(a, b) -> bool:
+    return len(a) == len(b) and all(
+        x[:3] == y[:3] and np.array_equal(x.points, y.points) for x, y in zip(a, b)
+    )
+
+
+@contextmanager
+def _points(fig):
+    """Make one pixel a point while recording, as Matplotlib's SVG backend does."""
+    dpi = fig.dpi
+    fig.dpi = 72
+    try:
+        yield
+    finally:
+        fig.dpi = dpi
+
+
+def freeze_layout(fig) -> None:
+    """Run a layout engine (constrained, tight) once and switch it off."""
+    fig.draw_without_rendering()
+    fig.set_layout_engine("none")
+
+
+def record(fig, update: Callable, grid: Grid, name: str):
+    """Record `update` at all states of `grid`.
+
+    Returns
+    -------
+    recording : `Recording`.
+    artists : what ``update`` returns, in order; artist i is slot ``str(i)``.
+    clips : SVG content of each clip path -> its id (prefixed with `name`).
+
+    Raises
+    ------
+    RuntimeError : ``update`` raised, returned other artists, changed an axes or
+        an artist that it does not return; the message names the state.
+    TypeError : ``update`` returned something that cannot be recorded.
+    """
+    with _points(fig):
+        width, height = fig.get_size_inches() * 72
+        renderer = MarkRenderer(width, height, clip_prefix=f"{name}-clip")
+        artists = still = None
+        recording = Recording(grid.size)
+        with _progress(grid.size, name) as progress:
+            for number, state in enumerate(grid.states()):
+                returned = _run(update, state, name)
+                if artists is None:
+                    artists = returned
+                    still = _StillParts(fig, artists, MarkRenderer(width, height, strict=False))
+                elif len(returned) != len(artists) or any(a is not b for a, b in zip(returned, artists)):
+                    raise RuntimeError(f"{name}: update returned other artists at {describe(state)} than before")
+                try:
+                    for slot, artist in enumerate(artists):
+                        recording.add(number, str(slot), renderer.take(artist))
+                    still.check(state)
+                except Exception as error:
+                    raise type(error)(f"{name}: {error} [at {describe(state)}]") from error
+                progress.update()
+    return recording, artists, renderer.clips
+
+
+def _run(update, state, name):
+    try:
+        returned = update(**state)
+    except Exception as error:
+        raise RuntimeError(f"{name}: update raised {type(error).__name__} at {describe(state)}: {error}") from error
+    try:
+        return artists_of(returned)
+    except TypeError as error:
+        raise TypeError(f"{name}: {error} [at {describe(state)}]") from None
+
+
+@contextmanager
+def _progress(total: int, name: str):
+    """A progress bar on the terminal that started the build, if there is one.
+
+    A kernel's own standard error would end up on the page.
+    """
+    terminal = os.environ.get("EXPLORABLE_TERMINAL")
+    if not terminal or total < 200:
+        with tqdm(total=total, disable=True) as bar:
+            yield bar
+        return
+    with open(terminal, "w") as stream, tqdm(total=total, desc=f"recording {name}", unit="state", file=stream) as bar:
+        yield bar

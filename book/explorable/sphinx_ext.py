@@ -1,0 +1,92 @@
+"""Sphinx extension: record explorables while a book is built.
+
+Add ``explorable.sphinx_ext`` to the extensions of a book made with myst-nb
+(``sphinx: extra_extensions`` of a Jupyter Book). It
+
+* tells the kernels of the build, and no others, to record;
+* adds the script and the style to the site;
+* runs a notebook again when a local module that it imports has changed, which
+  the notebook cache, keyed on the cells alone, would not notice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+from explorable.figure import RECORD
+
+_STATIC = Path(__file__).parent / "static"
+_IMPORT = re.compile(r"\b(?:import|from)\s+([A-Za-z_]\w*)")
+
+
+def setup(app):
+    os.environ[RECORD] = "1"
+    if sys.stderr.isatty() and hasattr(os, "ttyname"):
+        os.environ["EXPLORABLE_TERMINAL"] = os.ttyname(sys.stderr.fileno())
+    app.connect("builder-inited", _add_static_path)
+    app.connect("env-get-outdated", _outdated_notebooks)
+    app.add_css_file("explorable.css")
+    app.add_js_file("explorable.js", loading_method="defer")
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _add_static_path(app):
+    app.config.html_static_path.append(str(_STATIC))
+
+
+def _outdated_notebooks(app, env, added, changed, removed):
+    """Name the documents whose local modules changed, and forget their cached outputs."""
+    if app.config.nb_execution_mode != "cache":
+        return []
+    store = Path(app.config.nb_execution_cache_path or Path(app.outdir).parent / ".jupyter_cache")
+    record = store / "local_modules.json"
+    before = json.loads(record.read_text()) if record.exists() else {}
+    now = {}
+    for name in sorted(env.found_docs):
+        fingerprint = local_fingerprint(Path(env.doc2path(name)))
+        if fingerprint:
+            now[name] = fingerprint
+    stale = [name for name in now if now[name] != before.get(name)]
+    if stale:
+        _forget(store, [env.doc2path(name) for name in stale])
+        store.mkdir(parents=True, exist_ok=True)
+    if store.exists():
+        record.write_text(json.dumps(now, indent=1))
+    return stale
+
+
+def local_fingerprint(document: Path) -> str:
+    """A hash of the local modules that `document` imports, directly or not; "" if none.
+
+    Local means: a package or module beside the document.
+    """
+    folder = document.parent
+    pending, files = [document], set()
+    while pending:
+        for name in _IMPORT.findall(pending.pop().read_text(encoding="utf-8")):
+            package = folder / name
+            found = set(package.rglob("*.*")) if package.is_dir() else {folder / f"{name}.py"}
+            found = {path for path in found if path.is_file() and path.suffix in (".py", ".js", ".css", ".mplstyle")}
+            pending += [path for path in found - files if path.suffix == ".py"]
+            files |= found
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        digest.update(str(path.relative_to(folder)).encode() + path.read_bytes())
+    return digest.hexdigest() if files else ""
+
+
+def _forget(store: Path, paths: list[str]) -> None:
+    if not store.exists():
+        return
+    from jupyter_cache import get_cache
+
+    cache = get_cache(store)
+    wanted = {str(Path(path)) for path in paths}
+    for record in cache.list_cache_records():
+        if str(Path(record.uri)) in wanted:
+            cache.remove_cache(record.pk)

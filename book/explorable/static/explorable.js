@@ -1,0 +1,207 @@
+// Replays recorded figures. The format is that of recording.py.
+(() => {
+  "use strict";
+
+  const VERTICES = { M: 1, L: 1, Q: 2, C: 3, Z: 0 };
+
+  async function inflate(base64) {
+    const bytes = Uint8Array.from(atob(base64.trim()), (c) => c.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+    return new Uint8Array(await new Response(stream).arrayBuffer());
+  }
+
+  // Undo _pack: zigzag code, then running sums along columns and along rows, modulo 2**16.
+  function unpack([rows, columns, alongColumns, alongRows], bytes, start) {
+    const size = rows * columns;
+    const values = new Int16Array(size);
+    for (let i = 0; i < size; i++) {
+      const coded = bytes[start + i] | (bytes[start + size + i] << 8);
+      values[i] = (coded >>> 1) ^ -(coded & 1);
+    }
+    for (let pass = 0; pass < alongRows; pass++)
+      for (let i = columns; i < size; i++) values[i] += values[i - columns];
+    for (let pass = 0; pass < alongColumns; pass++)
+      for (let i = 0; i < size; i++) if (i % columns) values[i] += values[i - 1];
+    return values;
+  }
+
+  function decode(bytes) {
+    const length = new DataView(bytes.buffer).getUint32(0, true);
+    const recording = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
+    let place = 4 + length;
+    for (const track of recording.tracks) {
+      for (const key of ["style", "body", "shape", "counts", "x", "y"]) {
+        const recipe = track[key];
+        const values = unpack(recipe, bytes, place);
+        track[key] = key === "x" || key === "y" ? values : new Uint16Array(values.buffer);
+        place += 2 * recipe[0] * recipe[1];
+        if (key === "x") track.width = recipe[1];
+      }
+    }
+    const commands = new Map();
+    recording.commands = (body) => {
+      if (!commands.has(body)) {
+        const runs = [...body.matchAll(/([A-Z])(\d+)/g)].map((run) => [run[1], Number(run[2])]);
+        commands.set(body, runs);
+      }
+      return commands.get(body);
+    };
+    return recording;
+  }
+
+  function pathData(recording, track, body, shape) {
+    const { x, y, width } = track;
+    let k = shape * width;
+    const end = k + track.counts[shape];
+    const parts = [];
+    if (body.startsWith("stamp:")) {
+      const outline = body.slice(6);
+      for (; k < end; k++) parts.push("M", x[k] / 10, " ", y[k] / 10, outline);
+      return parts.join("");
+    }
+    for (const [letter, times] of recording.commands(body.slice(6))) {
+      for (let n = 0; n < times; n++) {
+        parts.push(letter);
+        for (let vertex = VERTICES[letter]; vertex > 0; vertex--, k++) {
+          parts.push(x[k] / 10, " ", y[k] / 10);
+          if (vertex > 1) parts.push(" ");
+        }
+      }
+    }
+    return parts.join("");
+  }
+
+  function draw(recording, track, element, state) {
+    const shown = element.shown || (element.shown = {});
+    const style = track.style[state];
+    const body = track.body[state];
+    const shape = track.shape[state];
+    if (style !== shown.style) {
+      element.setAttribute("style", style ? recording.styles[style] : "display:none");
+      shown.style = style;
+    }
+    if (!style || (body === shown.body && shape === shown.shape)) return;
+    shown.body = body;
+    shown.shape = shape;
+    const text = recording.bodies[body];
+    if (track.tag === "path") {
+      element.setAttribute("d", pathData(recording, track, text, shape));
+      return;
+    }
+    const x = track.x[shape * track.width] / 10;
+    const y = track.y[shape * track.width] / 10;
+    const colon = text.indexOf(":");
+    const head = text.slice(0, colon);
+    element.setAttribute("x", x);
+    element.setAttribute("y", y);
+    if (track.tag === "text") {
+      if (head === "0") element.removeAttribute("transform");
+      else element.setAttribute("transform", `rotate(${head} ${x} ${y})`);
+      element.textContent = text.slice(colon + 1);
+    } else {
+      const [width, height] = head.split(",");
+      element.setAttribute("width", width);
+      element.setAttribute("height", height);
+      element.setAttribute("preserveAspectRatio", "none");
+      element.setAttribute("href", `data:image/png;base64,${text.slice(colon + 1)}`);
+    }
+  }
+
+  // A native control, read and set by the number of its value.
+  function control(figure, { name, labels, keys, stride }) {
+    const inputs = [...figure.querySelectorAll(`.explorable-controls [name="${name}"]`)];
+    const [input] = inputs;
+    const output = figure.querySelector(`output[for="${input.id}"]`);
+    const get = () => {
+      if (input.type === "range") return Math.round((input.value - input.min) / input.step);
+      if (input.type === "checkbox") return input.checked ? 1 : 0;
+      if (input.type === "radio") return inputs.findIndex((radio) => radio.checked);
+      return input.selectedIndex;
+    };
+    const set = (index) => {
+      if (input.type === "range") input.value = Number(input.min) + index * input.step;
+      else if (input.type === "checkbox") input.checked = index === 1;
+      else if (input.type === "radio") inputs[index].checked = true;
+      else input.selectedIndex = index;
+    };
+    const announce = (index) => {
+      if (!output) return;
+      output.textContent = labels[index];
+      input.setAttribute("aria-valuetext", labels[index]);
+    };
+    return { name, keys, stride, get, set, announce };
+  }
+
+  function start(figure, recording) {
+    const form = figure.querySelector(".explorable-controls");
+    const status = figure.querySelector("[role=status]");
+    const link = figure.querySelector(".explorable-actions a");
+    const elements = [...figure.querySelectorAll(".explorable-slot > *")];
+    const controls = recording.controls.map((description) => control(figure, description));
+    let pending;
+
+    const address = () => {
+      const settings = new URLSearchParams(controls.map((c) => [c.name, c.keys[c.get()]]));
+      return `#${figure.id}?${settings}`;
+    };
+    const show = () => {
+      let state = 0;
+      for (const c of controls) {
+        const index = c.get();
+        c.announce(index);
+        state += index * c.stride;
+      }
+      recording.tracks.forEach((track, i) => draw(recording, track, elements[i], state));
+      link.href = address();
+    };
+    const tell = () => {
+      const texts = elements.filter((e) => e.tagName === "text" && e.style.display !== "none");
+      status.textContent = texts.map((e) => e.textContent).join("; ");
+    };
+    const restore = () => {
+      const [id, settings] = decodeURIComponent(location.hash.slice(1).replace(/\+/g, " ")).split("?");
+      if (id !== figure.id || settings === undefined) return;
+      const wrong = [];
+      for (const [name, key] of new URLSearchParams(location.hash.split("?")[1])) {
+        const found = controls.find((c) => c.name === name);
+        const index = found ? found.keys.indexOf(key) : -1;
+        if (index < 0) wrong.push(`${name}=${key}`);
+        else found.set(index);
+      }
+      show();
+      status.textContent = wrong.length ? `The address asks for a setting that this figure lacks: ${wrong.join(", ")}` : "";
+      status.classList.toggle("explorable-hidden", !wrong.length);
+      figure.scrollIntoView();
+    };
+
+    form.addEventListener("input", () => {
+      show();
+      clearTimeout(pending);
+      pending = setTimeout(() => {
+        history.replaceState(null, "", address());
+        status.classList.add("explorable-hidden");
+        tell();
+      }, 300);
+    });
+    form.addEventListener("reset", () => setTimeout(() => form.dispatchEvent(new Event("input"))));
+    form.addEventListener("submit", (event) => event.preventDefault());
+    window.addEventListener("hashchange", restore);
+    form.querySelector("fieldset").disabled = false;
+    show();
+    restore();
+    figure.dataset.ready = "true";
+  }
+
+  for (const figure of document.querySelectorAll("figure.explorable")) {
+    const data = figure.querySelector(".explorable-recording");
+    if (!data) continue;
+    inflate(data.textContent).then(
+      (bytes) => start(figure, decode(bytes)),
+      () => {
+        const status = figure.querySelector("[role=status]");
+        status.textContent = "This browser is too old to move the controls; the figure shows its first state.";
+        status.classList.remove("explorable-hidden");
+      },
+    );
+  }
+})();
