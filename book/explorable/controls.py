@@ -11,6 +11,7 @@ from typing import Any
 import ipywidgets
 
 MAX_STATES = 20_000
+_ROUNDING = 1e-6  # of a step
 
 _RANGES = (ipywidgets.FloatSlider, ipywidgets.FloatLogSlider, ipywidgets.IntSlider)
 _SELECTIONS = (ipywidgets.SelectionSlider, ipywidgets.Dropdown, ipywidgets.ToggleButtons)
@@ -44,7 +45,7 @@ class Control:
 
     def html(self, figure_id: str) -> str:
         """The native control, labelled, with an output where it is a slider."""
-        control_id = f"{figure_id}-{self.name}"
+        control_id = f"{figure_id}_{self.name}"  # the id of a figure has no underscore
         attributes = f'id="{control_id}" name="{escape(self.name)}"'
         label = f'<label for="{control_id}">{escape(self.description)}</label>'
         widget = self.widget
@@ -116,10 +117,14 @@ def _range_control(name: str, widget: Any) -> Control:
     if not widget.step or widget.step <= 0:
         raise ValueError(f"control {name!r} has step={widget.step!r}; wanted a positive number")
     steps = round((widget.max - widget.min) / widget.step)
-    if not math.isclose(widget.min + steps * widget.step, widget.max, rel_tol=1e-9, abs_tol=1e-9):
+    if abs((widget.max - widget.min) / widget.step - steps) > _ROUNDING:
         raise ValueError(
             f"control {name!r}: the range from {widget.min} to {widget.max} is not a whole number "
             f"of steps of {widget.step}; choose min, max and step so that it is"
+        )
+    if steps >= MAX_STATES:
+        raise ValueError(
+            f"control {name!r} has {steps + 1:,} values; the limit is {MAX_STATES:,} states. Give {name!r} a larger step"
         )
     positions = [_tidy(widget.min + i * widget.step) for i in range(steps + 1)]
     if isinstance(widget, ipywidgets.FloatLogSlider):
@@ -131,12 +136,17 @@ def _range_control(name: str, widget: Any) -> Control:
     else:
         values, place = positions, widget.value
     initial = round((place - widget.min) / widget.step)
-    if not math.isclose(positions[initial], place, rel_tol=1e-9, abs_tol=1e-9):
+    if abs((place - widget.min) / widget.step - initial) > _ROUNDING:
         raise ValueError(
             f"control {name!r} has value={widget.value!r}, which is not on its own grid: "
             f"min={widget.min}, step={widget.step}"
         )
-    labels = tuple(format(value, widget.readout_format) for value in values)
+    try:
+        labels = tuple(format(value, widget.readout_format) for value in values)
+    except ValueError:
+        raise ValueError(
+            f"control {name!r} has readout_format={widget.readout_format!r}, which Python's format() does not know"
+        ) from None
     keys = tuple(f"{value:.10g}" for value in values)
     return Control(name, widget, tuple(values), labels, keys, initial)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import inspect
 import io
 import os
@@ -122,7 +123,7 @@ class Explorable:
                 picture.value = self.png()
                 message.value = ""
             except Exception as error:
-                message.value = f"<b>update raised {type(error).__name__} at {describe(state)}: {error}</b>"
+                message.value = html.escape(f"update raised {type(error).__name__} at {describe(state)}: {error}")
                 raise
 
         for control in self.grid.controls:

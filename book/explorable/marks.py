@@ -25,6 +25,7 @@ _FURTHEST = 3000  # points; recorded coordinates are 16-bit tenths of a point
 _LETTERS = {Path.MOVETO: "M", Path.LINETO: "L", Path.CURVE3: "Q", Path.CURVE4: "C", Path.CLOSEPOLY: "Z"}
 _VERTICES_PER_LETTER = {"M": 1, "L": 1, "Q": 2, "C": 3, "Z": 0}
 _IMAGE_SCALE = 2  # pixels a point
+_GENERIC_FONTS = ("serif", "monospace", "cursive", "fantasy")
 
 
 class Mark(NamedTuple):
@@ -118,17 +119,22 @@ class MarkRenderer(RendererBase):
         width, _, _ = self.get_text_width_height_descent(s, prop, ismath)
         along = {"left": 0.0, "center": 0.5, "right": 1.0}[anchor] * width
         radians = np.deg2rad(angle)
-        point = (x + along * np.cos(radians), y - along * np.sin(radians))
+        point = np.array([(x + along * np.cos(radians), y - along * np.sin(radians))])
+        if np.abs(point).max() > _FURTHEST:
+            return
         style = [self._clip(gc), *_paint(gc.get_rgb(), "fill", gc.get_rgb()[3])]
         style.append(f"font-size:{prop.get_size_in_points():.4g}px")
         if prop.get_weight() not in ("normal", "regular", 400):
             style.append(f"font-weight:{prop.get_weight()}")
         if prop.get_style() != "normal":
             style.append(f"font-style:{prop.get_style()}")
+        family = prop.get_family()[0]
+        if family not in ("sans-serif", "DejaVu Sans"):
+            style.append(f"font-family:{family}" if family in _GENERIC_FONTS else f"font-family:'{family}'")
         if anchor != "left":
             style.append("text-anchor:" + {"center": "middle", "right": "end"}[anchor])
         css = ";".join(filter(None, style))
-        self.marks.append(Mark("text", css, f"{-angle % 360:.4g}:{s}", np.array([point])))
+        self.marks.append(Mark("text", css, f"{-angle % 360:.4g}:{s}", point))
 
     def draw_tex(self, gc, x, y, s, prop, angle, *, mtext=None):
         self.draw_text(gc, x, y, s, prop, angle, ismath="TeX", mtext=mtext)
@@ -147,16 +153,20 @@ class MarkRenderer(RendererBase):
         self.marks.append(Mark("image", ";".join(filter(None, style)), f"{width:.4g},{height:.4g}:{data}", top_left))
 
     def draw_gouraud_triangles(self, gc, triangles_array, colors_array, transform):
-        self._refuse("gouraud shading cannot be recorded; use shading='nearest' or an image")
+        self._refuse("gouraud shading cannot be recorded; use shading='nearest' or an image", triangles_array, colors_array)
 
-    def draw_quad_mesh(self, *args, **kwargs):
-        self._refuse("a QuadMesh (pcolormesh) cannot be recorded; use imshow instead")
+    def draw_quad_mesh(self, gc, master_transform, mesh_width, mesh_height, coordinates, offsets, offset_trans,
+                       facecolors, antialiased, edgecolors):
+        self._refuse("a QuadMesh (pcolormesh) cannot be recorded; use imshow instead", coordinates, facecolors, edgecolors)
 
     # How the marks are made -------------------------------------------------
 
-    def _refuse(self, why: str) -> None:
+    def _refuse(self, why: str, *arrays) -> None:
+        """Raise, or else leave a mark that tells only whether the drawing changed."""
         if self.strict:
             raise NotImplementedError(why)
+        drawn = b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)
+        self.marks.append(Mark("refused", why, str(hash(drawn)), np.empty((0, 2))))
 
     @property
     def _flip(self):
@@ -178,10 +188,12 @@ class MarkRenderer(RendererBase):
 
     def _add_stamp(self, shape, points, style, window):
         points = points[np.isfinite(points).all(axis=1)]
+        body = _relative_path(shape)
         low, high = window.get_points()
-        points = points[((points >= low) & (points <= high)).all(axis=1)]
+        reach = np.abs(shape.vertices).max() if len(shape.vertices) else 0.0  # how far a stamp sticks out
+        points = points[((points >= low - reach) & (points <= high + reach)).all(axis=1)]
         if len(points):
-            self.marks.append(Mark("path", style, "stamp:" + _relative_path(shape), points))
+            self.marks.append(Mark("path", style, "stamp:" + body, points))
 
     def _window(self, gc):
         """What can be seen of a path, with a margin: the clip rectangle or the canvas."""
@@ -209,7 +221,7 @@ class MarkRenderer(RendererBase):
     def _style(self, gc, rgbFace):
         """CSS for a path, as Matplotlib's own SVG backend writes it."""
         if gc.get_hatch() is not None:
-            self._refuse("a hatch cannot be recorded; use a colour or an edge instead")
+            self._refuse(f"a hatch ({gc.get_hatch()}) cannot be recorded; use a colour or an edge instead")
         if gc.get_sketch_params() is not None:
             self._refuse("sketch parameters (xkcd style) cannot be recorded")
         forced = gc.get_alpha() if gc.get_forced_alpha() else None

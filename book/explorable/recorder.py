@@ -54,32 +54,33 @@ class _StillParts:
     """The rest of the figure, which must look the same in every state."""
 
     def __init__(self, fig, moving: list[Artist], renderer: MarkRenderer):
-        self.fig, self.moving, self.renderer = fig, set(moving), renderer
+        self.fig, self.moving, self.renderer = fig, moving, renderer
         fig.draw(renderer)  # from here on, `stale` tells what has been touched
+        self.axes = fig.findobj(Axes)  # insets, too
         self.parts = self._collect(fig)
         self.frames = self._frames()
         self.marks = {id(part): renderer.take(part) for part in self.parts}
 
-    def check(self, state: dict) -> None:
+    def check(self) -> None:
         if self._frames() != self.frames:
             raise RuntimeError(
-                f"update changed the limits, scale or place of an axes at {describe(state)}; "
+                "update changed the limits, scale or place of an axes, or the order in which artists are drawn; "
                 "set them once, before explore(), so that they suit every state"
             )
         parts = self._collect(self.fig)
         if len(parts) != len(self.parts) or any(a is not b for a, b in zip(parts, self.parts)):
             raise RuntimeError(
-                f"update added or removed an artist at {describe(state)}; "
-                "make every artist before explore() and change its data or visibility"
+                "update added or removed an artist; make every artist before explore() and change its data or visibility"
             )
         for part in parts:
-            if part.stale and not _same(self.renderer.take(part), self.marks[id(part)]):
-                raise RuntimeError(f"update changed {part} at {describe(state)} but does not return it")
+            touched = part.stale or isinstance(part, Collection)  # Collection.set_array leaves `stale` as it was
+            if touched and not _same(self.renderer.take(part), self.marks[id(part)]):
+                raise RuntimeError(f"update changed {part}, but does not return it")
 
     def _collect(self, parent) -> list[Artist]:
-        parts = []
+        parts, moving = [], set(self.moving)
         for child in parent.get_children():
-            if child in self.moving:
+            if child in moving:
                 continue
             if not isinstance(child, (FigureBase, Axes)):
                 parts.append(child)
@@ -88,10 +89,10 @@ class _StillParts:
         return parts
 
     def _frames(self) -> list:
-        frames = [tuple(self.fig.get_size_inches())]
-        for ax in self.fig.axes:
+        frames = [tuple(self.fig.get_size_inches()), [artist.get_zorder() for artist in self.moving]]
+        for ax in self.axes:
             frames.append((ax.get_xlim(), ax.get_ylim(), ax.get_xscale(), ax.get_yscale(),
-                           ax.get_position().bounds, ax.get_visible()))
+                           ax.get_position().bounds, ax.get_visible(), ax.axison, ax.get_zorder()))
         return frames
 
 
@@ -129,8 +130,9 @@ def record(fig, update: Callable, grid: Grid, name: str):
 
     Raises
     ------
-    RuntimeError : ``update`` raised, returned other artists, changed an axes or
-        an artist that it does not return; the message names the state.
+    RuntimeError : ``update`` raised, returned other artists, drew what cannot
+        be recorded, changed an axes or an artist that it does not return; the
+        message names the state.
     TypeError : ``update`` returned something that cannot be recorded.
     """
     with _points(fig):
@@ -149,9 +151,9 @@ def record(fig, update: Callable, grid: Grid, name: str):
                 try:
                     for slot, artist in enumerate(artists):
                         recording.add(number, str(slot), renderer.take(artist))
-                    still.check(state)
+                    still.check()
                 except Exception as error:
-                    raise type(error)(f"{name}: {error} [at {describe(state)}]") from error
+                    raise RuntimeError(f"{name}: {error} [at {describe(state)}]") from error
                 progress.update()
     return recording, artists, renderer.clips
 
@@ -162,7 +164,7 @@ def _run(update, state, name):
     except Exception as error:
         raise RuntimeError(f"{name}: update raised {type(error).__name__} at {describe(state)}: {error}") from error
     try:
-        return artists_of(returned)
+        return list(dict.fromkeys(artists_of(returned)))  # each once
     except TypeError as error:
         raise TypeError(f"{name}: {error} [at {describe(state)}]") from None
 

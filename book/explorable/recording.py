@@ -16,6 +16,9 @@ import numpy as np
 
 from explorable.marks import Mark
 
+_MOST = 0xFFFF  # what 16 bits can count
+_FURTHEST = 0x7FFF  # and how far from 0 they reach, in tenths of a point
+
 
 class Track:
     """One SVG element over all states: its style, body and points.
@@ -32,7 +35,12 @@ class Track:
         self.points: list[np.ndarray] = []
 
     def add(self, state: int, style: int, body: int, points: np.ndarray) -> None:
-        tenths = np.round(points * 10).astype(np.int16)
+        if len(points) > _MOST or style > _MOST or body > _MOST:
+            raise ValueError(f"a path of more than {_MOST:,} points, or more than {_MOST:,} different texts or styles")
+        tenths = np.round(points * 10)
+        if np.abs(tenths).max(initial=0) > _FURTHEST:
+            raise ValueError(f"a point {np.abs(points).max():.6g} points from the figure's corner; 3,276 is the furthest")
+        tenths = tenths.astype(np.int16)
         self.style[state], self.body[state] = style, body
         number = self._shapes.setdefault(tenths.tobytes(), len(self.points))
         if number == len(self.points):
@@ -67,7 +75,9 @@ class Recording:
             self._tracks[key].add(state, style, body, mark.points)
 
     def tracks(self, slot: str) -> list[Track]:
-        return [track for key, track in self._tracks.items() if key[0] == slot]
+        """The tracks of one artist, back to front: a text lies on its box and arrow."""
+        found = [track for key, track in self._tracks.items() if key[0] == slot]
+        return sorted(found, key=lambda track: track.tag == "text")
 
     def mark(self, track: Track, state: int) -> Mark | None:
         """What `track` shows in `state`, or None where it shows nothing."""
@@ -87,8 +97,6 @@ class Recording:
             "bodies": list(self._bodies),
             "tracks": [],
         }
-        if max(len(self._styles), len(self._bodies)) > 0xFFFF:
-            raise ValueError("more than 65,535 different texts or styles in one recording")
         packed = []
 
         def put(array):

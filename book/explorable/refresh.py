@@ -23,13 +23,13 @@ def refresh(path: Path, timeout: int = 600) -> None:
     nbclient.exceptions.CellExecutionError : a cell raised; nothing is written.
     """
     notebook = nbformat.read(path, as_version=4)
+    notebook.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
     client = NotebookClient(
         notebook, timeout=timeout, store_widget_state=False, record_timing=False,
         resources={"metadata": {"path": str(path.parent)}},
     )
     client.execute()
     notebook.metadata.pop("widgets", None)
-    notebook.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
     notebook.metadata["language_info"] = {"name": "python"}
     for cell in notebook.cells:
         for output in cell.get("outputs", []):

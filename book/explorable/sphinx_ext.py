@@ -21,7 +21,7 @@ from pathlib import Path
 from explorable.figure import RECORD
 
 _STATIC = Path(__file__).parent / "static"
-_IMPORT = re.compile(r"\b(?:import|from)\s+([A-Za-z_]\w*)")
+_IMPORT = re.compile(r"\b(?:import|from)\s+([A-Za-z_]\w*(?:[^\S\n]*,[^\S\n]*[A-Za-z_]\w*)*)")
 
 
 def setup(app):
@@ -68,7 +68,8 @@ def local_fingerprint(document: Path) -> str:
     folder = document.parent
     pending, files = [document], set()
     while pending:
-        for name in _IMPORT.findall(pending.pop().read_text(encoding="utf-8")):
+        imports = _IMPORT.findall(pending.pop().read_text(encoding="utf-8"))
+        for name in {name.strip() for line in imports for name in line.split(",")}:
             package = folder / name
             found = set(package.rglob("*.*")) if package.is_dir() else {folder / f"{name}.py"}
             found = {path for path in found if path.is_file() and path.suffix in (".py", ".js", ".css", ".mplstyle")}

@@ -138,6 +138,7 @@
     const link = figure.querySelector(".explorable-actions a");
     const elements = [...figure.querySelectorAll(".explorable-slot > *")];
     const controls = recording.controls.map((description) => control(figure, description));
+    const initial = controls.map((c) => c.get());
     let pending;
 
     const address = () => {
@@ -159,10 +160,11 @@
       status.textContent = texts.map((e) => e.textContent).join("; ");
     };
     const restore = () => {
-      const [id, settings] = decodeURIComponent(location.hash.slice(1).replace(/\+/g, " ")).split("?");
-      if (id !== figure.id || settings === undefined) return;
+      const [, id, settings] = /^#([\w-]+)(?:\?|%3F)(.*)$/i.exec(location.hash) || [];
+      if (id !== figure.id) return;
       const wrong = [];
-      for (const [name, key] of new URLSearchParams(location.hash.split("?")[1])) {
+      controls.forEach((c, i) => c.set(initial[i])); // what the address leaves out
+      for (const [name, key] of new URLSearchParams(settings)) {
         const found = controls.find((c) => c.name === name);
         const index = found ? found.keys.indexOf(key) : -1;
         if (index < 0) wrong.push(`${name}=${key}`);

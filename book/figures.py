@@ -1,0 +1,100 @@
+"""Draw functions that more than one chapter uses: arrays in, artists out, no mathematics."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.lines import Line2D
+from matplotlib.patches import Circle
+from matplotlib.text import Text
+
+BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#808080"
+
+
+class Network(NamedTuple):
+    """The artists of a drawn network.
+
+    Attributes
+    ----------
+    circles : unit name -> its circle.
+    values : unit name -> the text inside the circle.
+    edges : (from, to) -> the line of a weight.
+    labels : (from, to) -> the text on that line.
+    """
+
+    circles: dict[str, Circle]
+    values: dict[str, Text]
+    edges: dict[tuple[str, str], Line2D]
+    labels: dict[tuple[str, str], Text]
+
+
+def bare(ax):
+    """Turn an axes into a canvas for a diagram: no frame, no ticks, equal units."""
+    ax.axis("off")
+    ax.set_aspect("equal")
+    return ax
+
+
+def network(ax, layers: list[list[str]], weights: dict[tuple[str, str], str], dx=3.0, dy=2.0, radius=0.48) -> Network:
+    """Draw a fully connected net, inputs on the left.
+
+    Parameters
+    ----------
+    layers : names of the units, layer by layer; ``"h1"`` is set as $h_1$.
+    weights : (from, to) -> the text on that edge.
+    dx, dy, radius : distances between layers and units, and size of a unit.
+    """
+    bare(ax)
+    place = {
+        name: np.array([dx * i, -dy * j]) for i, layer in enumerate(layers) for j, name in enumerate(layer)
+    }
+    edges, labels, circles, values = {}, {}, {}, {}
+    for (start, end), text in weights.items():
+        a, b = place[start], place[end]
+        edges[start, end], = ax.plot(*np.stack([a, b], axis=1), color=GREY, lw=1.2, zorder=1)
+        level = a[1] == b[1]
+        middle = a + (0.5 if level else 0.27) * (b - a)
+        labels[start, end] = ax.text(*middle, text, ha="center", va="center", fontsize=10, zorder=4,
+                                     bbox=dict(facecolor="white", edgecolor="none", pad=1.0))
+    for name, centre in place.items():
+        circles[name] = ax.add_patch(Circle(centre, radius, facecolor="white", edgecolor="black", lw=1.2, zorder=2))
+        values[name] = ax.text(*centre, "", ha="center", va="center", fontsize=10, zorder=5)
+        ax.text(centre[0], centre[1] + radius + 0.12, f"${name[0]}_{name[1:]}$", ha="center", va="bottom", fontsize=11)
+    ax.set_xlim(-radius - 0.1, dx * (len(layers) - 1) + radius + 0.1)
+    ax.set_ylim(-dy * (max(map(len, layers)) - 1) - radius - 0.1, radius + 0.7)
+    return Network(circles, values, edges, labels)
+
+
+def mark_path(net: Network, units: list[str], color: str, shift: float = 0.0) -> list[Line2D]:
+    """Draw a path through the units of a drawn network, moved up by `shift`.
+
+    Returns the lines, one per edge.
+    """
+    lines = []
+    for start, end in zip(units, units[1:]):
+        edge = net.edges[start, end]
+        line, = edge.axes.plot(edge.get_xdata(), np.asarray(edge.get_ydata()) + shift, color=color, lw=3, zorder=1.5)
+        lines.append(line)
+    return lines
+
+
+def chain(ax, labels: list[str], arrows: list[str], color: str = "black", radius=0.48, dx=1.9):
+    """Draw units in a row, joined by arrows.
+
+    Parameters
+    ----------
+    labels : what stands in the units, left to right.
+    arrows : what stands over the arrow between each unit and the next.
+    """
+    bare(ax)
+    for i, label in enumerate(labels):
+        ax.add_patch(Circle((i * dx, 0), radius, facecolor="white", edgecolor=color, lw=1.2, zorder=2))
+        ax.text(i * dx, 0, label, ha="center", va="center", fontsize=11)
+    for i, label in enumerate(arrows):
+        ax.annotate("", xy=((i + 1) * dx - radius, 0), xytext=(i * dx + radius, 0),
+                    arrowprops=dict(arrowstyle="->", color=color, lw=1.5, shrinkA=1, shrinkB=1))
+        ax.text((i + 0.5) * dx, 0.14, label, ha="center", va="bottom", fontsize=10)
+    ax.set_xlim(-radius - 0.1, dx * (len(labels) - 1) + radius + 0.1)
+    ax.set_ylim(-radius - 0.1, radius + 0.3)
