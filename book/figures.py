@@ -67,6 +67,12 @@ def network(ax, layers: list[list[str]], weights: dict[tuple[str, str], str], dx
     return Network(circles, values, edges, labels)
 
 
+def network_2_2_2(ax) -> Network:
+    """The net of chapter 1: inputs i1, i2, hidden units h1, h2, outputs o1, o2, weights w1 to w8."""
+    ends = [("i1", "h1"), ("i2", "h1"), ("i1", "h2"), ("i2", "h2"), ("h1", "o1"), ("h2", "o1"), ("h1", "o2"), ("h2", "o2")]
+    return network(ax, [["i1", "i2"], ["h1", "h2"], ["o1", "o2"]], {end: f"$w_{k}$" for k, end in enumerate(ends, 1)})
+
+
 def mark_path(net: Network, units: list[str], color: str, shift: float = 0.0) -> list[Line2D]:
     """Draw a path through the units of a drawn network, moved up by `shift`.
 

@@ -240,6 +240,7 @@ def backward(net: DeepNet, trace: Trace, dh: np.ndarray) -> Gradients:
         dh = delta[l] @ net.W[l]
     _report_nan([*((f"delta[{l}]", delta[l]) for l in delta), *((f"dW[{l}]", dW[l]) for l in dW),
                  *((f"db[{l}]", db[l]) for l in db), ("dx", dh)])
+    dW, db, delta = (dict(sorted(layers.items())) for layers in (dW, db, delta))
     return Gradients(dW, db, delta, dx=dh)
 
 
