@@ -88,7 +88,11 @@ class MarkRenderer(RendererBase):
         self._add_path(path, transform, self._style(gc, rgbFace), self._window(gc), rgbFace is not None)
 
     def draw_markers(self, gc, marker_path, marker_trans, path, trans, rgbFace=None):
-        points = (trans + self._flip).transform(path.vertices)
+        moves = trans.transform(path.vertices)
+        if len(moves) == 1 and not moves.any():  # how a collection of one path in one colour draws itself
+            self.draw_path(gc, marker_path, marker_trans, rgbFace)
+            return
+        points = self._flip.transform(moves)
         self._add_stamp(marker_path.transformed(marker_trans), points, self._style(gc, rgbFace), self._window(gc))
 
     def draw_path_collection(self, gc, master_transform, paths, all_transforms, offsets, offset_trans,
@@ -111,6 +115,8 @@ class MarkRenderer(RendererBase):
                 self._add_path(path, transform, style, window, filled)
 
     def draw_text(self, gc, x, y, s, prop, angle, ismath=False, mtext=None):
+        if not s:
+            return
         if ismath == "TeX":
             return self._refuse("text.usetex=True cannot be recorded; use mathtext ($…$) instead")
         if ismath:

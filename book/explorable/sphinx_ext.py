@@ -21,7 +21,7 @@ from pathlib import Path
 from explorable.figure import RECORD
 
 _STATIC = Path(__file__).parent / "static"
-_IMPORT = re.compile(r"\b(?:import|from)\s+([A-Za-z_]\w*(?:[^\S\n]*,[^\S\n]*[A-Za-z_]\w*)*)")
+_IMPORT = re.compile(r"""\b(?:import|from)\s+([^\n"'#;\\(]+)""")  # "numpy as np, figures", in a notebook's JSON, too
 
 
 def setup(app):
@@ -40,9 +40,15 @@ def _add_static_path(app):
 
 
 def _outdated_notebooks(app, env, added, changed, removed):
-    """Name the documents whose local modules changed, and forget their cached outputs."""
+    """Name the documents whose local modules changed, and forget their cached outputs.
+
+    A document that failed is named, too: Sphinx itself would not read it again,
+    and the next build would pass.
+    """
+    runs = getattr(env, "nb_metadata", {})
+    failed = {name for name in env.found_docs if (runs.get(name, {}).get("exec_data") or {}).get("succeeded") is False}
     if app.config.nb_execution_mode != "cache":
-        return []
+        return sorted(failed)
     store = Path(app.config.nb_execution_cache_path or Path(app.outdir).parent / ".jupyter_cache")
     record = store / "local_modules.json"
     before = json.loads(record.read_text()) if record.exists() else {}
@@ -57,7 +63,7 @@ def _outdated_notebooks(app, env, added, changed, removed):
         store.mkdir(parents=True, exist_ok=True)
     if store.exists():
         record.write_text(json.dumps(now, indent=1))
-    return stale
+    return sorted(failed.union(stale))
 
 
 def local_fingerprint(document: Path) -> str:
@@ -69,7 +75,7 @@ def local_fingerprint(document: Path) -> str:
     pending, files = [document], set()
     while pending:
         imports = _IMPORT.findall(pending.pop().read_text(encoding="utf-8"))
-        for name in {name.strip() for line in imports for name in line.split(",")}:
+        for name in {name for line in imports for name in re.findall(r"(?:^|,)\s*(\w+)", line)}:
             package = folder / name
             found = set(package.rglob("*.*")) if package.is_dir() else {folder / f"{name}.py"}
             found = {path for path in found if path.is_file() and path.suffix in (".py", ".js", ".css", ".mplstyle")}

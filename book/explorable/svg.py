@@ -32,6 +32,7 @@ def figure_html(fig, artists, recording: Recording | None, clips: dict[str, str]
     slots = []  # in the order of the page, back to front, as the script finds them
     for group in svg.iterfind(".//*[@class='explorable-slot']"):
         slot = group.attrib.pop("id").removeprefix(_slot_id(name, ""))
+        group.set("data-artist", slot)  # its place in what update returns
         slots.append(slot)
         for track in recording.tracks(slot):
             group.append(_element(recording.mark(track, grid.initial), track.tag))
