@@ -45,9 +45,9 @@ def without_chromium() -> None:
 @pytest.fixture(scope="session")
 def browser():
     """Chromium, driven by Playwright."""
-    sync_api = pytest.importorskip("playwright.sync_api") if os.environ.get("CI") != "true" else \
-        __import__("playwright.sync_api").sync_api
-    with sync_api.sync_playwright() as playwright:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
         executable = find_chromium(playwright)
         if executable is None:
             without_chromium()

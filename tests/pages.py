@@ -66,10 +66,8 @@ def foreign_requests(requests: list[str]) -> list[str]:
     """The requests that went to another machine."""
     def foreign(url):
         parts = urlsplit(url)
-        if parts.scheme in ("data", "blob", "about"):
-            return False
-        return parts.hostname not in (None, "127.0.0.1", "localhost") if parts.scheme == "file" else \
-            parts.hostname not in ("127.0.0.1", "localhost")
+        here = ("127.0.0.1", "localhost", None) if parts.scheme == "file" else ("127.0.0.1", "localhost")
+        return parts.scheme not in ("data", "blob", "about") and parts.hostname not in here
 
     return [url for url in requests if foreign(url)]
 
@@ -122,8 +120,12 @@ def control_values(page, figure_id: str, name: str) -> list:
 
 
 def picture(page, figure_id: str) -> str:
-    """The SVG of a figure, as text."""
-    return page.locator(f"figure.explorable[id='{figure_id}'] > svg").evaluate("svg => svg.outerHTML")
+    """The SVG of a figure, as text, without what is hidden in the present state."""
+    return page.locator(f"figure.explorable[id='{figure_id}'] > svg").evaluate("""(svg) => {
+      const copy = svg.cloneNode(true);
+      copy.querySelectorAll('[style="display:none"]').forEach((hidden) => hidden.remove());
+      return copy.outerHTML;
+    }""")
 
 
 def assert_moves(page, figure_id: str, name: str) -> None:

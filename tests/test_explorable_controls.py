@@ -104,7 +104,7 @@ def test_an_unsupported_widget_is_named(widget):
     (w.ToggleButtons(options=[]), r"has no options"),
     (w.Dropdown(options=["a", "b"], value=None), r"has no value; choose one of a, b"),
     (w.Dropdown(options=[("a", 1), ("a", 2)]), r"two options with the same label: a, a"),
-    (w.IntSlider(min=0, max=2_000_000_000, value=0), r"2,000,000,001 values; the limit is 20,000 states. Give 'p' a larger step"),
+    (w.IntSlider(min=0, max=2_000_000, value=0), r"2,000,001 values; the limit is 20,000 states. Give 'p' a larger step"),
 ])
 def test_a_control_that_cannot_be_recorded_says_why(widget, message):
     with pytest.raises(ValueError, match="control 'p'.*" + message):

@@ -25,7 +25,7 @@ def shown(update, fig, **controls):
     explorable = explore(fig, update, id="fig-a", alt="A line.", caption="Line $x$ & <more>.", **controls)
     bundle = explorable._repr_mimebundle_()
     picture, *_, message, caption = explorable._widget.children
-    assert caption.value == 'Line <span class="math notranslate nohighlight">\\(x\\)</span> &amp; &lt;more&gt;.'
+    assert caption.value.endswith('Line <span class="math notranslate nohighlight">\\(x\\)</span> &amp; &lt;more&gt;.')
     return explorable, bundle, picture, message
 
 

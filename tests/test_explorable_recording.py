@@ -231,8 +231,9 @@ def decode(data):
 
 extreme = st.sampled_from([-32767, -32766, -1, 0, 1, 32766, 32767]) | st.integers(-32767, 32767)
 tenths = hnp.arrays(np.int16, st.tuples(st.integers(1, 9), st.just(2)), elements=extreme)
-marks = st.none() | st.builds(lambda style, body, points: Mark("path", style, "codes:" + body, points / 10),
-                              st.sampled_from(["", "fill:red", "fill:blué"]), st.text(max_size=3), tenths)
+marks = st.none() | st.builds(lambda style, body, points, off: Mark("path", style, "codes:" + body, points / 10 + off),
+                              st.sampled_from(["", "fill:red", "fill:blué"]), st.text(max_size=3), tenths,
+                              st.sampled_from([-0.04, 0, 0.04]))
 
 
 @settings(max_examples=150, deadline=None)

@@ -111,7 +111,7 @@ class Explorable:
         return figure_html(self.fig, artists, recording, clips, self.grid, self.id, self.alt, self.caption)
 
     def _live(self) -> ipywidgets.Widget:
-        picture = ipywidgets.Image(value=self.png(), format="png", tooltip=self.alt)
+        picture = ipywidgets.Image(value=self.png(), format="png")  # a tooltip would break its view
         picture.layout = ipywidgets.Layout(width=f"{self.fig.get_size_inches()[0] * 110:.0f}px", max_width="100%")
         message = ipywidgets.HTML()
         widgets = {control.name: control.widget for control in self.grid.controls}
@@ -129,7 +129,8 @@ class Explorable:
         for control in self.grid.controls:
             _make_wide(control)
             control.widget.observe(redraw, names="value")
-        caption = ipywidgets.HTMLMath(caption_html(self.caption))
+        unseen = f'<span style="position:absolute;clip-path:inset(50%)">{html.escape(self.alt)}</span>'
+        caption = ipywidgets.HTMLMath(unseen + caption_html(self.caption))
         return ipywidgets.VBox([picture, *widgets.values(), message, caption])
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict:
