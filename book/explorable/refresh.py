@@ -25,7 +25,7 @@ def refresh(path: Path, timeout: int = 600) -> None:
     notebook = nbformat.read(path, as_version=4)
     notebook.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
     client = NotebookClient(
-        notebook, timeout=timeout, store_widget_state=False, record_timing=False,
+        notebook, timeout=timeout, store_widget_state=False, record_timing=False, coalesce_streams=True,
         resources={"metadata": {"path": str(path.parent)}},
     )
     client.execute()
