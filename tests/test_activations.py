@@ -153,3 +153,7 @@ def test_an_activation_is_returned_unchanged():
 def test_bad_input_is_named(name, parameters, argument):
     with pytest.raises(ValueError, match=f"^{argument}: got .*want"):
         activation(name, **parameters)
+
+
+def test_leaky_relu_without_slope_at_minus_infinity():
+    assert activation("leaky_relu", slope=0).function(np.array([-np.inf]))[0] == 0

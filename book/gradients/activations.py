@@ -1,11 +1,12 @@
 """Elementwise activation functions, their derivatives, and how large those derivatives can be.
 
 Every function takes an array of any shape and returns a new array of that shape; float32 and float64
-are kept, anything else is computed in float64. An infinite input gives the limit, NaN stays NaN.
+are kept, anything else is computed in float64. An infinite input gives the limit, NaN stays NaN (but the
+identity's derivative is 1 everywhere).
 At a kink the derivative follows PyTorch: at z = 0 it is 0 for ReLU, the slope for leaky ReLU and
 alpha for ELU, that is, always the derivative from the left.
 
-Near 0 and 1 the textbook forms sigma' = sigma (1 - sigma) and tanh' = 1 - tanh^2 lose all digits
+Where sigma is near 1, or tanh near 1 or -1, the textbook forms sigma (1 - sigma) and 1 - tanh^2 lose all digits
 (tanh'(20) = 1.7e-17 would come out as 0). In terms of e = exp(-|z|) nothing cancels and nothing
 overflows, so a gradient that vanishes through saturated units can still be measured.
 """
@@ -78,7 +79,7 @@ def _relu_derivative(z):
 
 def _leaky_relu(z, slope):
     z = _floating(z)
-    return np.maximum(z, 0) + slope * np.minimum(z, 0)
+    return np.maximum(z, 0) + (slope * np.minimum(z, 0) if slope else 0)  # 0 times inf would be NaN
 
 
 def _leaky_relu_derivative(z, slope):

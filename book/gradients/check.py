@@ -143,11 +143,12 @@ def gradient_check(
     gradients   dict with the same names and shapes, or one array: what is to be checked
 
     Errors are relative to the largest entry of their array, whose small entries a central difference can't
-    resolve. An array passes if no error exceeds rtol or, where that is more, one rounding of f: eps |f| / cbrt(eps).
+    resolve. An array passes if no error exceeds rtol or, where that is more, one rounding of f,
+    eps |f| / cbrt(eps), divided by the largest entry.
     An array that fails is looked at more closely before it is blamed. Extrapolation from two steps,
     (4 D(s) - D(2s)) / 3, cancels the error s^2 of a strongly curved f; what is left is mostly rounding inside f,
     and ten times the change of the extrapolated values when s is doubled is allowed for it.
-    For float32, use rtol=1e-2. Two calls of f for every entry, six in an array that fails.
+    For float32, use rtol=1e-2. Calls f once, and twice for every entry; six times in an array that fails.
 
     ValueError: names or shapes of `gradients` that differ from those of `parameters`, NaN or inf in
     either or in a value of f, rtol that isn't positive.

@@ -8,8 +8,8 @@ Everything is computed in the dtype of the weights, float64 or float32.
 
 In an exploding net numbers overflow. That is what this book is about, hence no error: an overflow is
 kept as inf, without a warning, for inf is an answer ("too large to write down"). NaN is not: it appears
-when an inf meets its opposite or a zero, and what the true number was is lost. Therefore NaN in a result
-always gives one RuntimeWarning that says where it first appeared. What vanishes below the smallest
+when an inf meets its opposite or a zero, and what the true number was is lost. Therefore NaN in a forward
+pass, a backward pass or a Jacobian gives one RuntimeWarning that says where it first appeared. What vanishes below the smallest
 float becomes 0.
 """
 
@@ -257,13 +257,16 @@ def squared_error(output: np.ndarray, target: np.ndarray) -> tuple[float, np.nda
     return 0.5 * float(np.vdot(error, error)), error
 
 
+@np.errstate(**_overflow_is_inf)
 def jacobians(net: DeepNet, trace: Trace) -> dict[int, np.ndarray]:
     """J^(l) = dh^(l)/dh^(l-1) = diag(phi'(z^(l))) W^(l) (chapter 2), a dict l -> (B, n_l, n_{l-1}), l = 1..n.
 
-    ValueError: a trace of another net.
+    ValueError: a trace of another net. RuntimeWarning: a Jacobian contains NaN (see the module).
     """
     _check_trace(net, trace)
-    return {l: net.phi[l].derivative(trace.z[l])[:, :, None] * net.W[l] for l in net.W}
+    J = {l: net.phi[l].derivative(trace.z[l])[:, :, None] * net.W[l] for l in net.W}
+    _report_nan((f"J[{l}]", J[l]) for l in J)
+    return J
 
 
 @np.errstate(**_overflow_is_inf)
