@@ -1,4 +1,4 @@
-"""Fixtures for the tests that need a browser or a web server."""
+"""Fixtures for the tests that need PyTorch, a browser or a web server."""
 
 from __future__ import annotations
 
@@ -40,6 +40,15 @@ def without_chromium() -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(HOW_TO_GET_ONE, pytrace=False)
     pytest.skip(HOW_TO_GET_ONE)
+
+
+@pytest.fixture(scope="session")
+def torch():
+    """PyTorch, for comparison; without it skip, but not in CI."""
+    if os.environ.get("CI") == "true":
+        import torch
+        return torch
+    return pytest.importorskip("torch", reason="PyTorch is missing: pip install -r requirements-torch.txt to compare with its autograd")
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,4 @@
 import math
-import os
 
 import numpy as np
 import pytest
@@ -14,14 +13,6 @@ VARIANTS = [(name, {}) for name in NAMES] + [
 ]
 each_variant = pytest.mark.parametrize("name, parameters", VARIANTS)
 KINKED = ("relu", "leaky_relu", "elu")
-
-
-@pytest.fixture(scope="module")
-def torch():
-    if os.environ.get("CI") == "true":
-        import torch
-        return torch
-    return pytest.importorskip("torch", reason="PyTorch is missing: pip install -r requirements-torch.txt to compare with its autograd")
 
 
 def torch_function(torch, name, parameters):

@@ -1,4 +1,3 @@
-import os
 import re
 import warnings
 
@@ -15,14 +14,6 @@ from gradients.deep import (
 )
 
 KINKED = ("relu", "leaky_relu", "elu")
-
-
-@pytest.fixture(scope="module")
-def torch():
-    if os.environ.get("CI") == "true":
-        import torch
-        return torch
-    return pytest.importorskip("torch", reason="PyTorch is missing: pip install -r requirements-torch.txt to compare with its autograd")
 
 
 @st.composite
@@ -325,6 +316,12 @@ def test_nan_in_gradients_is_announced():
         backward(net, forward(net, [[-1.0]]), [[1.0]])
     with pytest.warns(RuntimeWarning, match=r"^dh\[3\]/dh\[0\] contains NaN"):
         jacobian_products(net, forward(net, [[-1.0]]))
+
+
+def test_nan_in_a_jacobian_is_announced():
+    trace = Trace({1: np.full((1, 1), np.nan)}, {0: np.ones((1, 1)), 1: np.ones((1, 1))})
+    with pytest.warns(RuntimeWarning, match=r"^J\[1\] contains NaN"):
+        jacobians(DeepNet({1: [[1.0]]}, {1: [0.0]}, {1: "tanh"}), trace)
 
 
 def test_a_zero_layer_makes_the_bound_zero_even_where_the_others_overflow():

@@ -11,23 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gradients.validation import as_array
+
 __all__ = ["GradientCheck", "central_differences", "gradient_check"]
-
-
-def _numbers(argument, value):
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        raise ValueError(f"{argument}: got rows of unequal length, want an array") from None
-    if array.dtype not in (np.float32, np.float64):
-        if array.dtype.kind not in "fiub":
-            raise ValueError(f"{argument}: got dtype {array.dtype}, want real numbers")
-        array = array.astype(np.float64)
-    if array.size == 0:
-        raise ValueError(f"{argument}: got an empty array, want at least one entry")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{argument}: got NaN or inf, want finite numbers")
-    return array
 
 
 def _positive(argument, value):
@@ -54,7 +40,7 @@ def central_differences(
     2 x.size calls of f.
     ValueError: x or a value of f isn't finite, f doesn't return a number, step isn't positive.
     """
-    x = _numbers("x", x)
+    x = as_array("x", x)
     if step is not None:
         _positive("step", step)
     return _differences(f, x, _default_steps(x) if step is None else np.full_like(x, step))
@@ -159,15 +145,15 @@ def gradient_check(
         kinds = ("an array", "a dict") if bare else ("a dict", "an array")
         raise ValueError(f"gradients: got {kinds[1]}, want {kinds[0]} as parameters is")
     if bare:
-        values = {"parameters": _numbers("parameters", parameters)}
-        analytic = {"parameters": _numbers("gradients", gradients)}
+        values = {"parameters": as_array("parameters", parameters)}
+        analytic = {"parameters": as_array("gradients", gradients)}
     else:
         if not parameters:
             raise ValueError("parameters: got an empty dict, want at least one array")
         if set(parameters) != set(gradients):
             raise ValueError(f"gradients: got names {list(gradients)}, want {list(parameters)}")
-        values = {name: _numbers(f"parameters[{name!r}]", parameters[name]) for name in parameters}
-        analytic = {name: _numbers(f"gradients[{name!r}]", gradients[name]) for name in parameters}
+        values = {name: as_array(f"parameters[{name!r}]", parameters[name]) for name in parameters}
+        analytic = {name: as_array(f"gradients[{name!r}]", gradients[name]) for name in parameters}
     for name, x in values.items():
         if analytic[name].shape != x.shape:
             argument = "gradients" if bare else f"gradients[{name!r}]"

@@ -21,6 +21,7 @@ import numpy as np
 
 from gradients import activations
 from gradients.activations import Activation
+from gradients.validation import as_array
 
 __all__ = [
     "DeepNet", "Gradients", "Trace", "backward", "deep_net", "forward", "gradient_norms",
@@ -28,28 +29,6 @@ __all__ = [
 ]
 
 _overflow_is_inf = dict(over="ignore", invalid="ignore")
-
-
-def _array(argument, value, shape, *, dtype=None, finite=True):
-    """`value` as an array of `shape` (None: any length) in `dtype` (None: its own, integers as float64)."""
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        raise ValueError(f"{argument}: got rows of unequal length, want an array") from None
-    if array.dtype not in (np.float32, np.float64):
-        if array.dtype.kind not in "fiub":
-            raise ValueError(f"{argument}: got dtype {array.dtype}, want real numbers")
-        array = array.astype(np.float64)
-    if dtype is not None:
-        array = array.astype(dtype, copy=False)
-    if array.ndim != len(shape) or any(want not in (None, got) for got, want in zip(array.shape, shape)):
-        wanted = ", ".join("any" if length is None else str(length) for length in shape)
-        raise ValueError(f"{argument}: got shape {array.shape}, want ({wanted}{',' * (len(shape) == 1)})")
-    if array.size == 0:
-        raise ValueError(f"{argument}: got an empty array of shape {array.shape}, want at least one entry")
-    if finite and not np.isfinite(array).all():
-        raise ValueError(f"{argument}: got NaN or inf, want finite {array.dtype} numbers")
-    return array
 
 
 def _activation(argument, value):
@@ -100,8 +79,8 @@ class DeepNet:
                 raise ValueError(f"{argument}: got layers {list(value)}, want {list(wanted)}")
         W, b, phi = {}, {}, {}
         for l in wanted:
-            W[l] = _array(f"W[{l}]", self.W[l], (None, W[l - 1].shape[0] if l > 1 else None))
-            b[l] = _array(f"b[{l}]", self.b[l], (W[l].shape[0],))
+            W[l] = as_array(f"W[{l}]", self.W[l], (None, W[l - 1].shape[0] if l > 1 else None))
+            b[l] = as_array(f"b[{l}]", self.b[l], (W[l].shape[0],))
             for argument, array in ((f"W[{l}]", W[l]), (f"b[{l}]", b[l])):
                 if array.dtype != W[1].dtype:
                     raise ValueError(f"{argument}: got dtype {array.dtype}, want {W[1].dtype} as in W[1]")
@@ -180,7 +159,7 @@ def forward(net: DeepNet, x: np.ndarray) -> Trace:
 
     ValueError: x isn't a finite (B, n_0) array. RuntimeWarning: the output contains NaN (see the module).
     """
-    h = {0: _array("x", x, (None, net.sizes[0]), dtype=net.dtype)}
+    h = {0: as_array("x", x, (None, net.sizes[0]), dtype=net.dtype)}
     z = {}
     for l in net.W:
         z[l] = h[l - 1] @ net.W[l].T
@@ -232,7 +211,7 @@ def backward(net: DeepNet, trace: Trace, dh: np.ndarray) -> Gradients:
     _check_trace(net, trace)
     n = net.depth
     dW, db, delta = {}, {}, {}
-    dh = _array("dh", dh, trace.h[n].shape, dtype=net.dtype, finite=False)
+    dh = as_array("dh", dh, trace.h[n].shape, dtype=net.dtype, finite=False)
     for l in range(n, 0, -1):
         delta[l] = dh * net.phi[l].derivative(trace.z[l])
         dW[l] = delta[l].T @ trace.h[l - 1]
@@ -252,8 +231,8 @@ def squared_error(output: np.ndarray, target: np.ndarray) -> tuple[float, np.nda
 
     ValueError: shapes that differ, a target with NaN or inf. An output that exploded gives the loss inf.
     """
-    output = _array("output", output, np.shape(output), finite=False)
-    error = output - _array("target", target, output.shape, dtype=output.dtype)
+    output = as_array("output", output, np.shape(output), finite=False)
+    error = output - as_array("target", target, output.shape, dtype=output.dtype)
     return 0.5 * float(np.vdot(error, error)), error
 
 
