@@ -39,7 +39,8 @@ def write(path, *sources):
 
 @pytest.mark.parametrize("name, counts", [
     ("direct.py", True), ("deeper.py", True), ("second.py", True), ("package/other.py", True), ("package/__init__.py", True),
-    ("package/static/script.js", True), ("package/__pycache__/part.pyc", False), ("unrelated.py", False)])
+    ("package/static/script.js", True), ("package/__pycache__/part.pyc", False), ("unrelated.py", False),
+    ("style.mplstyle", True)])
 def test_the_fingerprint_follows_imports(folder, name, counts):
     before = local_fingerprint(folder / "a.ipynb")
     assert before and local_fingerprint(folder / "a.ipynb") == before

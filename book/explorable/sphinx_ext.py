@@ -69,7 +69,8 @@ def _outdated_notebooks(app, env, added, changed, removed):
 def local_fingerprint(document: Path) -> str:
     """A hash of the local modules that `document` imports, directly or not; "" if none.
 
-    Local means: a package or module beside the document.
+    Local means: a package or module beside the document. Matplotlib style
+    files beside it count, too.
     """
     folder = document.parent
     pending, files = [document], set()
@@ -81,6 +82,8 @@ def local_fingerprint(document: Path) -> str:
             found = {path for path in found if path.is_file() and path.suffix in (".py", ".js", ".css", ".mplstyle")}
             pending += [path for path in found - files if path.suffix == ".py"]
             files |= found
+    if files:
+        files |= set(folder.glob("*.mplstyle"))
     digest = hashlib.sha256()
     for path in sorted(files):
         digest.update(str(path.relative_to(folder)).encode() + path.read_bytes())
