@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
@@ -18,16 +17,12 @@ class Network(NamedTuple):
 
     Attributes
     ----------
-    circles : unit name -> its circle.
     values : unit name -> the text inside the circle.
     edges : (from, to) -> the line of a weight.
-    labels : (from, to) -> the text on that line.
     """
 
-    circles: dict[str, Circle]
     values: dict[str, Text]
     edges: dict[tuple[str, str], Line2D]
-    labels: dict[tuple[str, str], Text]
 
 
 def bare(ax):
@@ -50,21 +45,21 @@ def network(ax, layers: list[list[str]], weights: dict[tuple[str, str], str], dx
     place = {
         name: np.array([dx * i, -dy * j]) for i, layer in enumerate(layers) for j, name in enumerate(layer)
     }
-    edges, labels, circles, values = {}, {}, {}, {}
+    edges, values = {}, {}
     for (start, end), text in weights.items():
         a, b = place[start], place[end]
         edges[start, end], = ax.plot(*np.stack([a, b], axis=1), color=GREY, lw=1.2, zorder=1)
         level = a[1] == b[1]
         middle = a + (0.5 if level else 0.27) * (b - a)
-        labels[start, end] = ax.text(*middle, text, ha="center", va="center", fontsize=10, zorder=4,
-                                     bbox=dict(facecolor="white", edgecolor="none", pad=1.0))
+        ax.text(*middle, text, ha="center", va="center", fontsize=10, zorder=4,
+                bbox=dict(facecolor="white", edgecolor="none", pad=1.0))
     for name, centre in place.items():
-        circles[name] = ax.add_patch(Circle(centre, radius, facecolor="white", edgecolor="black", lw=1.2, zorder=2))
+        ax.add_patch(Circle(centre, radius, facecolor="white", edgecolor="black", lw=1.2, zorder=2))
         values[name] = ax.text(*centre, "", ha="center", va="center", fontsize=10, zorder=5)
         ax.text(centre[0], centre[1] + radius + 0.12, f"${name[0]}_{name[1:]}$", ha="center", va="bottom", fontsize=11)
     ax.set_xlim(-radius - 0.1, dx * (len(layers) - 1) + radius + 0.1)
     ax.set_ylim(-dy * (max(map(len, layers)) - 1) - radius - 0.1, radius + 0.7)
-    return Network(circles, values, edges, labels)
+    return Network(values, edges)
 
 
 def network_2_2_2(ax) -> Network:
@@ -73,20 +68,14 @@ def network_2_2_2(ax) -> Network:
     return network(ax, [["i1", "i2"], ["h1", "h2"], ["o1", "o2"]], {end: f"$w_{k}$" for k, end in enumerate(ends, 1)})
 
 
-def mark_path(net: Network, units: list[str], color: str, shift: float = 0.0) -> list[Line2D]:
-    """Draw a path through the units of a drawn network, moved up by `shift`.
-
-    Returns the lines, one per edge.
-    """
-    lines = []
+def mark_path(net: Network, units: list[str], color: str, shift: float = 0.0) -> None:
+    """Draw a path through the units of a drawn network, moved up by `shift`."""
     for start, end in zip(units, units[1:]):
         edge = net.edges[start, end]
-        line, = edge.axes.plot(edge.get_xdata(), np.asarray(edge.get_ydata()) + shift, color=color, lw=3, zorder=1.5)
-        lines.append(line)
-    return lines
+        edge.axes.plot(edge.get_xdata(), np.asarray(edge.get_ydata()) + shift, color=color, lw=3, zorder=1.5)
 
 
-def chain(ax, labels: list[str], arrows: list[str], color: str = "black", radius=0.48, dx=1.9):
+def chain(ax, labels: list[str], arrows: list[str], radius=0.48, dx=1.9):
     """Draw units in a row, joined by arrows.
 
     Parameters
@@ -96,11 +85,11 @@ def chain(ax, labels: list[str], arrows: list[str], color: str = "black", radius
     """
     bare(ax)
     for i, label in enumerate(labels):
-        ax.add_patch(Circle((i * dx, 0), radius, facecolor="white", edgecolor=color, lw=1.2, zorder=2))
+        ax.add_patch(Circle((i * dx, 0), radius, facecolor="white", edgecolor="black", lw=1.2, zorder=2))
         ax.text(i * dx, 0, label, ha="center", va="center", fontsize=11)
     for i, label in enumerate(arrows):
         ax.annotate("", xy=((i + 1) * dx - radius, 0), xytext=(i * dx + radius, 0),
-                    arrowprops=dict(arrowstyle="->", color=color, lw=1.5, shrinkA=1, shrinkB=1))
+                    arrowprops=dict(arrowstyle="->", color="black", lw=1.5, shrinkA=1, shrinkB=1))
         ax.text((i + 0.5) * dx, 0.14, label, ha="center", va="bottom", fontsize=10)
     ax.set_xlim(-radius - 0.1, dx * (len(labels) - 1) + radius + 0.1)
     ax.set_ylim(-radius - 0.1, radius + 0.3)

@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 
 from explorable.controls import Control, Grid, make_control
 from explorable.recorder import artists_of, describe, freeze_layout, record
-from explorable.svg import caption_html, figure_html
+from explorable.svg import WIDTH, caption_html, figure_html
 
 RECORD = "EXPLORABLE_RECORD"
 _DPI = 144  # of PNGs: two pixels a point, sharp on a phone and a laptop
@@ -112,7 +112,7 @@ class Explorable:
 
     def _live(self) -> ipywidgets.Widget:
         picture = ipywidgets.Image(value=self.png(), format="png")  # a tooltip would break its view
-        picture.layout = ipywidgets.Layout(width=f"{self.fig.get_size_inches()[0] * 110:.0f}px", max_width="100%")
+        picture.layout = ipywidgets.Layout(width=f"{self.fig.get_size_inches()[0] * WIDTH:.0f}px", max_width="100%")
         message = ipywidgets.HTML()
         widgets = {control.name: control.widget for control in self.grid.controls}
 

@@ -25,6 +25,8 @@ _FURTHEST = 3000  # points; recorded coordinates are 16-bit tenths of a point
 _LETTERS = {Path.MOVETO: "M", Path.LINETO: "L", Path.CURVE3: "Q", Path.CURVE4: "C", Path.CLOSEPOLY: "Z"}
 _VERTICES_PER_LETTER = {"M": 1, "L": 1, "Q": 2, "C": 3, "Z": 0}
 _IMAGE_SCALE = 2  # pixels a point
+# Black and white stand for the page's text and background.
+PAGE_COLORS = {"#000000": "currentColor", "#ffffff": "var(--explorable-page)"}
 _GENERIC_FONTS = ("serif", "monospace", "cursive", "fantasy")
 
 
@@ -280,13 +282,9 @@ def _alpha(color) -> float:
     return color[3] if len(color) == 4 else 1.0
 
 
-def page_color(color) -> str:
-    """A CSS colour: black is the page's text colour, white its background."""
-    return {"#000000": "currentColor", "#ffffff": "var(--explorable-page)"}.get(rgb2hex(color), rgb2hex(color))
-
-
 def _paint(color, use: str, alpha: float) -> list[str]:
-    declarations = [f"{use}:{page_color(color)}"]
+    color = rgb2hex(color)
+    declarations = [f"{use}:{PAGE_COLORS.get(color, color)}"]
     if alpha != 1:
         declarations.append(f"{use}-opacity:{alpha:.4g}")
     return declarations

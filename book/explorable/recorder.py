@@ -54,7 +54,7 @@ class _StillParts:
     """The rest of the figure, which must look the same in every state."""
 
     def __init__(self, fig, moving: list[Artist], renderer: MarkRenderer):
-        self.fig, self.moving, self.renderer = fig, moving, renderer
+        self.fig, self.moving, self.renderer = fig, dict.fromkeys(moving), renderer  # in order, quick to look up
         fig.draw(renderer)  # from here on, `stale` tells what has been touched
         self.axes = fig.findobj(Axes)  # insets, too
         self.parts = self._collect(fig)
@@ -78,9 +78,9 @@ class _StillParts:
                 raise RuntimeError(f"update changed {part}, but does not return it")
 
     def _collect(self, parent) -> list[Artist]:
-        parts, moving = [], set(self.moving)
+        parts = []
         for child in parent.get_children():
-            if child in moving:
+            if child in self.moving:
                 continue
             if not isinstance(child, (FigureBase, Axes)):
                 parts.append(child)

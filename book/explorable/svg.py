@@ -12,15 +12,16 @@ from xml.etree import ElementTree
 import matplotlib
 
 from explorable.controls import Grid
-from explorable.marks import Mark, path_data
+from explorable.marks import PAGE_COLORS, Mark, path_data
 from explorable.recording import Recording
 
 _SVG = "http://www.w3.org/2000/svg"
+WIDTH = 110  # CSS pixels an inch of a figure, at most
 _LINK = "{http://www.w3.org/1999/xlink}href"
 ElementTree.register_namespace("", _SVG)
 
 
-def figure_html(fig, artists, recording: Recording | None, clips: dict[str, str], grid: Grid,
+def figure_html(fig, artists, recording: Recording, clips: dict[str, str], grid: Grid,
                 name: str, alt: str, caption: str) -> str:
     """``<figure class="explorable">`` with the first state, its controls and the recording."""
     svg = _still_svg(fig, artists, name)
@@ -40,7 +41,7 @@ def figure_html(fig, artists, recording: Recording | None, clips: dict[str, str]
     svg.attrib.clear()
     svg.attrib.update({
         "xmlns": _SVG, "viewBox": f"0 0 {width * 72:g} {height * 72:g}", "role": "img", "aria-label": alt,
-        "style": f"max-width:{width * 110:.0f}px",
+        "style": f"max-width:{width * WIDTH:.0f}px",
     })
     parts = [f'<figure class="explorable" id="{name}">', ElementTree.tostring(svg, encoding="unicode")]
     if grid.controls:
@@ -120,8 +121,10 @@ def _tidy(svg) -> None:
         if _LINK in element.attrib:
             element.set("href", element.attrib.pop(_LINK))
         if "style" in element.attrib:
-            style = element.get("style").replace("#000000", "currentColor").replace("#ffffff", "var(--explorable-page)")
-            element.set("style", style.replace("; ", ";").replace(": ", ":"))
+            style = element.get("style").replace("; ", ";").replace(": ", ":")
+            for color, page_color in PAGE_COLORS.items():
+                style = style.replace(color, page_color)
+            element.set("style", style)
         if "d" in element.attrib:
             d = " ".join(element.get("d").split())
             element.set("d", re.sub(r"-?\d+\.\d+", lambda number: f"{float(number[0]):.3f}".rstrip("0").rstrip("."), d))
