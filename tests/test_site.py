@@ -156,6 +156,17 @@ def test_pages_are_alone_and_quiet(name, scheme, site, address, new_page):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_every_formula_is_typeset(name, address, new_page):
+    """MathJax marks what it can't parse, and leaves alone what has unbalanced braces."""
+    page = open_page(new_page(), f"{address}/{name}.html")
+    page.evaluate("window.MathJax?.startup.promise")
+    left = page.evaluate("""() => [...document.querySelectorAll(".math, mjx-merror, [data-mjx-error]")]
+        .filter((element) => element.matches("mjx-merror, [data-mjx-error]") || !element.querySelector("mjx-container"))
+        .map((element) => element.outerHTML.slice(0, 200))""")
+    assert left == []
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_nothing_overflows_a_phone(name, address, new_page):
     page = open_page(new_page(viewport={"width": 360, "height": 740}), f"{address}/{name}.html")
     page.wait_for_load_state("networkidle")
