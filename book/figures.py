@@ -68,11 +68,12 @@ def network_2_2_2(ax) -> Network:
     return network(ax, [["i1", "i2"], ["h1", "h2"], ["o1", "o2"]], {end: f"$w_{k}$" for k, end in enumerate(ends, 1)})
 
 
-def mark_path(net: Network, units: list[str], color: str, shift: float = 0.0) -> None:
-    """Draw a path through the units of a drawn network, moved up by `shift`."""
+def mark_path(net: Network, units: list[str], color: str, shift: float = 0.0, sideways: float = 0.0) -> None:
+    """Draw a path through the units of a drawn network, moved up by `shift` and to the right by `sideways`."""
     for start, end in zip(units, units[1:]):
         edge = net.edges[start, end]
-        edge.axes.plot(edge.get_xdata(), np.asarray(edge.get_ydata()) + shift, color=color, lw=3, zorder=1.5)
+        edge.axes.plot(np.asarray(edge.get_xdata()) + sideways, np.asarray(edge.get_ydata()) + shift,
+                       color=color, lw=3, zorder=1.5)
 
 
 def chain(ax, labels: list[str], arrows: list[str], radius=0.48, dx=1.9):
@@ -93,3 +94,38 @@ def chain(ax, labels: list[str], arrows: list[str], radius=0.48, dx=1.9):
         ax.text((i + 0.5) * dx, 0.14, label, ha="center", va="bottom", fontsize=10)
     ax.set_xlim(-radius - 0.1, dx * (len(labels) - 1) + radius + 0.1)
     ax.set_ylim(-radius - 0.1, radius + 0.3)
+
+
+def unrolled(ax, T: int, losses: list[int] | None = None, dx=1.9, dy=1.5, radius=0.42) -> Network:
+    """Draw a recurrent net unrolled over T steps, time to the right: x below, h in a row, o and l above.
+
+    Parameters
+    ----------
+    losses : the steps that have an output and a loss; None: all of them.
+    dx, dy, radius : distances between steps and rows, and size of a unit.
+
+    The units are called "x1", ..., "h0", "h1", ..., "o1", "l1", ...
+    """
+    bare(ax)
+    losses = list(range(1, T + 1)) if losses is None else losses
+    rows = [("x", 0, range(1, T + 1)), ("h", 1, range(T + 1)), ("o", 2, losses), ("l", 3, losses)]
+    place = {f"{name}{t}": np.array([dx * t, dy * row]) for name, row, steps in rows for t in steps}
+    ends = [(f"x{t}", f"h{t}", "$W_{hx}$") for t in range(1, T + 1)]
+    ends += [(f"h{t - 1}", f"h{t}", "$W_{hh}$") for t in range(1, T + 1)]
+    ends += [(f"h{t}", f"o{t}", "$W_{qh}$") for t in losses] + [(f"o{t}", f"l{t}", "") for t in losses]
+    edges, values = {}, {}
+    for start, end, text in ends:
+        a, b = place[start], place[end]
+        edges[start, end], = ax.plot(*np.stack([a, b], axis=1), color=GREY, lw=1.2, zorder=1)
+        towards = (b - a) / np.linalg.norm(b - a)
+        ax.annotate("", xy=b - radius * towards, xytext=b - 1.3 * radius * towards, zorder=1.8,
+                    arrowprops=dict(arrowstyle="-|>", color=GREY, shrinkA=0, shrinkB=0, mutation_scale=9))
+        level = a[1] == b[1]
+        ax.text(*(a + b) / 2 + ((0, 0.2) if level else (0.22, 0)), text, ha="center" if level else "left",
+                va="bottom" if level else "center", fontsize=9)
+    for name, centre in place.items():
+        ax.add_patch(Circle(centre, radius, facecolor="white", edgecolor="black", lw=1.2, zorder=2))
+        values[name] = ax.text(*centre, f"${name[0]}_{name[1:]}$", ha="center", va="center", fontsize=11, zorder=5)
+    ax.set_xlim(-radius - 0.1, dx * T + radius + (0.35 if T in losses else 0.1))
+    ax.set_ylim(-radius - 0.1, dy * (3 if losses else 1) + radius + 0.1)
+    return Network(values, edges)

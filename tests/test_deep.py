@@ -10,8 +10,9 @@ from gradients.activations import NAMES, activation
 from gradients.check import central_differences, gradient_check
 from gradients.deep import (
     DeepNet, Gradients, Trace, backward, deep_net, forward, gradient_norms, jacobian_bound,
-    jacobian_products, jacobians, squared_error,
+    jacobian_products, jacobians,
 )
+from gradients.losses import squared_error
 
 KINKED = ("relu", "leaky_relu", "elu")
 

@@ -1,7 +1,9 @@
 """The mathematics of the book in NumPy alone: no plotting, no widgets, no files.
 
 activations   elementwise functions with their derivatives            (chapters 1, 2 and 6)
+losses        squared error, softmax cross-entropy                    (all chapters)
 deep          a fully connected net: forward, backward, Jacobians     (chapters 1 and 2)
+rnn           a recurrent net: forward, gradients through time, lags  (chapters 3, 4 and 5)
 check         gradients checked by central differences                (chapter 1)
 validation    checks of arguments
 """

@@ -25,7 +25,7 @@ from gradients.validation import as_array
 
 __all__ = [
     "DeepNet", "Gradients", "Trace", "backward", "deep_net", "forward", "gradient_norms",
-    "jacobian_bound", "jacobian_products", "jacobians", "squared_error",
+    "jacobian_bound", "jacobian_products", "jacobians",
 ]
 
 _overflow_is_inf = dict(over="ignore", invalid="ignore")
@@ -221,19 +221,6 @@ def backward(net: DeepNet, trace: Trace, dh: np.ndarray) -> Gradients:
                  *((f"db[{l}]", db[l]) for l in db), ("dx", dh)])
     dW, db, delta = (dict(sorted(layers.items())) for layers in (dW, db, delta))
     return Gradients(dW, db, delta, dx=dh)
-
-
-@np.errstate(**_overflow_is_inf)
-def squared_error(output: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
-    """L = 1/2 sum (target - output)^2 over batch and units, and dL/doutput = output - target (chapter 1).
-
-    output, target  (B, n_n), or any equal shapes; the gradient has that shape and the dtype of `output`
-
-    ValueError: shapes that differ, a target with NaN or inf. An output that exploded gives the loss inf.
-    """
-    output = as_array("output", output, np.shape(output), finite=False)
-    error = output - as_array("target", target, output.shape, dtype=output.dtype)
-    return 0.5 * float(np.vdot(error, error)), error
 
 
 @np.errstate(**_overflow_is_inf)

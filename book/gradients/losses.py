@@ -1,0 +1,115 @@
+"""Losses and their gradients with respect to the outputs of a net (all chapters).
+
+A loss is a sum over whatever the outputs have besides units: examples, steps. An output of a recurrent net
+is (T, B, Q), step t at index t - 1. With `last=True` only the last step has a loss, as in a task that is
+judged by its final answer: L = l_T.
+
+Outputs may have overflowed: inf and NaN are let through, without a warning, for the net has given one.
+"""
+
+import numpy as np
+
+from gradients.validation import as_array
+
+__all__ = ["softmax", "softmax_cross_entropy", "squared_error"]
+
+_overflow_is_inf = dict(over="ignore", invalid="ignore")
+
+
+def _outputs(argument, value, last):
+    """All outputs, and those that have a loss."""
+    outputs = as_array(argument, value, (None, None, None) if last else None, finite=False)
+    return outputs, outputs[-1] if last else outputs
+
+
+def _of_all(gradient, outputs, last):
+    """The gradient with respect to all outputs, of which those without a loss have none."""
+    if not last:
+        return gradient
+    gradients = np.zeros_like(outputs)
+    gradients[-1] = gradient
+    return gradients
+
+
+@np.errstate(**_overflow_is_inf)
+def squared_error(output: np.ndarray, target: np.ndarray, *, last: bool = False) -> tuple[float, np.ndarray]:
+    """L = 1/2 sum (target - output)^2 over batch and units, and dL/doutput = output - target (chapter 1).
+
+    output  (B, n_n), (T, B, Q) or any other shape
+    target  the shape of `output`; finite
+    last    only the last step counts: `output` is (T, B, Q), `target` (B, Q)
+
+    The gradient has the shape and the dtype of `output`, with last=True zeros at all steps but the last.
+    ValueError: shapes that differ, a target with NaN or inf. An output that exploded gives the loss inf.
+    """
+    output, counted = _outputs("output", output, last)
+    error = counted - as_array("target", target, counted.shape, dtype=output.dtype)
+    return 0.5 * float(np.vdot(error, error)), _of_all(error, output, last)
+
+
+def _exponentials(o):
+    """exp(o - max o), which can't overflow, and o - max o.
+
+    Beside an output that is inf all others are nothing, unless there are two: how they compare is lost, NaN.
+    """
+    infinite = np.isposinf(o)
+    shifted = o - o.max(axis=-1, keepdims=True)
+    shifted[infinite & (infinite.sum(axis=-1, keepdims=True) == 1)] = 0
+    return np.exp(shifted), shifted
+
+
+@np.errstate(**_overflow_is_inf)
+def softmax(o: np.ndarray) -> np.ndarray:
+    """The probabilities exp(o_i) / sum_j exp(o_j) along the last axis (chapter 3); o (..., Q), so is what is returned.
+
+    ValueError: o has no axis, or no real numbers. One output that is inf has probability 1; two give NaN.
+    """
+    o = as_array("o", o, finite=False)
+    if o.ndim == 0:
+        raise ValueError("o: got shape (), want (..., Q)")
+    e, _ = _exponentials(o)
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def _classes(y, shape, Q):
+    try:
+        classes = np.asarray(y)
+    except ValueError:
+        raise ValueError("y: got rows of unequal length, want an array") from None
+    if classes.dtype.kind not in "iu":
+        raise ValueError(f"y: got dtype {classes.dtype}, want integers, the numbers of classes")
+    if classes.shape != shape:
+        raise ValueError(f"y: got shape {classes.shape}, want {shape}")
+    if classes.min() < 0 or classes.max() >= Q:
+        wrong = classes[(classes < 0) | (classes >= Q)][0]
+        raise ValueError(f"y: got class {wrong}, want 0 to {Q - 1}")
+    return classes.astype(np.intp)
+
+
+@np.errstate(**_overflow_is_inf)
+def softmax_cross_entropy(o: np.ndarray, y: np.ndarray, *, last: bool = False) -> tuple[float, np.ndarray]:
+    """L = - sum log softmax(o)_y and dL/do = softmax(o) - y, y one-hot (chapter 3; source 1).
+
+    o     (..., Q), outputs before the softmax
+    y     (...), the number of the right class, an integer from 0 to Q-1
+    last  only the last step counts: o is (T, B, Q), y (B,)
+
+    The gradient has the shape and the dtype of `o`, with last=True zeros at all steps but the last.
+    Neither the loss nor the gradient loses digits where the net is nearly certain of the right class: no 1 - 1 is taken.
+    ValueError: shapes that don't fit, classes that aren't integers from 0 to Q-1.
+    An output that exploded gives the limit: loss inf if it is a wrong class, 0 if it is the right one; two give NaN.
+    """
+    o, counted = _outputs("o", o, last)
+    if o.ndim == 0:
+        raise ValueError("o: got shape (), want (..., Q)")
+    right = _classes(y, counted.shape[:-1], counted.shape[-1])[..., None]
+    e, shifted = _exponentials(counted)
+    total = e.sum(axis=-1, keepdims=True)
+    e_right = np.take_along_axis(e, right, axis=-1)
+    np.put_along_axis(e, right, 0, axis=-1)
+    wrong = e.sum(axis=-1, keepdims=True)
+    # log total, where all but one of its terms may be tiny: total = 1 + (total - 1)
+    loss = np.where(e_right == 1, np.log1p(wrong), np.log(total)) - np.take_along_axis(shifted, right, axis=-1)
+    e /= total
+    np.put_along_axis(e, right, -wrong / total, axis=-1)
+    return float(loss.sum()), _of_all(e, o, last)
