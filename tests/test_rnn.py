@@ -107,9 +107,11 @@ class InTorch:
         return h @ self.inputs["W_qh"].T + self.inputs["b_q"]
 
     def loss(self, o, y):
+        """PyTorch's own cross-entropy cancels where the net is nearly certain; this form doesn't."""
         y = self.torch.tensor(y)
         if self.problem.classes:
-            return self.torch.nn.functional.cross_entropy(o.reshape(-1, o.shape[-1]), y.reshape(-1), reduction="sum")
+            right, others = o.gather(-1, y[..., None])[..., 0], o.scatter(-1, y[..., None], -1e6).logsumexp(-1)
+            return self.torch.nn.functional.softplus(others - right, threshold=50).sum()
         return 0.5 * ((o - y) ** 2).sum()
 
     def losses(self, states):
@@ -578,12 +580,12 @@ def peak_memory(call):
 ])
 def test_memory_grows_with_the_length_and_no_faster(run):
     peaks = []
-    for T in (50, 100, 200):
+    for T in (200, 400, 800):
         net = rnn(4, 32, 4, rng=np.random.default_rng(0))
         trace = forward(net, np.ones((T, 8, 4)))
         peaks.append(peak_memory(lambda: run(net, trace, np.ones((T, 8, 4)))))
         assert peaks[-1] < 7 * trace.a.nbytes
-    assert peaks[2] - peaks[1] < 2.2 * (peaks[1] - peaks[0])
+    assert peaks[1] < 2.1 * peaks[0] and peaks[2] < 2.1 * peaks[1]
 
 
 def rows_multiplied(monkeypatch, call):
