@@ -391,6 +391,14 @@ def test_two_steps_of_tanh_by_hand():
     assert jacobian_products(net, trace)[0] == pytest.approx((1 - h_2**2) * 0.25 * (1 - h_1**2), rel=1e-14)
 
 
+def test_a_sequence_longer_than_a_block_of_slopes():
+    rng = np.random.default_rng(0)
+    T, B, H = 70, 10, 100  # a block has 2**15 entries, 32 steps
+    net, x, do = rnn(2, H, 2, rng=rng), rng.normal(size=(T, B, 2)), rng.normal(size=(T, B, 2))
+    trace = forward(net, x)
+    assert_close(backward(net, trace, do).delta, truncated_backward(net, trace, do, T).delta, 1e-12)
+
+
 def test_what_vanishes_through_saturated_units_is_still_measured():
     net = RNN([[20.0]], [[1.0]], [[1.0]], [0.0], [0.0], "tanh")
     trace = forward(net, column(1, 1, 1))
