@@ -129,3 +129,24 @@ def unrolled(ax, T: int, losses: list[int] | None = None, dx=1.9, dy=1.5, radius
     ax.set_xlim(-radius - 0.1, dx * T + radius + (0.35 if T in losses else 0.1))
     ax.set_ylim(-radius - 0.1, dy * (3 if losses else 1) + radius + 0.1)
     return Network(values, edges)
+
+
+def flow(ax, factor: float, steps: int, color: str, radius=0.42, dx=1.9):
+    """Draw states h_0, ..., h_steps in a row, and between them a signal on its way back.
+
+    Parameters
+    ----------
+    factor : the signal has size 1 on the right; each step to the left multiplies it by this. Its size is the
+        width of the arrow.
+    """
+    bare(ax)
+    for t in range(steps + 1):
+        ax.add_patch(Circle((dx * t, 0), radius, facecolor="white", edgecolor="black", lw=1.2, zorder=2))
+        ax.text(dx * t, 0, f"$h_{t}$", ha="center", va="center", fontsize=11)
+    for t in range(1, steps + 1):
+        size = factor ** (steps - t)
+        ax.annotate("", xy=(dx * (t - 1) + radius, 0), xytext=(dx * t - radius, 0),
+                    arrowprops=dict(arrowstyle="->", color=color, lw=2 * size, mutation_scale=8 + 3 * size, shrinkA=1, shrinkB=1))
+        ax.text(dx * (t - 0.5), 0.5, f"{size:.2g}", ha="center", va="bottom", fontsize=9)
+    ax.set_xlim(-radius - 0.1, dx * steps + radius + 0.1)
+    ax.set_ylim(-radius - 0.1, 1.1)

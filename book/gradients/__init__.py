@@ -7,5 +7,5 @@ rnn           a recurrent net: forward, gradients through time, lags  (chapters 
 clipping      gradients clipped by norm and by value                  (chapter 5)
 tasks         sequences that take memory: agreement                   (chapters 4 and 5)
 check         gradients checked by central differences                (chapter 1)
-validation    checks of arguments
+validation    checks of arguments; overflow and NaN
 """

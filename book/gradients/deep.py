@@ -13,44 +13,20 @@ pass, a backward pass or a Jacobian gives one RuntimeWarning that says where it 
 float becomes 0.
 """
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from gradients import activations
 from gradients.activations import Activation
-from gradients.validation import as_array
+from gradients.validation import (
+    OVERFLOW_IS_INF, as_activation, as_array, as_scale, check_generator, report_nan,
+)
 
 __all__ = [
     "DeepNet", "Gradients", "Trace", "backward", "deep_net", "forward", "gradient_norms",
     "jacobian_bound", "jacobian_products", "jacobians",
 ]
-
-_overflow_is_inf = dict(over="ignore", invalid="ignore")
-
-
-def _activation(argument, value):
-    try:
-        return activations.activation(value)
-    except ValueError as error:
-        raise ValueError(f"{argument}: {error}") from None
-
-
-def _scale(argument, value):
-    if not (np.isscalar(value) and np.isreal(value) and np.isfinite(value) and value >= 0):
-        raise ValueError(f"{argument}: got {value!r}, want a finite number >= 0")
-    return float(value)
-
-
-def _report_nan(named_arrays):
-    """Called from functions decorated by errstate, whose frame the fourth stack level skips."""
-    for name, array in named_arrays:
-        if np.isnan(array).any():
-            warnings.warn(f"{name} contains NaN: numbers overflowed to inf and met inf - inf or 0 * inf",
-                          RuntimeWarning, stacklevel=4)
-            return
 
 
 @dataclass(eq=False)
@@ -84,7 +60,7 @@ class DeepNet:
             for argument, array in ((f"W[{l}]", W[l]), (f"b[{l}]", b[l])):
                 if array.dtype != W[1].dtype:
                     raise ValueError(f"{argument}: got dtype {array.dtype}, want {W[1].dtype} as in W[1]")
-            phi[l] = _activation(f"phi[{l}]", self.phi[l])
+            phi[l] = as_activation(f"phi[{l}]", self.phi[l])
         self.W, self.b, self.phi = W, b, phi
 
     @property
@@ -128,13 +104,12 @@ def deep_net(
     sizes = list(sizes) if isinstance(sizes, Sequence | np.ndarray) else []
     if len(sizes) < 2 or not all(isinstance(size, int | np.integer) and size > 0 for size in sizes):
         raise ValueError(f"sizes: got {sizes_given!r}, want two or more positive integers")
-    if not isinstance(rng, np.random.Generator):
-        raise ValueError(f"rng: got {type(rng).__name__}, want a numpy.random.Generator")
+    check_generator(rng)
     if dtype not in (np.float32, np.float64):
         raise ValueError(f"dtype: got {dtype!r}, want numpy.float64 or numpy.float32")
-    weight_scale, bias_scale = _scale("weight_scale", weight_scale), _scale("bias_scale", bias_scale)
-    hidden = _activation("activation", activation)
-    last = hidden if output is None else _activation("output", output)
+    weight_scale, bias_scale = as_scale("weight_scale", weight_scale), as_scale("bias_scale", bias_scale)
+    hidden = as_activation("activation", activation)
+    last = hidden if output is None else as_activation("output", output)
     W, b, phi = {}, {}, {}
     for l, (n_in, n_out) in enumerate(zip(sizes, sizes[1:]), start=1):
         W[l] = (weight_scale / np.sqrt(n_in) * rng.standard_normal((n_out, n_in))).astype(dtype, copy=False)
@@ -151,7 +126,7 @@ class Trace:
     h: dict[int, np.ndarray]
 
 
-@np.errstate(**_overflow_is_inf)
+@np.errstate(**OVERFLOW_IS_INF)
 def forward(net: DeepNet, x: np.ndarray) -> Trace:
     """The forward pass z^(l) = W^(l) h^(l-1) + b^(l), h^(l) = phi(z^(l)) (chapters 1 and 2).
 
@@ -166,7 +141,7 @@ def forward(net: DeepNet, x: np.ndarray) -> Trace:
         z[l] += net.b[l]
         h[l] = net.phi[l].function(z[l])
     if np.isnan(h[net.depth]).any():
-        _report_nan((f"z[{l}]", z[l]) for l in z)
+        report_nan((f"z[{l}]", z[l]) for l in z)
     return Trace(z, h)
 
 
@@ -195,7 +170,7 @@ class Gradients:
     dx: np.ndarray
 
 
-@np.errstate(**_overflow_is_inf)
+@np.errstate(**OVERFLOW_IS_INF)
 def backward(net: DeepNet, trace: Trace, dh: np.ndarray) -> Gradients:
     """Backpropagation in matrix form (chapter 1; Rumelhart, Hinton & Williams 1986).
 
@@ -217,13 +192,13 @@ def backward(net: DeepNet, trace: Trace, dh: np.ndarray) -> Gradients:
         dW[l] = delta[l].T @ trace.h[l - 1]
         db[l] = delta[l].sum(axis=0)
         dh = delta[l] @ net.W[l]
-    _report_nan([*((f"delta[{l}]", delta[l]) for l in delta), *((f"dW[{l}]", dW[l]) for l in dW),
+    report_nan([*((f"delta[{l}]", delta[l]) for l in delta), *((f"dW[{l}]", dW[l]) for l in dW),
                  *((f"db[{l}]", db[l]) for l in db), ("dx", dh)])
     dW, db, delta = (dict(sorted(layers.items())) for layers in (dW, db, delta))
     return Gradients(dW, db, delta, dx=dh)
 
 
-@np.errstate(**_overflow_is_inf)
+@np.errstate(**OVERFLOW_IS_INF)
 def jacobians(net: DeepNet, trace: Trace) -> dict[int, np.ndarray]:
     """J^(l) = dh^(l)/dh^(l-1) = diag(phi'(z^(l))) W^(l) (chapter 2), a dict l -> (B, n_l, n_{l-1}), l = 1..n.
 
@@ -231,11 +206,11 @@ def jacobians(net: DeepNet, trace: Trace) -> dict[int, np.ndarray]:
     """
     _check_trace(net, trace)
     J = {l: net.phi[l].derivative(trace.z[l])[:, :, None] * net.W[l] for l in net.W}
-    _report_nan((f"J[{l}]", J[l]) for l in J)
+    report_nan((f"J[{l}]", J[l]) for l in J)
     return J
 
 
-@np.errstate(**_overflow_is_inf)
+@np.errstate(**OVERFLOW_IS_INF)
 def jacobian_products(net: DeepNet, trace: Trace) -> dict[int, np.ndarray]:
     """dh^(n)/dh^(l) = J^(n) J^(n-1) ... J^(l+1) (chapter 2), a dict l -> (B, n_n, n_l), l = 0..n; the identity at l = n.
 
@@ -248,7 +223,7 @@ def jacobian_products(net: DeepNet, trace: Trace) -> dict[int, np.ndarray]:
     for l in range(n, 0, -1):
         scaled = product[l] * net.phi[l].derivative(trace.z[l])[:, None, :]
         product[l - 1] = (scaled.reshape(batch * n_n, -1) @ net.W[l]).reshape(batch, n_n, -1)
-    _report_nan((f"dh[{n}]/dh[{l}]", product[l]) for l in product)
+    report_nan((f"dh[{n}]/dh[{l}]", product[l]) for l in product)
     return dict(sorted(product.items()))
 
 
@@ -260,13 +235,13 @@ def _frobenius_norm(array):
     return largest * np.linalg.norm(array / largest)
 
 
-@np.errstate(**_overflow_is_inf)
+@np.errstate(**OVERFLOW_IS_INF)
 def gradient_norms(gradients: Gradients) -> np.ndarray:
     """The Frobenius norms ||dL/dW^(l)||_F, l = 1..n, an array (n,): what vanishes or explodes in chapter 2."""
     return np.array([_frobenius_norm(gradients.dW[l]) for l in sorted(gradients.dW)])
 
 
-@np.errstate(**_overflow_is_inf)
+@np.errstate(**OVERFLOW_IS_INF)
 def jacobian_bound(net: DeepNet) -> np.ndarray:
     """A bound on ||dh^(n)/dh^(l)||_2 for every input (chapter 2), an array (n+1,), l = 0..n.
 

@@ -9,11 +9,9 @@ Outputs may have overflowed: inf and NaN are let through, without a warning, for
 
 import numpy as np
 
-from gradients.validation import as_array
+from gradients.validation import OVERFLOW_IS_INF, as_array
 
 __all__ = ["softmax", "softmax_cross_entropy", "squared_error"]
-
-_overflow_is_inf = dict(over="ignore", invalid="ignore")
 
 
 def _outputs(argument, value, last):
@@ -31,7 +29,7 @@ def _of_all(gradient, outputs, last):
     return gradients
 
 
-@np.errstate(**_overflow_is_inf)
+@np.errstate(**OVERFLOW_IS_INF)
 def squared_error(output: np.ndarray, target: np.ndarray, *, last: bool = False) -> tuple[float, np.ndarray]:
     """L = 1/2 sum (target - output)^2 over batch and units, and dL/doutput = output - target (chapter 1).
 
@@ -58,7 +56,7 @@ def _exponentials(o):
     return np.exp(shifted), shifted
 
 
-@np.errstate(**_overflow_is_inf)
+@np.errstate(**OVERFLOW_IS_INF)
 def softmax(o: np.ndarray) -> np.ndarray:
     """The probabilities exp(o_i) / sum_j exp(o_j) along the last axis (chapter 3); o (..., Q), so is what is returned.
 
@@ -86,7 +84,7 @@ def _classes(y, shape, Q):
     return classes.astype(np.intp)
 
 
-@np.errstate(**_overflow_is_inf)
+@np.errstate(**OVERFLOW_IS_INF)
 def softmax_cross_entropy(o: np.ndarray, y: np.ndarray, *, last: bool = False) -> tuple[float, np.ndarray]:
     """L = - sum log softmax(o)_y and dL/do = softmax(o) - y, y one-hot (chapter 3; source 1).
 

@@ -15,20 +15,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradients.activations import Activation
-from gradients.deep import _activation, _overflow_is_inf, _report_nan, _scale
-from gradients.validation import as_array
+from gradients.validation import (
+    OVERFLOW_IS_INF, as_activation, as_array, as_integer, as_scale, check_generator, report_nan,
+)
 
 __all__ = [
     "RNN", "Gradients", "LagTerms", "Trace", "backward", "chunked_backward", "forward", "jacobian_bound",
     "jacobian_products", "jacobians", "lag_terms", "rnn", "truncated_backward",
 ]
-
-
-def _integer(argument, value, least, most=np.inf):
-    if not (isinstance(value, int | np.integer) and least <= value <= most):
-        upper = "" if most == np.inf else f" and <= {most}"
-        raise ValueError(f"{argument}: got {value!r}, want an integer >= {least}{upper}")
-    return int(value)
 
 
 @dataclass(eq=False)
@@ -64,7 +58,7 @@ class RNN:
         for name, array in self.parameters.items():
             if array.dtype != self.dtype:
                 raise ValueError(f"{name}: got dtype {array.dtype}, want {self.dtype} as in W_hx")
-        self.phi = _activation("phi", self.phi)
+        self.phi = as_activation("phi", self.phi)
 
     @property
     def sizes(self) -> tuple[int, int, int]:
@@ -105,12 +99,11 @@ def rnn(
     ValueError: sizes that aren't positive integers, a negative or non-finite scale,
     an rng that isn't a numpy.random.Generator, an unknown activation, another dtype.
     """
-    D, H, Q = _integer("D", D, 1), _integer("H", H, 1), _integer("Q", Q, 1)
-    if not isinstance(rng, np.random.Generator):
-        raise ValueError(f"rng: got {type(rng).__name__}, want a numpy.random.Generator")
+    D, H, Q = as_integer("D", D, 1), as_integer("H", H, 1), as_integer("Q", Q, 1)
+    check_generator(rng)
     if dtype not in (np.float32, np.float64):
         raise ValueError(f"dtype: got {dtype!r}, want numpy.float64 or numpy.float32")
-    phi, bias_scale = _activation("activation", activation), _scale("bias_scale", bias_scale)
+    phi, bias_scale = as_activation("activation", activation), as_scale("bias_scale", bias_scale)
 
     def weights(rows, columns, scale):
         return (scale / np.sqrt(columns) * rng.standard_normal((rows, columns))).astype(dtype, copy=False)
@@ -118,8 +111,8 @@ def rnn(
     def biases(n):
         return (0.0 + bias_scale * rng.standard_normal(n)).astype(dtype, copy=False)
 
-    W_hx = weights(H, D, _scale("w_hx_scale", w_hx_scale))
-    W_hh = weights(H, H, _scale("w_hh_scale", w_hh_scale))
+    W_hx = weights(H, D, as_scale("w_hx_scale", w_hx_scale))
+    W_hh = weights(H, H, as_scale("w_hh_scale", w_hh_scale))
     return RNN(W_hx, W_hh, weights(Q, H, 1.0), biases(H), biases(Q), phi)
 
 
@@ -144,7 +137,7 @@ def _flat(sequence):
     return sequence.reshape(-1, sequence.shape[-1])
 
 
-@np.errstate(**_overflow_is_inf)
+@np.errstate(**OVERFLOW_IS_INF)
 def forward(net: RNN, x: np.ndarray, h_0: np.ndarray | None = None) -> Trace:
     """The forward pass a_t = W_hx x_t + W_hh h_{t-1} + b_h, h_t = phi(a_t), o_t = W_qh h_t + b_q (chapter 3).
 
@@ -168,7 +161,7 @@ def forward(net: RNN, x: np.ndarray, h_0: np.ndarray | None = None) -> Trace:
     o = (_flat(h[1:]) @ net.W_qh.T).reshape(T, B, Q)
     o += net.b_q
     if np.isnan(o).any():
-        _report_nan((f"{name}[{i}]", array[i]) for i in range(T) for name, array in (("a", a), ("o", o)))
+        report_nan((f"{name}[{i}]", array[i]) for i in range(T) for name, array in (("a", a), ("o", o)))
     return Trace(x, a, h, o)
 
 
@@ -226,7 +219,7 @@ def _gradients(net, trace, do, delta, dh_0):
 
 
 def _suspects(gradients):
-    """What `_report_nan` looks at, in the order of computation. NaN in any delta is NaN in their sum db_h."""
+    """What `report_nan` looks at, in the order of computation. NaN in any delta is NaN in their sum db_h."""
     if np.isnan(gradients.db_h).any():
         for i in reversed(range(len(gradients.delta))):
             yield f"delta[{i}]", gradients.delta[i]
@@ -260,7 +253,7 @@ def _back_through_time(net, trace, do, steps):
     return _gradients(net, trace, do, delta, dh_0=delta[0] @ net.W_hh)
 
 
-@np.errstate(**_overflow_is_inf)
+@np.errstate(**OVERFLOW_IS_INF)
 def backward(net: RNN, trace: Trace, do: np.ndarray) -> Gradients:
     """Backpropagation through time, in O(T) (chapter 3; Werbos 1990).
 
@@ -279,11 +272,11 @@ def backward(net: RNN, trace: Trace, do: np.ndarray) -> Gradients:
     _check_trace(net, trace)
     do = as_array("do", do, trace.o.shape, dtype=net.dtype, finite=False)
     gradients = _back_through_time(net, trace, do, steps=len(do))
-    _report_nan(_suspects(gradients))
+    report_nan(_suspects(gradients))
     return gradients
 
 
-@np.errstate(**_overflow_is_inf)
+@np.errstate(**OVERFLOW_IS_INF)
 def chunked_backward(net: RNN, trace: Trace, do: np.ndarray, steps: int) -> Gradients:
     """Truncation as it is practised: no gradient crosses from one chunk of `steps` steps into the one before (chapter 3).
 
@@ -297,8 +290,8 @@ def chunked_backward(net: RNN, trace: Trace, do: np.ndarray, steps: int) -> Grad
     """
     _check_trace(net, trace)
     do = as_array("do", do, trace.o.shape, dtype=net.dtype, finite=False)
-    gradients = _back_through_time(net, trace, do, _integer("steps", steps, 1))
-    _report_nan(_suspects(gradients))
+    gradients = _back_through_time(net, trace, do, as_integer("steps", steps, 1))
+    report_nan(_suspects(gradients))
     return gradients
 
 
@@ -323,7 +316,7 @@ def _deltas_by_lag(net, trace, do, lags):
         yield j, slice(max(first - j, 0), T - j), delta
 
 
-@np.errstate(**_overflow_is_inf)
+@np.errstate(**OVERFLOW_IS_INF)
 def truncated_backward(net: RNN, trace: Trace, do: np.ndarray, tau: int) -> Gradients:
     """Backpropagation through time in which every loss is followed back through at most tau steps (chapter 3; source 1).
 
@@ -340,18 +333,18 @@ def truncated_backward(net: RNN, trace: Trace, do: np.ndarray, tau: int) -> Grad
     """
     _check_trace(net, trace)
     do = as_array("do", do, trace.o.shape, dtype=net.dtype, finite=False)
-    tau = _integer("tau", tau, 0)
+    tau = as_integer("tau", tau, 0)
     delta, dh_0 = np.zeros_like(trace.a), np.zeros_like(trace.h[0])
     for j, steps, part in _deltas_by_lag(net, trace, do, lags=min(tau + 1, len(do))):
         delta[steps] += part
         if steps.start == 0 and j < tau:
             dh_0 += part[0] @ net.W_hh
     gradients = _gradients(net, trace, do, delta, dh_0)
-    _report_nan(_suspects(gradients))
+    report_nan(_suspects(gradients))
     return gradients
 
 
-@np.errstate(**_overflow_is_inf)
+@np.errstate(**OVERFLOW_IS_INF)
 def jacobians(net: RNN, trace: Trace) -> np.ndarray:
     """J_t = dh_t/dh_{t-1} = diag(phi'(a_t)) W_hh (chapter 4), an array (T, B, H, H): J[t-1] = J_t.
 
@@ -359,11 +352,11 @@ def jacobians(net: RNN, trace: Trace) -> np.ndarray:
     """
     _check_trace(net, trace)
     J = net.phi.derivative(trace.a)[..., None] * net.W_hh
-    _report_nan((f"J[{i}]", J[i]) for i in range(len(J)))
+    report_nan((f"J[{i}]", J[i]) for i in range(len(J)))
     return J
 
 
-@np.errstate(**_overflow_is_inf)
+@np.errstate(**OVERFLOW_IS_INF)
 def jacobian_products(net: RNN, trace: Trace, t: int | None = None) -> np.ndarray:
     """dh_t/dh_k = J_t J_{t-1} ... J_{k+1} (chapter 4; Pascanu et al. 2013, eq. 5), an array (t+1, B, H, H).
 
@@ -376,18 +369,18 @@ def jacobian_products(net: RNN, trace: Trace, t: int | None = None) -> np.ndarra
     """
     _check_trace(net, trace)
     T, B, H = trace.a.shape
-    t = T if t is None else _integer("t", t, 0, T)
+    t = T if t is None else as_integer("t", t, 0, T)
     slope = net.phi.derivative(trace.a[:t])
     product = np.empty((t + 1, B, H, H), net.dtype)
     product[t] = np.eye(H)
     for k in range(t, 0, -1):
         scaled = product[k] * slope[k - 1][:, None, :]
         np.matmul(_flat(scaled), net.W_hh, out=_flat(product[k - 1]))
-    _report_nan((f"dh[{t}]/dh[{k}]", product[k]) for k in range(t, -1, -1))
+    report_nan((f"dh[{t}]/dh[{k}]", product[k]) for k in range(t, -1, -1))
     return product
 
 
-@np.errstate(**_overflow_is_inf)
+@np.errstate(**OVERFLOW_IS_INF)
 def jacobian_bound(net: RNN, T: int) -> np.ndarray:
     """A bound on ||dh_t/dh_k||_2 for every input, by lag t - k (chapter 4; Pascanu et al. 2013, eq. 6 and 7).
 
@@ -396,7 +389,7 @@ def jacobian_bound(net: RNN, T: int) -> np.ndarray:
     ValueError: T isn't an integer >= 0.
     """
     factor = net.dtype.type(net.phi.sup * np.linalg.norm(net.W_hh, 2))
-    return factor ** np.arange(_integer("T", T, 0) + 1, dtype=net.dtype)
+    return factor ** np.arange(as_integer("T", T, 0) + 1, dtype=net.dtype)
 
 
 @dataclass(eq=False)
@@ -413,7 +406,7 @@ class LagTerms:
     db_h: np.ndarray
 
 
-@np.errstate(**_overflow_is_inf)
+@np.errstate(**OVERFLOW_IS_INF)
 def lag_terms(net: RNN, trace: Trace, do: np.ndarray) -> LagTerms:
     """The gradient as a sum of one term for each lag j = 0, ..., T-1 (chapter 4; Pascanu et al. 2013, eq. 3 to 5).
 
@@ -437,5 +430,5 @@ def lag_terms(net: RNN, trace: Trace, do: np.ndarray) -> LagTerms:
         np.matmul(rows.T, _flat(trace.x[steps]), out=terms.dW_hx[j])
         np.matmul(rows.T, _flat(trace.h[steps]), out=terms.dW_hh[j])
         terms.db_h[j] = rows.sum(axis=0)
-    _report_nan((f"{name}[{j}]", term[j]) for j in range(T) for name, term in vars(terms).items())
+    report_nan((f"{name}[{j}]", term[j]) for j in range(T) for name, term in vars(terms).items())
     return terms

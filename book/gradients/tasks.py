@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gradients.validation import as_integer, check_generator
+
 __all__ = ["VOCABULARY", "Sentences", "agreement"]
 
 _SUBJECTS, _VERBS = ("Dog", "Dogs"), ("has", "have")
@@ -18,16 +20,6 @@ _PREPOSITIONS, _ARTICLE = ("near", "by", "behind", "beside"), ("the",)
 _NOUNS = ("barn", "barns", "gate", "gates", "house", "houses", "tree", "trees")
 
 VOCABULARY = (*_SUBJECTS, *_VERBS, *_PLACES, *_TIMES, *_PREPOSITIONS, *_ARTICLE, *_NOUNS)
-
-
-def _count(argument, value, least):
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{argument}: got {value!r}, want an integer >= {least}")
-
-
-def _generator(rng):
-    if not isinstance(rng, np.random.Generator):
-        raise ValueError(f"rng: got {type(rng).__name__}, want a numpy.random.Generator")
 
 
 @dataclass(eq=False)
@@ -61,9 +53,8 @@ def agreement(filler: int, sentences: int, *, rng: np.random.Generator, subject:
     The same seed draws the same filler for every `subject`: such batches differ in the first and last word only.
     ValueError: counts that aren't such integers, another subject, an rng that isn't a numpy.random.Generator.
     """
-    _count("filler", filler, 0)
-    _count("sentences", sentences, 1)
-    _generator(rng)
+    filler, sentences = as_integer("filler", filler, 0), as_integer("sentences", sentences, 1)
+    check_generator(rng)
     if not (subject is None or isinstance(subject, str) and subject in _SUBJECTS):
         raise ValueError(f"subject: got {subject!r}, want one of {', '.join(_SUBJECTS)}, or None")
     adverbs, phrase = (_PLACES, _TIMES)[:filler % 3], (_PREPOSITIONS, _ARTICLE, _NOUNS)

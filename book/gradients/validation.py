@@ -1,8 +1,14 @@
-"""Checks of arguments that the modules of this package share."""
+"""Checks of arguments, and what to do about overflow and NaN: what the modules of this package share."""
+
+import warnings
 
 import numpy as np
 
-__all__ = ["as_array"]
+from gradients import activations
+
+__all__ = ["OVERFLOW_IS_INF", "as_activation", "as_array", "as_integer", "as_scale", "check_generator", "report_nan"]
+
+OVERFLOW_IS_INF = dict(over="ignore", invalid="ignore")  # for numpy.errstate; see gradients.deep
 
 
 def as_array(argument, value, shape=None, *, dtype=None, finite=True):
@@ -35,3 +41,45 @@ def as_array(argument, value, shape=None, *, dtype=None, finite=True):
     if finite and not np.isfinite(array).all():
         raise ValueError(f"{argument}: got NaN or inf, want finite {array.dtype} numbers")
     return array
+
+
+def as_integer(argument, value, least, most=None):
+    """`value` as an int from `least` to `most` (None: any larger). ValueError: it isn't one; True and False aren't."""
+    if not (isinstance(value, int | np.integer) and not isinstance(value, bool)
+            and least <= value and (most is None or value <= most)):
+        upper = "" if most is None else f" and <= {most}"
+        raise ValueError(f"{argument}: got {value!r}, want an integer >= {least}{upper}")
+    return int(value)
+
+
+def as_scale(argument, value):
+    """`value` as a float. ValueError: it isn't a finite number >= 0."""
+    if not (np.isscalar(value) and np.isreal(value) and np.isfinite(value) and value >= 0):
+        raise ValueError(f"{argument}: got {value!r}, want a finite number >= 0")
+    return float(value)
+
+
+def as_activation(argument, value):
+    """The Activation `value` or of that name. ValueError: there is none."""
+    try:
+        return activations.activation(value)
+    except ValueError as error:
+        raise ValueError(f"{argument}: {error}") from None
+
+
+def check_generator(rng):
+    """ValueError: `rng` isn't a numpy.random.Generator."""
+    if not isinstance(rng, np.random.Generator):
+        raise ValueError(f"rng: got {type(rng).__name__}, want a numpy.random.Generator")
+
+
+def report_nan(named_arrays):
+    """One RuntimeWarning for the first of the (name, array) pairs that contains NaN.
+
+    Called from functions decorated by numpy.errstate, whose frame the fourth stack level skips.
+    """
+    for name, array in named_arrays:
+        if np.isnan(array).any():
+            warnings.warn(f"{name} contains NaN: numbers overflowed to inf and met inf - inf or 0 * inf",
+                          RuntimeWarning, stacklevel=4)
+            return
