@@ -358,7 +358,7 @@ def jacobians(net: RNN, trace: Trace) -> np.ndarray:
 
 @np.errstate(**OVERFLOW_IS_INF)
 def jacobian_products(net: RNN, trace: Trace, t: int | None = None) -> np.ndarray:
-    """dh_t/dh_k = J_t J_{t-1} ... J_{k+1} (chapter 4; Pascanu et al. 2013, eq. 5), an array (t+1, B, H, H).
+    """dh_t/dh_k = J_t J_{t-1} ... J_{k+1} (chapter 4; Pascanu et al. 2013, eq. 5, transposed), an array (t+1, B, H, H).
 
     Entry k is dh_t/dh_k, k = 0, ..., t; the identity at k = t.
 
