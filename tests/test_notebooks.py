@@ -110,3 +110,24 @@ def test_imports_are_used(path):
     }
     used = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
     assert imported <= used, f"never used: {imported - used}"
+
+
+def bound(tree: ast.AST) -> set[str]:
+    """The global names that a cell sets."""
+    inside = {id(child) for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.Lambda, ast.comprehension))
+              for child in ast.walk(node) if child is not node}
+    functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    return functions | {node.id for node in ast.walk(tree)
+                        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and id(node) not in inside}
+
+
+def test_no_later_cell_takes_a_name_from_a_figure(path):
+    """A slider runs its `update` long after the last cell: what it reads must still be there."""
+    trees = [ast.parse(cell.source) for cell in code(read(path))]
+    for number, tree in enumerate(trees):
+        for update in (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "update"):
+            read_there = {node.id for node in ast.walk(update) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+            own = {node.id for node in ast.walk(update) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+            own |= {argument.arg for argument in update.args.args}
+            for later in trees[number + 1:]:
+                assert not (read_there - own) & bound(later)
