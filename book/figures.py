@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.lines import Line2D
-from matplotlib.patches import Circle
+from matplotlib.patches import Circle, FancyArrow
 from matplotlib.text import Text
 
 BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#808080"
@@ -136,8 +136,8 @@ def flow(ax, factor: float, steps: int, color: str, radius=0.42, dx=1.9):
 
     Parameters
     ----------
-    factor : the signal has size 1 on the right; each step to the left multiplies it by this. Its size is the
-        width of the arrow.
+    factor : the signal has size 1 on the right, and each step to the left multiplies it by this.
+        Its size is the width of the arrow.
     """
     bare(ax)
     for t in range(steps + 1):
@@ -145,8 +145,8 @@ def flow(ax, factor: float, steps: int, color: str, radius=0.42, dx=1.9):
         ax.text(dx * t, 0, f"$h_{t}$", ha="center", va="center", fontsize=11)
     for t in range(1, steps + 1):
         size = factor ** (steps - t)
-        ax.annotate("", xy=(dx * (t - 1) + radius, 0), xytext=(dx * t - radius, 0),
-                    arrowprops=dict(arrowstyle="->", color=color, lw=2 * size, mutation_scale=8 + 3 * size, shrinkA=1, shrinkB=1))
+        ax.add_patch(FancyArrow(dx * t - radius, 0, 2 * radius - dx, 0, width=0.1 * size, head_width=0.1 * size + 0.16,
+                                head_length=0.25, length_includes_head=True, color=color, lw=0))
         ax.text(dx * (t - 0.5), 0.5, f"{size:.2g}", ha="center", va="bottom", fontsize=9)
     ax.set_xlim(-radius - 0.1, dx * steps + radius + 0.1)
     ax.set_ylim(-radius - 0.1, 1.1)
