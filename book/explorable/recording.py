@@ -119,7 +119,13 @@ class Recording:
                     "y": put(xy[:, :, 1]),
                 })
         text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
-        return zlib.compress(struct.pack("<I", len(text)) + text + b"".join(packed), 9)
+        return _deflate(struct.pack("<I", len(text)) + text + b"".join(packed))
+
+
+def _deflate(data: bytes) -> bytes:
+    """A zlib stream, tuned for what differencing leaves: small numbers without long repeats."""
+    stream = zlib.compressobj(9, strategy=zlib.Z_FILTERED)
+    return stream.compress(data) + stream.flush()
 
 
 def _pack(array: np.ndarray) -> tuple[list[int], bytes]:
@@ -141,7 +147,7 @@ def _pack(array: np.ndarray) -> tuple[list[int], bytes]:
             signed = rest.view(np.int16)
             zigzag = ((signed << 1) ^ (signed >> 15)).view(np.uint16)
             data = (zigzag & 0xFF).astype(np.uint8).tobytes() + (zigzag >> 8).astype(np.uint8).tobytes()
-            size = len(zlib.compress(data, 6))
+            size = len(_deflate(data))
             if best is None or size < best[0]:
                 best = size, [*array.shape, a, b], data
     return best[1], best[2]

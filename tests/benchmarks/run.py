@@ -18,7 +18,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import zlib
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -34,7 +33,7 @@ import pages
 from conftest import CHROMIUM_FLAGS, HOW_TO_GET_ONE, find_chromium, serve
 from explorable import explore
 from explorable.figure import RECORD
-from explorable.recording import _pack
+from explorable.recording import _deflate, _pack
 from test_explorable_browser import html
 from test_explorable_recording import decode
 
@@ -133,7 +132,7 @@ def add_size(table: Table, name: str, figure_html: str) -> None:
     size = vertices = 0
     for track in decode(data)["tracks"]:
         if track["tag"] == "path" and track["counts"].max() >= 50:  # a curve, no marker or arrow
-            size += len(zlib.compress(b"".join(_pack(track[xy])[1] for xy in "xy"), 9))
+            size += len(_deflate(b"".join(_pack(track[xy])[1] for xy in "xy")))
             vertices += track["counts"][0][track["shape"][0]][track["style"][0] > 0].sum()
     if vertices:
         table.add(f"{name}: curves, deflated, per 100 points and state", size * 100 / vertices, "B", 25)
