@@ -4,7 +4,13 @@ activations   elementwise functions with their derivatives            (chapters 
 losses        squared error, softmax cross-entropy                    (all chapters)
 deep          a fully connected net: forward, backward, Jacobians     (chapters 1 and 2)
 rnn           a recurrent net: forward, gradients through time, lags  (chapters 3, 4 and 5)
+initialisers  first weights: Xavier, Kaiming, orthogonal, identity       (chapter 7)
+layers        nets from layers: normalisation, dropout, residuals     (chapter 8)
 clipping      gradients clipped by norm and by value                  (chapter 5)
+optimisers    SGD with momentum, Adam                                 (chapter 7)
+regularisers  L1, L2, the vanishing-gradient penalty                  (chapter 7)
+training      a training loop and its record                          (chapters 7 and 8)
+pretraining   layer by layer, as autoencoders                         (chapter 7)
 tasks         sequences that take memory: agreement                   (chapters 4 and 5)
 check         gradients checked by central differences                (chapter 1)
 validation    checks of arguments; overflow and NaN

@@ -1,0 +1,169 @@
+"""From a gradient to a step: stochastic gradient descent, with momentum, and Adam (chapters 7, 8 and 11).
+
+An optimiser changes parameters in place. Parameters and gradients are dicts with the same names, as in
+`RNN.parameters` and `rnn.Gradients.parameters`. What the optimiser remembers of earlier gradients it keeps by name,
+in the dtype of the parameter. So each net needs an optimiser of its own; a name or a shape that changes between
+steps is an error. The attribute `rate` may be changed between steps, as in a schedule.
+
+`weight_decay` adds weight_decay * parameter to each gradient, biases included, as in torch.optim.SGD and Adam.
+In SGD that is the L2 penalty of `regularisers.l2`; Adam rescales it as it does the rest of the gradient
+(Loshchilov & Hutter 2019).
+
+NaN or inf in a gradient is refused with a FloatingPointError, as in `gradients.clipping`, before anything is changed.
+An overflow in the step itself is kept as inf, without a warning, as in `gradients.deep`.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from gradients.validation import OVERFLOW_IS_INF, as_array, as_scale
+
+__all__ = ["SGD", "Adam"]
+
+
+def _fraction(argument, value):
+    """`value` as a float. ValueError: it isn't a number >= 0 and < 1."""
+    if not (np.isscalar(value) and np.isreal(value) and 0 <= value < 1):
+        raise ValueError(f"{argument}: got {value!r}, want a number >= 0 and < 1")
+    return float(value)
+
+
+def _check_parameter(argument, parameter):
+    if not isinstance(parameter, np.ndarray):
+        got = type(parameter).__name__
+    elif parameter.dtype not in (np.float32, np.float64):
+        got = f"dtype {parameter.dtype}"
+    elif not parameter.flags.writeable:
+        got = "a read-only array"
+    else:
+        return
+    raise ValueError(f"{argument}: got {got}, want a float64 or float32 array, to change it in place")
+
+
+def _gradient(name, gradient, parameter):
+    """`gradient` in the shape and the dtype of `parameter`, finite."""
+    argument = f"gradients[{name!r}]"
+    with np.errstate(**OVERFLOW_IS_INF):
+        gradient = as_array(argument, gradient, parameter.shape, dtype=parameter.dtype, finite=False)
+    if not np.isfinite(gradient).all():
+        found = f"{np.isnan(gradient).sum()} NaN and {np.isinf(gradient).sum()} inf in {gradient.size} entries"
+        raise FloatingPointError(f"{argument}: got {found}, want finite numbers")
+    return gradient
+
+
+class _Optimiser:
+    """`step`, from the `_direction` that an optimiser gives for each name."""
+
+    def __init__(self, rate, weight_decay):
+        self.rate = as_scale("rate", rate)
+        self.weight_decay = as_scale("weight_decay", weight_decay)
+        self.steps = 0
+        self._kinds = None
+
+    def step(self, parameters: Mapping[str, np.ndarray], gradients: Mapping[str, np.ndarray]) -> None:
+        """One step of descent: every array of `parameters` is changed in place.
+
+        parameters  dict name -> array of any shape, float64 or float32; the same names, shapes and dtypes at every step
+        gradients   dict name -> array, with the names and shapes of `parameters`; never modified
+
+        ValueError: a gradient that is missing, superfluous or of another shape, a parameter that isn't such an array,
+        names, shapes or dtypes that aren't those of the first step.
+        FloatingPointError: NaN or inf in a gradient; names the first such array and counts them.
+        Whatever the error, nothing has been changed.
+        """
+        gradients = self._checked(parameters, gradients)
+        self.steps += 1
+        with np.errstate(**OVERFLOW_IS_INF):
+            for name, parameter in parameters.items():
+                g = gradients[name]
+                if self.weight_decay:
+                    g = g + self.weight_decay * parameter
+                parameter -= self.rate * self._direction(name, g)
+
+    def _checked(self, parameters, gradients):
+        for argument, value in (("parameters", parameters), ("gradients", gradients)):
+            if not isinstance(value, Mapping):
+                raise ValueError(f"{argument}: got {type(value).__name__}, want a dict name -> array")
+        for name, parameter in parameters.items():
+            _check_parameter(f"parameters[{name!r}]", parameter)
+        kinds = {name: (parameter.shape, str(parameter.dtype)) for name, parameter in parameters.items()}
+        if self._kinds not in (None, kinds):
+            raise ValueError(f"parameters: got {kinds}, want {self._kinds} as in the first step")
+        if set(parameters) != set(gradients):
+            raise ValueError(f"gradients: got names {list(gradients)}, want {list(parameters)}")
+        gradients = {name: _gradient(name, gradients[name], parameter) for name, parameter in parameters.items()}
+        if self._kinds is None:
+            self._kinds = kinds
+            self._remember_nothing(parameters)
+        return gradients
+
+
+class SGD(_Optimiser):
+    """Gradient descent, theta <- theta - rate * g, or with momentum mu (Polyak 1964; Sutskever et al. 2013).
+
+        v <- mu v + g,   theta <- theta - rate * v
+        nesterov:        theta <- theta - rate * (g + mu v)
+
+    rate          >= 0
+    momentum      mu, 0 <= mu < 1
+    nesterov      look ahead; needs momentum > 0
+    weight_decay  >= 0, see the module
+
+    As torch.optim.SGD. ValueError: arguments that aren't such numbers.
+    """
+
+    def __init__(self, rate: float, momentum: float = 0.0, nesterov: bool = False, *, weight_decay: float = 0.0):
+        super().__init__(rate, weight_decay)
+        self.momentum, self.nesterov = _fraction("momentum", momentum), nesterov
+        if nesterov and not momentum:
+            raise ValueError("momentum: got 0, want a number > 0 when nesterov is true")
+
+    def _remember_nothing(self, parameters):
+        self._v = {name: np.zeros_like(parameter) for name, parameter in parameters.items()} if self.momentum else {}
+
+    def _direction(self, name, g):
+        if not self.momentum:
+            return g
+        v = self._v[name]
+        v *= self.momentum
+        v += g
+        return g + self.momentum * v if self.nesterov else v
+
+
+class Adam(_Optimiser):
+    """Adam, steps of about `rate` in every entry, whatever the size of its gradient (Kingma & Ba 2015, algorithm 1).
+
+        m <- beta1 m + (1 - beta1) g,   v <- beta2 v + (1 - beta2) g^2          m = v = 0 before the first step
+        theta <- theta - rate * m_hat / (sqrt(v_hat) + eps)
+        m_hat = m / (1 - beta1^t),      v_hat = v / (1 - beta2^t)               at step t = 1, 2, ...
+
+    rate          >= 0
+    beta1, beta2  0 <= beta < 1
+    eps           > 0, so that a gradient that is 0 makes no step instead of NaN
+    weight_decay  >= 0, see the module
+
+    As torch.optim.Adam. Where g^2 overflows, v stays inf and the entry never moves again: clip before.
+    ValueError: arguments that aren't such numbers.
+    """
+
+    def __init__(
+        self, rate: float = 1e-3, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8, *, weight_decay: float = 0.0
+    ):
+        super().__init__(rate, weight_decay)
+        self.beta1, self.beta2 = _fraction("beta1", beta1), _fraction("beta2", beta2)
+        self.eps = as_scale("eps", eps)
+        if not self.eps:
+            raise ValueError(f"eps: got {eps!r}, want a number > 0")
+
+    def _remember_nothing(self, parameters):
+        self._m, self._v = ({name: np.zeros_like(parameter) for name, parameter in parameters.items()} for _ in range(2))
+
+    def _direction(self, name, g):
+        m, v = self._m[name], self._v[name]
+        m *= self.beta1
+        m += (1 - self.beta1) * g
+        v *= self.beta2
+        v += (1 - self.beta2) * g**2
+        m_hat, v_hat = m / (1 - self.beta1**self.steps), v / (1 - self.beta2**self.steps)
+        return m_hat / (np.sqrt(v_hat) + self.eps)

@@ -1,0 +1,244 @@
+"""A training loop (chapters 7, 8 and 11): forward, loss, backward, penalty, clipping, step.
+
+A net that `fit` can train has
+
+    forward(x, training=True)  the outputs
+    backward(dy)               from dL/d(outputs) to `gradients`
+    parameters                 dict name -> the array itself
+    gradients                  dict name -> its gradient, after `backward`
+
+A `layers.Sequential` has them. The nets of `gradients.deep` and `gradients.rnn` are parameters and functions; to
+train one, wrap it: `Deep(net)`, `Recurrent(net)`. The wrapped net is changed in place.
+
+Nothing is drawn or printed here: the same batches give the same history. A progress bar is passed in,
+`fit(..., progress=tqdm)`, so that this package needs NumPy alone and a notebook's output has no bar.
+"""
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from numbers import Real
+
+import numpy as np
+
+from gradients import deep, rnn
+from gradients.clipping import clip_by_norm, global_norm
+from gradients.validation import as_array, as_integer, check_generator
+
+__all__ = ["Deep", "History", "Recurrent", "accuracy", "averaged", "fit", "minibatches"]
+
+
+class Recurrent:
+    """A recurrent net as `fit` wants it: x (T, B, D), outputs o (T, B, Q).
+
+    net       an RNN, or whatever `forward` and `backward` take
+    forward   (net, x) -> a trace with the outputs `o`
+    backward  (net, trace, do) -> gradients with the dict `parameters`; for truncation, for instance,
+              partial(rnn.truncated_backward, tau=10)
+
+    After a forward pass it has the `trace`, after a backward pass `do` and `all_gradients`, which is what `backward`
+    returned. A penalty may need them: vanishing_penalty(r.net, r.trace, r.do, gradients=r.all_gradients).
+    """
+
+    def __init__(self, net: rnn.RNN, forward: Callable = rnn.forward, backward: Callable = rnn.backward):
+        self.net, self._forward, self._backward = net, forward, backward
+        self.trace = self.do = self.all_gradients = None
+
+    @property
+    def parameters(self) -> dict[str, np.ndarray]:
+        return self.net.parameters
+
+    @property
+    def gradients(self) -> dict[str, np.ndarray]:
+        return self.all_gradients.parameters
+
+    def forward(self, x: np.ndarray, training: bool = True) -> np.ndarray:
+        """`forward(net, x).o`; training or not is the same."""
+        self.trace = self._forward(self.net, x)
+        return self.trace.o
+
+    def backward(self, do: np.ndarray) -> None:
+        self.do, self.all_gradients = do, self._backward(self.net, self.trace, do)
+
+
+class Deep:
+    """A deep.DeepNet as `fit` wants it: x (B, n_0), outputs h^(n) (B, n_n). Parameters are named "W[1]", "b[1]", ..."""
+
+    def __init__(self, net: deep.DeepNet):
+        self.net = net
+        self.trace = self.all_gradients = None
+
+    @property
+    def parameters(self) -> dict[str, np.ndarray]:
+        return _flat(self.net.W, self.net.b)
+
+    @property
+    def gradients(self) -> dict[str, np.ndarray]:
+        return _flat(self.all_gradients.dW, self.all_gradients.db)
+
+    def forward(self, x: np.ndarray, training: bool = True) -> np.ndarray:
+        """h^(n); training or not is the same."""
+        self.trace = deep.forward(self.net, x)
+        return self.trace.h[self.net.depth]
+
+    def backward(self, dh: np.ndarray) -> None:
+        self.all_gradients = deep.backward(self.net, self.trace, dh)
+
+
+def _flat(W, b):
+    return {f"W[{l}]": W[l] for l in W} | {f"b[{l}]": b[l] for l in b}
+
+
+def averaged(loss: Callable, axis: int = 0) -> Callable:
+    """The loss divided by the number of examples, so that a rate suits batches of any size; its gradient likewise.
+
+    loss  (outputs, y) -> (L, dL/d(outputs)), summed over the batch as those of `gradients.losses`
+    axis  of the outputs, whose length is the number of examples: 0 for (B, Q), 1 for (T, B, Q)
+    """
+    def mean(outputs, y):
+        value, gradient = loss(outputs, y)
+        examples = np.shape(outputs)[axis]
+        return value / examples, gradient / examples
+    return mean
+
+
+def minibatches(
+    x: np.ndarray, y: np.ndarray, B: int, *, rng: np.random.Generator
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Endless batches (x, y) of B examples: every example once, in random order, then all again in another order.
+
+    x, y  arrays of any shape with one example a row
+    B     1 to len(x); examples left over at the end of a round, fewer than B, are left out of it
+
+    ValueError: lengths that differ, B that isn't such an integer, an rng that isn't a numpy.random.Generator.
+    """
+    x, y = np.asarray(x), np.asarray(y)
+    if len(x) != len(y):
+        raise ValueError(f"y: got {len(y)} examples, want {len(x)} as in x")
+    B = as_integer("B", B, 1, len(x))
+    check_generator(rng)
+
+    def rounds():
+        while True:
+            order = rng.permutation(len(x))
+            for first in range(0, len(x) - B + 1, B):
+                chosen = order[first:first + B]
+                yield x[chosen], y[chosen]
+    return rounds()
+
+
+@dataclass(eq=False)
+class History:
+    """What `fit` saw, one entry a step; step 1 is at index 0.
+
+    loss     (n,), without the penalty, before the step is made
+    penalty  (n,), zeros if there is none
+    norm     (n,), of the whole gradient, penalty included, before clipping
+    stopped  None, or why the run ended early: "step 12: ..."; the last entries are then that step's, NaN for
+             what was not reached, and the parameters are those before it
+    """
+
+    loss: np.ndarray
+    penalty: np.ndarray
+    norm: np.ndarray
+    stopped: str | None = None
+
+
+def _check_net(net):
+    missing = [name for name in ("forward", "backward", "parameters") if not hasattr(net, name)]
+    if missing:
+        raise ValueError(f"net: got {type(net).__name__} without {', '.join(missing)}, "
+                         "want one that fit can train, such as Recurrent(net) or Deep(net)")
+
+
+def _with_penalty(gradients, more):
+    unknown = [name for name in more if name not in gradients]
+    if unknown:
+        raise ValueError(f"penalty: got gradients of {unknown}, want some of {list(gradients)}")
+    return {name: g + more[name] if name in more else g for name, g in gradients.items()}
+
+
+def _finite(name, value):
+    if not np.isfinite(value):
+        raise FloatingPointError(f"the {name} is {value}")
+
+
+def fit(
+    net,
+    batches: Iterable[tuple[np.ndarray, np.ndarray]],
+    loss: Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray]],
+    optimiser,
+    *,
+    steps: int,
+    clip: float | None = None,
+    penalty: Callable[..., tuple[float, Mapping[str, np.ndarray]]] | None = None,
+    progress: Callable[[Iterable], Iterable] | None = None,
+) -> History:
+    """Train `net` for `steps` steps, one batch each; its parameters are changed in place (chapters 7, 8 and 11).
+
+    net        see the module: a layers.Sequential, Recurrent(net), Deep(net)
+    batches    (x, y), one a step: a generator, `minibatches`, itertools.repeat((x, y)), ...
+    loss       (outputs, y) -> (L, dL/d(outputs)), as in `gradients.losses`; see `averaged`
+    optimiser  with step(parameters, gradients), as in `gradients.optimisers`
+    steps      1 or more
+    clip       threshold of `clip_by_norm`, > 0; None: no clipping
+    penalty    net -> (value, dict name -> gradient), called after the backward pass; of some or all parameters.
+               lambda net: l2({"W_hh": net.parameters["W_hh"]}, 1e-3)
+    progress   wraps the steps, as tqdm does: `progress=tqdm`, or partial(tqdm, desc="tanh"); None: silent
+
+    The penalty's gradient is added before the norm is taken and clipped.
+    A loss, penalty or gradient with NaN or inf ends the run before it reaches the parameters; `History.stopped` says
+    at which step and where, and the RuntimeWarning about NaN isn't shown. Deterministic.
+    ValueError: a net without these methods, steps or clip that aren't such numbers, batches that end before
+    `steps`, a penalty with gradients of other names, and what the net, the loss and the optimiser refuse.
+    """
+    _check_net(net)
+    steps = as_integer("steps", steps, 1)
+    if not (clip is None or isinstance(clip, Real) and not isinstance(clip, bool) and clip > 0):
+        raise ValueError(f"clip: got {clip!r}, want a number > 0, or None for no clipping")
+    seen, stopped, batches = np.full((3, steps), np.nan), None, iter(batches)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", ".* contains NaN", RuntimeWarning)
+        for i in (progress or iter)(range(steps)):
+            try:
+                x, y = next(batches)
+            except StopIteration:
+                raise ValueError(f"batches: got {i}, want {steps}, one a step") from None
+            try:
+                seen[:, i] = np.nan, 0 if penalty is None else np.nan, np.nan
+                seen[0, i], dy = loss(net.forward(x, training=True), y)
+                _finite("loss", seen[0, i])
+                net.backward(dy)
+                gradients = net.gradients
+                if penalty is not None:
+                    seen[1, i], more = penalty(net)
+                    _finite("penalty", seen[1, i])
+                    gradients = _with_penalty(gradients, more)
+                seen[2, i] = global_norm(gradients)
+                if clip is not None:
+                    gradients, _ = clip_by_norm(gradients, clip)
+                optimiser.step(net.parameters, gradients)
+            except (FloatingPointError, RuntimeWarning) as error:
+                stopped = f"step {i + 1}: {error}"
+                seen = seen[:, :i + 1]
+                break
+    return History(*seen, stopped)
+
+
+def accuracy(outputs: np.ndarray, y: np.ndarray) -> float:
+    """The share of examples whose largest output is that of the right class, from 0 to 1.
+
+    outputs  (..., Q); of equal outputs the first counts, and an example with NaN counts as wrong
+    y        (...), the number of the right class, an integer from 0 to Q-1
+
+    For the last step of a recurrent net, accuracy(o[-1], y).
+    ValueError: no outputs, shapes that don't fit, classes that aren't integers from 0 to Q-1.
+    """
+    outputs = as_array("outputs", outputs, finite=False)
+    y, Q = np.asarray(y), outputs.shape[-1] if outputs.ndim else 0
+    if y.dtype.kind not in "iu" or y.shape != outputs.shape[:-1]:
+        raise ValueError(f"y: got {y.dtype} of shape {y.shape}, want integers of shape {outputs.shape[:-1]}")
+    if y.size and not (0 <= y.min() and y.max() < Q):
+        raise ValueError(f"y: got classes {y.min()} to {y.max()}, want 0 to {Q - 1}")
+    right = (outputs.argmax(axis=-1) == y) & ~np.isnan(outputs).any(axis=-1)
+    return float(right.mean())
