@@ -19,6 +19,15 @@ NORMS = (None, "batch", "layer")
 sizes, seeds = st.integers(1, 6), st.integers(0, 2**32)
 
 
+@pytest.fixture(scope="module")
+def torch(torch):
+    """On one thread: nets as small as these spend more time on waiting for the others."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield torch
+    torch.set_num_threads(threads)
+
+
 def assert_close(got, want, rtol, rounding=0.0, err_msg=""):
     """Relative to the largest entry of the array; `rounding` is allowed on top."""
     assert np.shape(got) == np.shape(want)
