@@ -147,12 +147,17 @@ def test_backward_against_central_differences(problem):
     assert check, str(check)
 
 
+def run_both(torch, problem):
+    """The trace and dL/do of a problem, and the same problem in PyTorch."""
+    trace, do = problem.run()
+    assume(away_from_saturation(problem.net, trace))
+    return trace, do, InTorch(torch, problem, trace)
+
+
 @settings(deadline=None)
 @given(problems(scales=(0.5, 1.0, 2.0)))
 def test_forward_and_backward_against_torch(torch, problem):
-    trace, do = problem.run()
-    assume(away_from_saturation(problem.net, trace))
-    other = InTorch(torch, problem, trace)
+    trace, do, other = run_both(torch, problem)
     a, states = other.run(other.inputs["h_0"])
     loss = sum(other.losses(states).values())
     assert_close(trace.a, torch.stack(a).detach().numpy(), 1e-12)
@@ -168,9 +173,7 @@ def test_forward_and_backward_against_torch(torch, problem):
 @settings(deadline=None)
 @given(problems(scales=(0.5, 1.0, 2.0)), st.integers(0, 9))
 def test_truncated_backward_against_detached_states(torch, problem, tau):
-    trace, do = problem.run()
-    assume(away_from_saturation(problem.net, trace))
-    other = InTorch(torch, problem, trace)
+    trace, do, other = run_both(torch, problem)
     total = 0
     for t in range(1, len(trace.x) + 1):
         if problem.last and t < len(trace.x):
@@ -186,9 +189,7 @@ def test_truncated_backward_against_detached_states(torch, problem, tau):
 @settings(deadline=None)
 @given(problems(scales=(0.5, 1.0, 2.0)), st.integers(1, 9))
 def test_chunked_backward_against_detached_states(torch, problem, steps):
-    trace, do = problem.run()
-    assume(away_from_saturation(problem.net, trace))
-    other = InTorch(torch, problem, trace)
+    trace, do, other = run_both(torch, problem)
     a, states = other.run(other.inputs["h_0"], detach=range(steps, len(trace.x), steps))
     exact = other.gradients(sum(other.losses(states).values()), *a)
     gradients = chunked_backward(problem.net, trace, do, steps)

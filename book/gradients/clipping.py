@@ -14,7 +14,7 @@ from numbers import Real
 
 import numpy as np
 
-from gradients.validation import as_array
+from gradients.validation import as_array, check_finite
 
 __all__ = ["clip_by_norm", "clip_by_value", "global_norm"]
 
@@ -29,16 +29,15 @@ def _arrays(gradients):
     return {names[name]: as_array(names[name], gradients[name], finite=False) for name in gradients}
 
 
+def _finite_arrays(gradients):
+    arrays = _arrays(gradients)
+    for argument, array in arrays.items():
+        check_finite(argument, array)
+    return arrays
+
+
 def _like(gradients, arrays):
     return dict(zip(gradients, arrays)) if isinstance(gradients, Mapping) else arrays[0]
-
-
-def _refuse_nonfinite(arrays):
-    for argument, array in arrays.items():
-        if not np.isfinite(array).all():
-            nan, inf = np.isnan(array).sum(), np.isinf(array).sum()
-            found = f"{nan} NaN and {inf} inf in {array.size} entries"
-            raise FloatingPointError(f"{argument}: got {found}, want finite numbers")
 
 
 def _threshold(value):
@@ -85,8 +84,7 @@ def clip_by_norm(
     ValueError: a threshold that isn't a number > 0, gradients that `global_norm` refuses.
     FloatingPointError: NaN or inf in a gradient; names the first such array and counts them (see the module).
     """
-    c, arrays = _threshold(threshold), _arrays(gradients)
-    _refuse_nonfinite(arrays)
+    c, arrays = _threshold(threshold), _finite_arrays(gradients)
     largest, ratio = _largest_and_ratio(arrays)
     norm = largest * ratio
     if norm <= c:
@@ -108,8 +106,7 @@ def clip_by_value(
     Returns (clipped, norm). The direction changes when some entries are clipped and others aren't.
     ValueError, FloatingPointError: as `clip_by_norm`.
     """
-    c, arrays = _threshold(threshold), _arrays(gradients)
-    _refuse_nonfinite(arrays)
+    c, arrays = _threshold(threshold), _finite_arrays(gradients)
     clipped = [np.asarray(np.clip(array, -c, c), dtype=array.dtype) for array in arrays.values()]
     largest, ratio = _largest_and_ratio(arrays)
     return _like(gradients, clipped), largest * ratio

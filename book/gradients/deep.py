@@ -20,7 +20,7 @@ import numpy as np
 
 from gradients.activations import Activation
 from gradients.validation import (
-    OVERFLOW_IS_INF, as_activation, as_array, as_scale, check_generator, report_nan,
+    OVERFLOW_IS_INF, as_activation, as_array, as_scale, check_dtype, check_generator, report_nan,
 )
 
 __all__ = [
@@ -105,8 +105,7 @@ def deep_net(
     if len(sizes) < 2 or not all(isinstance(size, int | np.integer) and size > 0 for size in sizes):
         raise ValueError(f"sizes: got {sizes_given!r}, want two or more positive integers")
     check_generator(rng)
-    if dtype not in (np.float32, np.float64):
-        raise ValueError(f"dtype: got {dtype!r}, want numpy.float64 or numpy.float32")
+    check_dtype(dtype)
     weight_scale, bias_scale = as_scale("weight_scale", weight_scale), as_scale("bias_scale", bias_scale)
     hidden = as_activation("activation", activation)
     last = hidden if output is None else as_activation("output", output)

@@ -18,7 +18,7 @@ import math
 import numpy as np
 
 from gradients.activations import Activation
-from gradients.validation import OVERFLOW_IS_INF, as_activation, as_integer, as_scale, check_generator
+from gradients.validation import OVERFLOW_IS_INF, as_activation, as_integer, as_scale, check_dtype, check_generator
 
 __all__ = [
     "gain", "identity", "kaiming_normal", "kaiming_uniform", "orthogonal", "xavier_normal", "xavier_uniform",
@@ -67,8 +67,7 @@ def _normal_distribution(z):
 
 def _check(n_out, n_in, gain, dtype):
     as_integer("n_out", n_out, 1), as_integer("n_in", n_in, 1), as_scale("gain", gain)
-    if dtype not in (np.float32, np.float64):
-        raise ValueError(f"dtype: got {dtype!r}, want numpy.float64 or numpy.float32")
+    check_dtype(dtype)
 
 
 @np.errstate(**OVERFLOW_IS_INF)

@@ -26,7 +26,7 @@ import numpy as np
 from gradients import initialisers
 from gradients.activations import Activation
 from gradients.validation import (
-    OVERFLOW_IS_INF, as_activation, as_array, as_integer, as_scale, check_generator, report_nan,
+    OVERFLOW_IS_INF, as_activation, as_array, as_integer, as_scale, check_dtype, check_generator, report_nan,
 )
 
 __all__ = [
@@ -154,8 +154,7 @@ class _Norm(Layer):
         self.eps = as_scale("eps", eps)
         if self.eps == 0:
             raise ValueError(f"eps: got {eps!r}, want a finite number > 0")
-        if dtype not in (np.float32, np.float64):
-            raise ValueError(f"dtype: got {dtype!r}, want numpy.float64 or numpy.float32")
+        check_dtype(dtype)
         self.parameters.update(gamma=np.ones(n, dtype), beta=np.zeros(n, dtype))
 
     def _normalise(self, x, mean, variance):

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from gradients.validation import OVERFLOW_IS_INF, as_array, as_scale
+from gradients.validation import OVERFLOW_IS_INF, as_array, as_scale, check_finite
 
 __all__ = ["SGD", "Adam"]
 
@@ -46,9 +46,7 @@ def _gradient(name, gradient, parameter):
     argument = f"gradients[{name!r}]"
     with np.errstate(**OVERFLOW_IS_INF):
         gradient = as_array(argument, gradient, parameter.shape, dtype=parameter.dtype, finite=False)
-    if not np.isfinite(gradient).all():
-        found = f"{np.isnan(gradient).sum()} NaN and {np.isinf(gradient).sum()} inf in {gradient.size} entries"
-        raise FloatingPointError(f"{argument}: got {found}, want finite numbers")
+    check_finite(argument, gradient)
     return gradient
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from gradients.activations import Activation
 from gradients.validation import (
-    OVERFLOW_IS_INF, as_activation, as_array, as_integer, as_scale, check_generator, report_nan,
+    OVERFLOW_IS_INF, as_activation, as_array, as_integer, as_scale, check_dtype, check_generator, report_nan,
 )
 
 __all__ = [
@@ -101,8 +101,7 @@ def rnn(
     """
     D, H, Q = as_integer("D", D, 1), as_integer("H", H, 1), as_integer("Q", Q, 1)
     check_generator(rng)
-    if dtype not in (np.float32, np.float64):
-        raise ValueError(f"dtype: got {dtype!r}, want numpy.float64 or numpy.float32")
+    check_dtype(dtype)
     phi, bias_scale = as_activation("activation", activation), as_scale("bias_scale", bias_scale)
 
     def weights(rows, columns, scale):
@@ -172,6 +171,12 @@ def _check_trace(net, trace):
     wanted = {"x": (T, B, D), "a": (T, B, H), "h": (T + 1, B, H), "o": (T, B, Q)}
     if shapes != wanted:
         raise ValueError(f"trace: got shapes {shapes}, want {wanted}: the trace of another net")
+
+
+def _check(net, trace, do):
+    """`do` as an array in the dtype of the net; checks the trace, too."""
+    _check_trace(net, trace)
+    return as_array("do", do, trace.o.shape, dtype=net.dtype, finite=False)
 
 
 @dataclass(eq=False)
@@ -269,8 +274,7 @@ def backward(net: RNN, trace: Trace, do: np.ndarray) -> Gradients:
 
     ValueError: a trace of another net, do of another shape. RuntimeWarning: NaN in a gradient (see the module).
     """
-    _check_trace(net, trace)
-    do = as_array("do", do, trace.o.shape, dtype=net.dtype, finite=False)
+    do = _check(net, trace, do)
     gradients = _back_through_time(net, trace, do, steps=len(do))
     report_nan(_suspects(gradients))
     return gradients
@@ -288,8 +292,7 @@ def chunked_backward(net: RNN, trace: Trace, do: np.ndarray, steps: int) -> Grad
 
     O(T). ValueError: as `backward`, and steps that isn't a positive integer. RuntimeWarning: as `backward`.
     """
-    _check_trace(net, trace)
-    do = as_array("do", do, trace.o.shape, dtype=net.dtype, finite=False)
+    do = _check(net, trace, do)
     gradients = _back_through_time(net, trace, do, as_integer("steps", steps, 1))
     report_nan(_suspects(gradients))
     return gradients
@@ -331,8 +334,7 @@ def truncated_backward(net: RNN, trace: Trace, do: np.ndarray, tau: int) -> Grad
     O(T min(tau, T)) in time: each lag is a product over all losses. `delta` is the sum over the kept lags.
     ValueError: as `backward`, and tau that isn't an integer >= 0. RuntimeWarning: as `backward`.
     """
-    _check_trace(net, trace)
-    do = as_array("do", do, trace.o.shape, dtype=net.dtype, finite=False)
+    do = _check(net, trace, do)
     tau = as_integer("tau", tau, 0)
     delta, dh_0 = np.zeros_like(trace.a), np.zeros_like(trace.h[0])
     for j, steps, part in _deltas_by_lag(net, trace, do, lags=min(tau + 1, len(do))):
@@ -420,8 +422,7 @@ def lag_terms(net: RNN, trace: Trace, do: np.ndarray) -> LagTerms:
     O(T) products of (B, H) with (H, H) for a loss at the last step, O(T^2) for a loss at every step.
     ValueError: a trace of another net, do of another shape. RuntimeWarning: NaN in a term (see the module).
     """
-    _check_trace(net, trace)
-    do = as_array("do", do, trace.o.shape, dtype=net.dtype, finite=False)
+    do = _check(net, trace, do)
     D, H, _ = net.sizes
     T = len(do)
     terms = LagTerms(*(np.empty((T, *shape), net.dtype) for shape in ((H, D), (H, H), (H,))))

@@ -6,7 +6,8 @@ import numpy as np
 
 from gradients import activations
 
-__all__ = ["OVERFLOW_IS_INF", "as_activation", "as_array", "as_integer", "as_scale", "check_generator", "report_nan"]
+__all__ = ["OVERFLOW_IS_INF", "as_activation", "as_array", "as_integer", "as_scale", "check_dtype", "check_finite",
+           "check_generator", "report_nan"]
 
 OVERFLOW_IS_INF = dict(over="ignore", invalid="ignore")  # for numpy.errstate; see gradients.deep
 
@@ -65,6 +66,19 @@ def as_activation(argument, value):
         return activations.activation(value)
     except ValueError as error:
         raise ValueError(f"{argument}: {error}") from None
+
+
+def check_dtype(dtype):
+    """ValueError: `dtype` is neither float64 nor float32."""
+    if dtype not in (np.float32, np.float64):
+        raise ValueError(f"dtype: got {dtype!r}, want numpy.float64 or numpy.float32")
+
+
+def check_finite(argument, array):
+    """FloatingPointError: NaN or inf in `array`; counts them."""
+    if not np.isfinite(array).all():
+        found = f"{np.isnan(array).sum()} NaN and {np.isinf(array).sum()} inf in {array.size} entries"
+        raise FloatingPointError(f"{argument}: got {found}, want finite numbers")
 
 
 def check_generator(rng):
