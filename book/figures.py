@@ -32,6 +32,12 @@ def bare(ax):
     return ax
 
 
+def _unit(ax, centre, radius, text, fontsize=11) -> Text:
+    """Draw a unit, a circle with a text in it; the text."""
+    ax.add_patch(Circle(centre, radius, facecolor="white", edgecolor="black", lw=1.2, zorder=2))
+    return ax.text(*centre, text, ha="center", va="center", fontsize=fontsize, zorder=5)
+
+
 def network(ax, layers: list[list[str]], weights: dict[tuple[str, str], str], dx=3.0, dy=2.0, radius=0.48) -> Network:
     """Draw a fully connected net, inputs on the left.
 
@@ -54,8 +60,7 @@ def network(ax, layers: list[list[str]], weights: dict[tuple[str, str], str], dx
         ax.text(*middle, text, ha="center", va="center", fontsize=10, zorder=4,
                 bbox=dict(facecolor="white", edgecolor="none", pad=1.0))
     for name, centre in place.items():
-        ax.add_patch(Circle(centre, radius, facecolor="white", edgecolor="black", lw=1.2, zorder=2))
-        values[name] = ax.text(*centre, "", ha="center", va="center", fontsize=10, zorder=5)
+        values[name] = _unit(ax, centre, radius, "", fontsize=10)
         ax.text(centre[0], centre[1] + radius + 0.12, f"${name[0]}_{name[1:]}$", ha="center", va="bottom", fontsize=11)
     ax.set_xlim(-radius - 0.1, dx * (len(layers) - 1) + radius + 0.1)
     ax.set_ylim(-dy * (max(map(len, layers)) - 1) - radius - 0.1, radius + 0.7)
@@ -86,8 +91,7 @@ def chain(ax, labels: list[str], arrows: list[str], radius=0.48, dx=1.9):
     """
     bare(ax)
     for i, label in enumerate(labels):
-        ax.add_patch(Circle((i * dx, 0), radius, facecolor="white", edgecolor="black", lw=1.2, zorder=2))
-        ax.text(i * dx, 0, label, ha="center", va="center", fontsize=11)
+        _unit(ax, (i * dx, 0), radius, label)
     for i, label in enumerate(arrows):
         ax.annotate("", xy=((i + 1) * dx - radius, 0), xytext=(i * dx + radius, 0),
                     arrowprops=dict(arrowstyle="->", color="black", lw=1.5, shrinkA=1, shrinkB=1))
@@ -124,8 +128,7 @@ def unrolled(ax, T: int, losses: list[int] | None = None, dx=1.9, dy=1.5, radius
         ax.text(*(a + b) / 2 + ((0, 0.2) if level else (0.22, 0)), text, ha="center" if level else "left",
                 va="bottom" if level else "center", fontsize=9)
     for name, centre in place.items():
-        ax.add_patch(Circle(centre, radius, facecolor="white", edgecolor="black", lw=1.2, zorder=2))
-        values[name] = ax.text(*centre, f"${name[0]}_{name[1:]}$", ha="center", va="center", fontsize=11, zorder=5)
+        values[name] = _unit(ax, centre, radius, f"${name[0]}_{name[1:]}$")
     ax.set_xlim(-radius - 0.1, dx * T + radius + (0.35 if T in losses else 0.1))
     ax.set_ylim(-radius - 0.1, dy * (3 if losses else 1) + radius + 0.1)
     return Network(values, edges)
@@ -141,8 +144,7 @@ def flow(ax, factor: float, steps: int, color: str, radius=0.42, dx=1.9):
     """
     bare(ax)
     for t in range(steps + 1):
-        ax.add_patch(Circle((dx * t, 0), radius, facecolor="white", edgecolor="black", lw=1.2, zorder=2))
-        ax.text(dx * t, 0, f"$h_{t}$", ha="center", va="center", fontsize=11)
+        _unit(ax, (dx * t, 0), radius, f"$h_{t}$")
     for t in range(1, steps + 1):
         size = factor ** (steps - t)
         ax.add_patch(FancyArrow(dx * t - radius, 0, 2 * radius - dx, 0, width=0.1 * size, head_width=0.1 * size + 0.16,
