@@ -53,6 +53,19 @@ def test_a_document_that_imports_nothing_local_has_none(folder):
     assert local_fingerprint(folder / "b.ipynb") == ""
 
 
+def test_the_fingerprint_follows_the_data_that_a_document_names(folder):
+    (folder / "data").mkdir()
+    write(folder / "b.ipynb", 'rows = [json.loads(line) for line in open("data/runs.jsonl")]')
+    for name in ("runs.jsonl", "other.jsonl"):
+        (folder / "data" / name).write_text("1\n")
+    before = local_fingerprint(folder / "b.ipynb")
+    assert before
+    (folder / "data" / "other.jsonl").write_text("2\n")
+    assert local_fingerprint(folder / "b.ipynb") == before
+    (folder / "data" / "runs.jsonl").write_text("2\n")
+    assert local_fingerprint(folder / "b.ipynb") != before
+
+
 def test_modules_that_import_each_other(folder):
     (folder / "deeper.py").write_text("import direct\n")
     assert local_fingerprint(folder / "a.ipynb")

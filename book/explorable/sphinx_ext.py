@@ -5,8 +5,9 @@ Add ``explorable.sphinx_ext`` to the extensions of a book made with myst-nb
 
 * tells the kernels of the build, and no others, to record;
 * adds the script and the style to the site;
-* runs a notebook again when a local module that it imports has changed, which
-  the notebook cache, keyed on the cells alone, would not notice.
+* runs a notebook again when a local module that it imports, or a data file that
+  it names, has changed, which the notebook cache, keyed on the cells alone,
+  would not notice.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from explorable.figure import RECORD
 
 _STATIC = Path(__file__).parent / "static"
 _IMPORT = re.compile(r"""\b(?:import|from)\s+([^\n"'#;\\(]+)""")  # "numpy as np, figures", in a notebook's JSON, too
+_DATA = re.compile(r"\bdata/[\w./-]*\w")
 
 
 def setup(app):
@@ -67,13 +69,15 @@ def _outdated_notebooks(app, env, added, changed, removed):
 
 
 def local_fingerprint(document: Path) -> str:
-    """A hash of the local modules that `document` imports, directly or not; "" if none.
+    """A hash of the local modules that `document` imports, directly or not, and of its data; "" if none.
 
     Local means: a package or module beside the document. Matplotlib style
-    files beside it count, too.
+    files beside it count, too. Data are the files that it names, such as
+    "data/depth.jsonl", in the folder data beside it.
     """
     folder = document.parent
     pending, files = [document], set()
+    data = {folder / name for name in _DATA.findall(document.read_text(encoding="utf-8"))}
     while pending:
         imports = _IMPORT.findall(pending.pop().read_text(encoding="utf-8"))
         for name in {name for line in imports for name in re.findall(r"(?:^|,)\s*(\w+)", line)}:
@@ -84,6 +88,7 @@ def local_fingerprint(document: Path) -> str:
             files |= found
     if files:
         files |= set(folder.glob("*.mplstyle"))
+    files |= {path for path in data if path.is_file()}
     digest = hashlib.sha256()
     for path in sorted(files):
         digest.update(str(path.relative_to(folder)).encode() + path.read_bytes())

@@ -250,7 +250,7 @@ class LayerNorm(_Norm):
 
 
 class Dropout(Layer):
-    """In training an entry of x is set to 0 with probability p, else divided by 1 - p (Srivastava et al. 2014, section 10).
+    """In training an entry of x is set to 0 with probability p, else divided by 1 - p (Srivastava et al. 2014).
 
     The division ("inverted dropout") keeps the mean, so that in evaluation nothing is left to do: y = x.
 

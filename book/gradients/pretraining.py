@@ -7,8 +7,8 @@ Each layer is trained as an autoencoder: from its code h of an input x, a decode
 Then the decoder is thrown away, and the codes are what the next layer is trained on. So no gradient has to pass more
 than one layer. What comes of it is where fine-tuning begins, backpropagation through the whole net with labels.
 
-Hinton & Salakhutdinov (2006) pre-train with restricted Boltzmann machines, and Bengio et al. (2007) compare them
-with autoencoders, which are nearly as good and need nothing but backpropagation. Two choices here:
+Hinton & Salakhutdinov (2006) pre-train with restricted Boltzmann machines; autoencoders (Bengio et al. 2007) need
+nothing but backpropagation. Two choices here:
 
 - The decoder has the encoder's weights, transposed ("tied"), as those machines have one matrix for both directions.
   With weights of its own, a decoder can make up for an encoder with small weights, whose units stay where they

@@ -80,7 +80,7 @@ def vanishing_penalty(
 
     Returns (omega, dW_hh (H, H)). With bound = 0 both are the same for do and 2 do: the size of a signal doesn't matter.
     Where u_t = 0 but g_t isn't, the term is 1 and its gradient is taken as 0.
-    The program (github.com/pascanur/trainingRNNs) has squared norms in the ratio, leaves out ||g_t||^2 < 1e-20,
+    Equation 10 and the program (github.com/pascanur/trainingRNNs) have squared norms in the ratio; the program leaves out ||g_t||^2 < 1e-20,
     and divides by the mean number of steps that are left.
     ValueError: a trace of another net, do of another shape, gradients of another trace, a negative or non-finite bound.
     RuntimeWarning: NaN, since a signal overflowed.

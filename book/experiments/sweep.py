@@ -1,0 +1,96 @@
+"""Run one function for many cases: in parallel, with a progress bar, and so that a kill loses nothing.
+
+The result is a file of lines, each a JSON object. The first says how the file came about, every other is one case
+with its result:
+
+    {"command": "python book/experiments/depth.py", "date": "2026-11-21", "settings": {"steps": 300}}
+    {"depth": 10, "seed": 0, "accuracy": 0.951}
+
+A case is written as soon as it is done. Start the same command again after a kill, and it goes on with the cases
+that are missing. When none is missing, the lines are put in the order of the cases: the same cases and settings give
+the same file, but for the date, whatever the number of processes.
+"""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+
+from joblib import Parallel, delayed
+from tqdm import tqdm
+
+__all__ = ["read", "sweep"]
+
+
+def read(path: str | Path) -> tuple[dict, list[dict]]:
+    """The first line of a result file, and the others.
+
+    A last line that a kill cut off is left out. ValueError: another line that isn't JSON, or a file without lines.
+    """
+    *lines, rest = Path(path).read_text(encoding="utf-8").split("\n")  # rest is "", or what was cut off
+    if not lines:
+        raise ValueError(f"path: got {path} without a whole line, want a result file; delete it to begin anew")
+    try:
+        head, *rows = [json.loads(line) for line in lines]
+    except json.JSONDecodeError as error:
+        raise ValueError(f"path: got {path} with a line that isn't JSON ({error}), want a result file") from None
+    return head, rows
+
+
+def sweep(
+    path: str | Path, run: Callable[..., dict], cases: Sequence[dict], *, command: str, settings: dict, jobs: int = -1
+) -> None:
+    """Write `run(**case)` for every case to the file `path`, or finish such a file.
+
+    run       returns a dict of what JSON has; a function at the top level of a module, for it runs in other processes
+    cases     dicts of what JSON has, all different and with the same names, the arguments of `run`
+    command   how to make this file, for its first line
+    settings  what else the results depend on: a file with other settings isn't gone on with
+    jobs      processes, as in joblib: -1 is one for each core
+
+    ValueError: two equal cases, a file with other settings or with a case that isn't among `cases`.
+    """
+    path, names = Path(path), list(cases[0])
+    order = {_key(case, names): i for i, case in enumerate(cases)}
+    if len(order) < len(cases):
+        raise ValueError(f"cases: got {len(cases)} with {len(cases) - len(order)} repeated, want each once")
+    head, rows = {"command": command, "date": date.today().isoformat(), "settings": settings}, []
+    if path.exists():
+        head, rows = read(path)
+        if head["settings"] != settings:
+            raise ValueError(f"settings: got {settings}, want {head['settings']} as in {path}; delete it to begin anew")
+        unknown = [row for row in rows if _key(row, names) not in order]
+        if unknown:
+            raise ValueError(f"cases: {path} has {unknown[0]}, which isn't among them; delete it to begin anew")
+    _replace(path, [head, *rows])
+    done = {_key(row, names) for row in rows}
+    missing = [case for case in cases if _key(case, names) not in done]
+    work = Parallel(n_jobs=jobs, return_as="generator_unordered")(delayed(_one)(run, case) for case in missing)
+    with open(path, "a", encoding="utf-8") as file:
+        for row in tqdm(work, total=len(cases), initial=len(rows), unit="run", smoothing=0):
+            file.write(_line(row))
+            file.flush()
+            os.fsync(file.fileno())
+            rows.append(row)
+    _replace(path, [head, *sorted(rows, key=lambda row: order[_key(row, names)])])
+
+
+def _one(run, case):
+    return case | run(**case)
+
+
+def _key(row, names):
+    return json.dumps([row.get(name) for name in names])
+
+
+def _line(row):
+    return json.dumps(row, ensure_ascii=False) + "\n"
+
+
+def _replace(path, rows):
+    """Write the whole file, so that at any time there is the old one or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(path.name + ".new")
+    fresh.write_text("".join(map(_line, rows)), encoding="utf-8")
+    os.replace(fresh, path)
