@@ -152,3 +152,32 @@ def flow(ax, factor: float, steps: int, color: str, radius=0.42, dx=1.9):
         ax.text(dx * (t - 0.5), 0.5, f"{size:.2g}", ha="center", va="bottom", fontsize=9)
     ax.set_xlim(-radius - 0.1, dx * steps + radius + 0.1)
     ax.set_ylim(-radius - 0.1, 1.1)
+
+
+def residual_stream(ax, labels: list[str], blocks: list[str], color=GREEN, dx=3.2, dy=1.25, radius=0.42):
+    """Draw states in a row, joined by a straight path, with a block above each gap that adds to it.
+
+    Parameters
+    ----------
+    labels : what stands in the states, left to right.
+    blocks : what stands in the block between each state and the next.
+    color : of the straight path.
+    """
+    bare(ax)
+    for i, text in enumerate(blocks):
+        left, fork, plus, right = dx * i + radius, dx * i + 0.8, dx * (i + 1) - 0.95, dx * (i + 1) - radius
+        ax.plot([left, plus], [0, 0], color=color, lw=3.5, zorder=1)
+        ax.annotate("", xy=(right, 0), xytext=(plus, 0), zorder=1,
+                    arrowprops=dict(arrowstyle="-|>", color=color, lw=3.5, shrinkA=0, shrinkB=1))
+        ax.plot([fork, fork], [0, dy], color=GREY, lw=1.5, zorder=0.9)
+        ax.plot([fork, plus], [dy, dy], color=GREY, lw=1.5, zorder=0.9)
+        ax.annotate("", xy=(plus, 0.2), xytext=(plus, dy), zorder=0.9,
+                    arrowprops=dict(arrowstyle="-|>", color=GREY, lw=1.5, shrinkA=0, shrinkB=0))
+        ax.text((fork + plus) / 2, dy, text, ha="center", va="center", fontsize=11, zorder=5,
+                bbox=dict(boxstyle="round,pad=0.35", facecolor="white", edgecolor="black", lw=1.2))
+        ax.add_patch(Circle((plus, 0), 0.2, facecolor="white", edgecolor="black", lw=1.2, zorder=2))
+        ax.text(plus, 0, "+", ha="center", va="center", fontsize=11, zorder=5)
+    for i, text in enumerate(labels):
+        _unit(ax, (dx * i, 0), radius, text)
+    ax.set_xlim(-radius - 0.1, dx * len(blocks) + radius + 0.1)
+    ax.set_ylim(-radius - 0.1, dy + 0.5)

@@ -388,9 +388,9 @@ def deep_stack(
     so that the net's x[l] is x_l, and dx[l] is dL/dx_l. The plain net is `gradients.deep`'s with depth + 1 hidden layers, in
     which x_l is z^(l), and the normalised one has the norm between the weights and the activation, as in Ioffe & Szegedy
     2015. A residual block is that of He et al. 2016b ("Identity mappings", equations 1-5: norm and activation come
-    first), for nothing stands in the way from x_l to x_L:
+    first), for nothing stands in the way from x_l to x_m:
 
-        dx_L/dx_l = I + d/dx_l (F_l(x_l) + ... + F_{L-1}(x_{L-1}))       exactly
+        dx_m/dx_l = I + d/dx_l (F_l(x_l) + ... + F_{m-1}(x_{m-1}))       exactly
 
     norm   None, "batch" or "layer"
     gain   W_l ~ N(0, gain^2 / width); None: `gradients.initialisers.gain(activation)`. W_in and W_out have gain 1.
