@@ -128,8 +128,8 @@ def test_the_results_are_those_of_all_cases_and_these_settings(experiment):
     assert [{name: row[name] for name in experiment.CASES[0]} for row in rows] == experiment.CASES
 
 
-def stored(experiment, **wanted):
-    row, = [row for row in read(experiment.PATH)[1] if all(row[name] == value for name, value in wanted.items())]
+def stored(module, **wanted):
+    row, = [row for row in read(module.PATH)[1] if wanted.items() <= row.items()]
     return row
 
 
