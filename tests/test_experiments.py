@@ -170,7 +170,7 @@ def test_a_slice_of_overfitting(way):
         assert got[name] == pytest.approx(want[name], abs=0.05)
 
 
-@pytest.mark.parametrize("way", ["sigmoid, random", "sigmoid, pre-trained", "tanh, random"])
+@pytest.mark.parametrize("way", ["sigmoid, random", "sigmoid, pre-trained", "sigmoid, scale 6", "tanh, random"])
 def test_a_slice_of_pre_training(way):
     case = dict(experiment="pre-training", way=way, seed=1)
     want, got = stored(digits, **case), digits.run(**case)

@@ -1,4 +1,4 @@
-"""Handwritten digits: what dropout and weight decay do for a small net, and pre-training for a deep one (chapter 7).
+"""Handwritten digits: what dropout and penalties do for a small net, and pre-training for a deep one (chapter 7).
 
     python book/experiments/digits.py
 
@@ -28,7 +28,7 @@ CASES = [
     dict(experiment=experiment, way=way, seed=seed)
     for experiment, ways in [
         ("overfitting", ["nothing", "dropout 0.2", "dropout 0.5", "L2 0.01", "L2 0.03", "L1 0.003"]),
-        ("pre-training", ["sigmoid, random", "sigmoid, pre-trained", "tanh, random"]),
+        ("pre-training", ["sigmoid, random", "sigmoid, pre-trained", "sigmoid, scale 6", "tanh, random"]),
     ] for way in ways for seed in range(10)
 ]
 
@@ -80,7 +80,8 @@ def pretraining(way, seed):
     rng, (x, y), n = np.random.default_rng(seed), digits(), SETTINGS["train"]
     activation, start = way.split(", ")
     sizes, loss = [64] + [32] * 5, averaged(softmax_cross_entropy)
-    net = deep.deep_net([*sizes, 10], activation, rng=rng, output="identity")
+    scale = 6 if start == "scale 6" else 1
+    net = deep.deep_net([*sizes, 10], activation, rng=rng, weight_scale=scale, output="identity")
     if start == "pre-trained":
         W, b, _ = pretrain(sizes, x[:n], activation=activation, rng=rng, steps=SETTINGS["pretraining_steps"],
                            rate=SETTINGS["pretraining_rate"])

@@ -29,6 +29,7 @@ STARTS = {
     "Xavier, gain 1.5": partial(initialisers.xavier_normal, gain=1.5),
     "Kaiming": initialisers.kaiming_normal,
     "orthogonal": initialisers.orthogonal,
+    "orthogonal, gain 1.5": partial(initialisers.orthogonal, gain=1.5),
     "identity": lambda n_out, n_in, rng: initialisers.identity(n_out, n_in),
 }
 
@@ -42,7 +43,7 @@ def _cases(start, activation, filler=20, clip=None, penalty=None, strengths=(0,)
 
 CASES = [
     *(case for filler in (20, 40) for start, activation in [
-        ("Xavier", "tanh"), ("orthogonal", "tanh"), ("Xavier, gain 1.5", "tanh"),
+        ("Xavier", "tanh"), ("orthogonal", "tanh"), ("Xavier, gain 1.5", "tanh"), ("orthogonal, gain 1.5", "tanh"),
         ("Kaiming", "relu"), ("orthogonal", "relu"), ("identity", "relu"),
     ] for case in _cases(start, activation, filler, clip=1)),
     *_cases("Xavier, gain 1.5", "tanh", penalty="l2", strengths=(0, 0.01, 0.03, 0.1, 0.3)),
