@@ -2,7 +2,7 @@
 
     python book/experiments/recurrent.py
 
-writes book/data/recurrent.jsonl, or finishes it. About two minutes on two cores.
+writes book/data/recurrent.jsonl, or finishes it. About a minute on two cores.
 
 The task is `gradients.tasks.agreement`, the loss that of the last word. Every run draws its own net and its own
 sentences.
@@ -22,7 +22,7 @@ from gradients.regularisers import l1, l2, vanishing_penalty
 from gradients.training import Recurrent, accuracy, averaged, fit
 
 PATH = Path(__file__).parent.parent / "data" / "recurrent.jsonl"
-SETTINGS = {"hidden": 32, "batch": 16, "rate": 0.1, "steps": 300, "test": 256}
+SETTINGS = {"hidden": 32, "inputs": 0.5, "batch": 16, "rate": 0.1, "steps": 300, "test": 256}
 SEEDS = range(10)
 STARTS = {
     "Xavier": initialisers.xavier_normal,
@@ -55,9 +55,9 @@ CASES = [
 
 
 def first_net(start, activation, rng):
-    """An RNN with W_hh as `start` draws it, and inputs of size 1/2."""
+    """An RNN with W_hh as `start` draws it; a word's input to a unit has the standard deviation "inputs"."""
     V, H = len(tasks.VOCABULARY), SETTINGS["hidden"]
-    net = rnn.rnn(V, H, V, activation, rng=rng, w_hx_scale=V**0.5 / 2)
+    net = rnn.rnn(V, H, V, activation, rng=rng, w_hx_scale=SETTINGS["inputs"] * V**0.5)
     net.W_hh[:] = STARTS[start](H, H, rng=rng)
     return net
 
