@@ -1,0 +1,467 @@
+"""A net of gated recurrent units, and its gradients through time (chapter 6).
+
+    r_t = sigma(a_t^r), z_t = sigma(a_t^z), h~_t = tanh(a_t^n);   W_hx, W_hh, b_h have 3H rows, those of r, z, n
+    a_t^r = W_hx^r x_t + W_hh^r h_{t-1} + b_h^r, and a_t^z likewise
+    a_t^n = W_hx^n x_t + b_h^n + W_hh^n (r_t * h_{t-1})              candidate="inside"    (Cho et al. 2014, eq. 8)
+          = W_hx^n x_t + b_h^n + r_t * (W_hh^n h_{t-1} + b_hn)       candidate="outside"   (PyTorch, cuDNN)
+    h_t   = z_t * h_{t-1} + (1 - z_t) * h~_t                         keep="z"              (Cho et al. 2014, eq. 7; PyTorch)
+          = (1 - z_t) * h_{t-1} + z_t * h~_t                         keep="1-z"            (Chung et al. 2014, eq. 5)
+    o_t   = W_qh h_t + b_q,   t = 1, ..., T
+
+h~ is the candidate, PyTorch's n. Sequences are time-major and indices are those of `gradients.rnn`: x[t-1] and
+gates[t-1] belong to step t, h[t] is h_t. Everything is computed in the dtype of the weights, float64 or float32.
+
+A sigmoid near 0 keeps all its digits. Slopes are formed from the gates, as in PyTorch, so that of a unit so
+saturated that it rounds to 1 or -1 is 0. Overflow and NaN are treated as in `gradients.rnn`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradients.validation import (
+    OVERFLOW_IS_INF, as_array, as_integer, as_scale, check_dtype, check_generator, report_nan,
+)
+
+__all__ = [
+    "GRU", "Gradients", "Trace", "backward", "forward", "from_torch", "gru", "highway", "jacobian_products",
+    "jacobians", "to_torch",
+]
+
+_TORCH = "weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"
+
+
+@dataclass(eq=False)
+class GRU:
+    """The parameters of a GRU (chapter 6; Cho et al. 2014), with H rows for each of r, z, n.
+
+    W_hx       (3H, D), input to gates
+    W_hh       (3H, H), hidden to gates
+    b_h        (3H,)
+    b_hn       (H,), the bias that r multiplies, with candidate="outside". With "inside" it takes no part and gets
+               gradient 0.
+    W_qh       (Q, H), hidden to output
+    b_q        (Q,)
+    candidate  "outside" or "inside": whether r multiplies what W_hh makes of h_{t-1}, or what it takes (see the module)
+    keep       "z" or "1-z": the share of h_{t-1} in h_t
+
+    Arrays are used as they are, not copied: `net.W_hh -= rate * gradients.dW_hh` is a step of descent.
+    All have the same dtype, float64 or float32; integers become float64.
+    ValueError: shapes that don't fit, mixed dtypes, NaN or inf, another candidate or keep.
+    """
+
+    W_hx: np.ndarray
+    W_hh: np.ndarray
+    b_h: np.ndarray
+    b_hn: np.ndarray
+    W_qh: np.ndarray
+    b_q: np.ndarray
+    candidate: str = "outside"
+    keep: str = "z"
+
+    def __post_init__(self):
+        self.W_hh = as_array("W_hh", self.W_hh, (None, None))
+        H = self.W_hh.shape[1]
+        self.W_hh = as_array("W_hh", self.W_hh, (3 * H, H))
+        self.W_hx = as_array("W_hx", self.W_hx, (3 * H, None))
+        self.b_h = as_array("b_h", self.b_h, (3 * H,))
+        self.b_hn = as_array("b_hn", self.b_hn, (H,))
+        self.W_qh = as_array("W_qh", self.W_qh, (None, H))
+        self.b_q = as_array("b_q", self.b_q, (len(self.W_qh),))
+        for name, array in self.parameters.items():
+            if array.dtype != self.dtype:
+                raise ValueError(f"{name}: got dtype {array.dtype}, want {self.dtype} as in W_hx")
+        for name, choices in (("candidate", ("outside", "inside")), ("keep", ("z", "1-z"))):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name}: got {getattr(self, name)!r}, want {' or '.join(map(repr, choices))}")
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """(D, H, Q), the numbers of inputs, hidden units and outputs."""
+        return self.W_hx.shape[1], self.W_hh.shape[1], self.W_qh.shape[0]
+
+    @property
+    def dtype(self) -> np.dtype:
+        """float64 or float32, the same for all parameters."""
+        return self.W_hx.dtype
+
+    @property
+    def parameters(self) -> dict[str, np.ndarray]:
+        """name -> the array itself: `net.parameters["W_hh"] -= step` changes the net."""
+        return {name: getattr(self, name) for name in ("W_hx", "W_hh", "b_h", "b_hn", "W_qh", "b_q")}
+
+
+def gru(
+    D: int,
+    H: int,
+    Q: int,
+    *,
+    rng: np.random.Generator,
+    w_hh_scale: float = 1.0,
+    w_hx_scale: float = 1.0,
+    candidate: str = "outside",
+    keep: str = "z",
+    dtype: type = np.float64,
+) -> GRU:
+    """A random net: every W_ij ~ N(0, scale^2 / number of columns), all biases 0 (chapter 6).
+
+    D, H, Q          the numbers of inputs, hidden units and outputs
+    w_hh_scale       of W_hh, both gates and the candidate
+    w_hx_scale       of W_hx; that of W_qh is 1
+    candidate, keep  as in `GRU`
+    dtype            float64 or float32; float32 weights are the float64 ones, rounded
+
+    The same seed draws the same numbers at every scale.
+    ValueError: sizes that aren't positive integers, a negative or non-finite scale, another candidate or keep,
+    an rng that isn't a numpy.random.Generator, another dtype.
+    """
+    D, H, Q = as_integer("D", D, 1), as_integer("H", H, 1), as_integer("Q", Q, 1)
+    check_generator(rng)
+    check_dtype(dtype)
+
+    def weights(rows, columns, scale):
+        return (scale / np.sqrt(columns) * rng.standard_normal((rows, columns))).astype(dtype, copy=False)
+
+    W_hx = weights(3 * H, D, as_scale("w_hx_scale", w_hx_scale))
+    W_hh = weights(3 * H, H, as_scale("w_hh_scale", w_hh_scale))
+    b_h, b_hn, b_q = (np.zeros(n, dtype) for n in (3 * H, H, Q))
+    return GRU(W_hx, W_hh, b_h, b_hn, weights(Q, H, 1.0), b_q, candidate, keep)
+
+
+def from_torch(state: Mapping, W_qh: np.ndarray, b_q: np.ndarray) -> GRU:
+    """The net with the weights of a torch.nn.GRU of one layer and one direction, `state = module.state_dict()`.
+
+    state      weight_ih_l0 (3H, D), weight_hh_l0 (3H, H), bias_ih_l0 and bias_hh_l0 (3H,): arrays or tensors on the
+               CPU, which are copied; b_h is the sum of the two biases for r and z, the first for n; b_hn the second
+    W_qh, b_q  (Q, H), (Q,), the read-out, which is a layer of its own there; copied, too
+
+    ValueError: other names in `state` (more layers, no biases), and as `GRU`.
+    """
+    if set(state) != set(_TORCH):
+        raise ValueError(f"state: got {', '.join(state)}, want {', '.join(_TORCH)}")
+    W_hx, W_hh, b_ih, b_hh = (as_array(f"state[{name!r}]", np.array(state[name])) for name in _TORCH)
+    if b_ih.shape != b_hh.shape:
+        raise ValueError(f"state['bias_hh_l0']: got shape {b_hh.shape}, want {b_ih.shape} as bias_ih_l0")
+    gates = len(b_ih) // 3 * 2
+    b_ih[:gates] += b_hh[:gates]
+    return GRU(W_hx, W_hh, b_ih, b_hh[gates:], np.array(W_qh), np.array(b_q))
+
+
+def to_torch(net: GRU) -> dict[str, np.ndarray]:
+    """`from_torch` undone: copies of the weights by PyTorch's names, b_h as bias_ih_l0, zeros and b_hn as bias_hh_l0.
+
+    ValueError: a net with candidate="inside" or keep="1-z", which PyTorch doesn't have.
+    """
+    if (net.candidate, net.keep) != ("outside", "z"):
+        raise ValueError(f"net: got candidate={net.candidate!r}, keep={net.keep!r}, want 'outside', 'z', the GRU of PyTorch")
+    b_hh = np.concatenate([np.zeros(2 * len(net.b_hn), net.dtype), net.b_hn])
+    return dict(zip(_TORCH, (net.W_hx.copy(), net.W_hh.copy(), net.b_h.copy(), b_hh)))
+
+
+def _by_gate(array):
+    """Views of the thirds of the last axis: those of r, z, n."""
+    H = array.shape[-1] // 3
+    return tuple(array[..., j * H:(j + 1) * H] for j in range(3))
+
+
+@dataclass(eq=False)
+class Trace:
+    """What a forward pass leaves behind, T steps of B sequences.
+
+    x      (T, B, D), x[t-1] = x_t
+    gates  (T, B, 3H), gates[t-1] = r_t, z_t, h~_t; `r`, `z`, `h_tilde` are read-only views, (T, B, H)
+    u      (T, B, H), u[t-1] = r_t * h_{t-1} with candidate="inside", W_hh^n h_{t-1} + b_hn with "outside"
+    h      (T+1, B, H), h[t] = h_t, the first of them h_0
+    o      (T, B, Q), o[t-1] = o_t
+    """
+
+    x: np.ndarray
+    gates: np.ndarray
+    u: np.ndarray
+    h: np.ndarray
+    o: np.ndarray
+
+    def _gate(self, j):
+        view = _by_gate(self.gates)[j]
+        view.flags.writeable = False
+        return view
+
+    @property
+    def r(self) -> np.ndarray:
+        """The reset gate, (T, B, H)."""
+        return self._gate(0)
+
+    @property
+    def z(self) -> np.ndarray:
+        """The update gate, (T, B, H)."""
+        return self._gate(1)
+
+    @property
+    def h_tilde(self) -> np.ndarray:
+        """The candidate h~, (T, B, H)."""
+        return self._gate(2)
+
+
+def _flat(sequence):
+    """(T, B, n) as (T B, n): a view, so that one product does all steps."""
+    return sequence.reshape(-1, sequence.shape[-1])
+
+
+@np.errstate(**OVERFLOW_IS_INF)
+def forward(net: GRU, x: np.ndarray, h_0: np.ndarray | None = None) -> Trace:
+    """The forward pass, the equations of the module (chapter 6).
+
+    x    (T, B, D), finite; the trace has x in the dtype of the net, without a copy if it has it already
+    h_0  (B, H), finite; None: zeros
+
+    ValueError: x isn't a finite (T, B, D) array with T > 0, h_0 isn't a finite (B, H) array.
+    RuntimeWarning: the outputs contain NaN (see the module).
+    """
+    D, H, Q = net.sizes
+    x = as_array("x", x, (None, None, D), dtype=net.dtype)
+    T, B, _ = x.shape
+    gates, u, h = (np.empty(shape, net.dtype) for shape in ((T, B, 3 * H), (T, B, H), (T + 1, B, H)))
+    h[0] = 0 if h_0 is None else as_array("h_0", h_0, (B, H), dtype=net.dtype)
+    sign = np.repeat(np.array([-1, -1, 1], net.dtype), H)  # -a_t for the gates: sigma(a) = 1 / (1 + exp(-a))
+    np.matmul(_flat(x), net.W_hx.T * sign, out=_flat(gates))
+    gates += net.b_h * sign
+    inside = net.candidate == "inside"
+    rows = 2 * H if inside else 3 * H  # of W_hh that read h_{t-1} itself
+    W_hh_T, W_n_T = (net.W_hh.T * sign)[:, :rows].copy(), net.W_hh[2 * H:].T.copy()
+    from_before, a_n, scratch = (np.empty((B, n), net.dtype) for n in (rows, H, H))
+    for g, r, z, h_tilde, u_t, h_before, h_t in zip(gates, *_by_gate(gates), u, h, h[1:]):
+        a_n[...] = h_tilde
+        g[:, :rows] += np.matmul(h_before, W_hh_T, out=from_before)
+        np.exp(g, out=g)  # of all rows at once, which is faster than leaving out the candidate's
+        g += 1
+        np.reciprocal(g, out=g)
+        if inside:
+            np.multiply(r, h_before, out=u_t)
+            a_n += np.matmul(u_t, W_n_T, out=scratch)
+        else:
+            np.add(from_before[:, 2 * H:], net.b_hn, out=u_t)
+            a_n += np.multiply(r, u_t, out=scratch)
+        np.tanh(a_n, out=h_tilde)
+        at_1, at_0 = (h_before, h_tilde) if net.keep == "z" else (h_tilde, h_before)  # h_t where z is 1, where it is 0
+        np.subtract(at_1, at_0, out=h_t)
+        h_t *= z
+        h_t += at_0
+    o = (_flat(h[1:]) @ net.W_qh.T).reshape(T, B, Q)
+    o += net.b_q
+    if np.isnan(o).any():
+        report_nan((f"{name}[{i}]", array[i]) for i in range(T) for name, array in (("gates", gates), ("o", o)))
+    return Trace(x, gates, u, h, o)
+
+
+def _check_trace(net, trace):
+    shapes = {name: array.shape for name, array in vars(trace).items()}
+    T, B = shapes["gates"][:2] if len(shapes["gates"]) == 3 else (0, 0)
+    D, H, Q = net.sizes
+    wanted = {"x": (T, B, D), "gates": (T, B, 3 * H), "u": (T, B, H), "h": (T + 1, B, H), "o": (T, B, Q)}
+    if shapes != wanted:
+        raise ValueError(f"trace: got shapes {shapes}, want {wanted}: the trace of another net")
+
+
+@dataclass(eq=False)
+class Gradients:
+    """Derivatives of L = sum over t of l_t, summed over the batch.
+
+    dW_hx  (3H, D)
+    dW_hh  (3H, H)
+    db_h   (3H,)
+    db_hn  (H,)
+    dW_qh  (Q, H)
+    db_q   (Q,)
+    delta  (T, B, 3H), delta[t-1] = dL/da_t
+    dh     (T+1, B, H), dh[t] = dL/dh_t: through the output of step t and all that step t+1 makes of h_t
+    dx     (T, B, D), dx[t-1] = dL/dx_t
+    """
+
+    dW_hx: np.ndarray
+    dW_hh: np.ndarray
+    db_h: np.ndarray
+    db_hn: np.ndarray
+    dW_qh: np.ndarray
+    db_q: np.ndarray
+    delta: np.ndarray
+    dh: np.ndarray
+    dx: np.ndarray
+
+    @property
+    def parameters(self) -> dict[str, np.ndarray]:
+        """name of a parameter -> its gradient, with the names of `GRU.parameters`."""
+        return {name: getattr(self, f"d{name}") for name in ("W_hx", "W_hh", "b_h", "b_hn", "W_qh", "b_q")}
+
+
+def _slopes(net, trace, steps=slice(None), out=None):
+    """The diagonal derivatives of one step, K (.., B, 3H), and the share of h_{t-1} in h_t (.., B, H).
+
+    K for the rows of z and n is dh_t/da_t. For those of r it is the derivative by a_t^r of u_t ("inside") or of
+    r_t * u_t ("outside").
+    """
+    gates, u, h_before = trace.gates[steps], trace.u[steps], trace.h[:-1][steps]
+    r, z, h_tilde = _by_gate(gates)
+    K = np.subtract(1, gates, out=out)
+    K_r, K_z, K_n = _by_gate(K)
+    K_r *= u if net.candidate == "inside" else r * u
+    kept, new = (z, K_z.copy()) if net.keep == "z" else (K_z.copy(), z)
+    K_z *= z
+    K_z *= h_before - h_tilde if net.keep == "z" else h_tilde - h_before
+    K_n *= 1 + h_tilde
+    K_n *= new
+    return K, kept
+
+
+def _slopes_backwards(net, trace, out, entries=2**15):
+    """K_t, written to out[t-1], and the share of h_{t-1}, t = T, ..., 1; for as many steps at once as fit the cache."""
+    few = max(1, entries // out[0].size)
+    for end in range(len(out), 0, -few):
+        steps = slice(max(0, end - few), end)
+        K, kept = _slopes(net, trace, steps, out[steps])
+        yield from zip(K[::-1], kept[::-1])
+
+
+def _suspects(gradients):
+    """What `report_nan` looks at, in the order of computation. NaN in any delta is NaN in their sum db_h."""
+    if np.isnan(gradients.db_h).any():
+        for i in reversed(range(len(gradients.delta))):
+            yield f"delta[{i}]", gradients.delta[i]
+    for name in ("dW_hx", "dW_hh", "db_h", "db_hn", "dW_qh", "db_q", "dh", "dx"):
+        yield name, getattr(gradients, name)
+
+
+@np.errstate(**OVERFLOW_IS_INF)
+def backward(net: GRU, trace: Trace, do: np.ndarray) -> Gradients:
+    """Backpropagation through time, in O(T) (chapter 6). With keep="z" and candidate="inside":
+
+        dL/dh_t     = W_qh^T dL/do_t + z_{t+1} * dL/dh_{t+1} + r_{t+1} * dL/du_{t+1}
+                      + W_hh^r^T delta^r_{t+1} + W_hh^z^T delta^z_{t+1}             nothing comes from step T + 1
+        delta^n_t   = dL/dh_t * (1 - z_t) (1 - h~_t^2)
+        delta^z_t   = dL/dh_t * (h_{t-1} - h~_t) z_t (1 - z_t)
+        dL/du_t     = W_hh^n^T delta^n_t,   u_t = r_t * h_{t-1}
+        delta^r_t   = dL/du_t * h_{t-1} r_t (1 - r_t)
+
+    With "outside", dL/du_t = r_t * delta^n_t, u_t = W_hh^n h_{t-1} + b_hn, delta^r_t = delta^n_t * u_t r_t (1 - r_t),
+    and h_{t-1} gets W_hh^n^T dL/du_t. With keep="1-z", z and 1 - z change places.
+    Gradients of weights are sums of delta_t (of dL/du_t for "outside" and the rows n of W_hh, and for b_hn) times
+    what they multiplied, over steps and batch.
+
+    do  (T, B, Q), do[t-1] = dL/do_t; inf and NaN are let through
+
+    ValueError: a trace of another net, do of another shape. RuntimeWarning: NaN in a gradient (see the module).
+    """
+    _check_trace(net, trace)
+    do = as_array("do", do, trace.o.shape, dtype=net.dtype, finite=False)
+    inside = net.candidate == "inside"
+    T, B, H = trace.u.shape
+    delta, dh = np.empty_like(trace.gates), np.empty_like(trace.h)
+    to_before = delta if inside else np.empty_like(delta)  # what the rows of W_hh pass on
+    W_n, rows = net.W_hh[2 * H:], 2 * H if inside else 3 * H
+    W = net.W_hh[:rows]
+    np.matmul(_flat(do), net.W_qh, out=_flat(dh[1:]))
+    dh[0] = 0
+    scratch, from_later = np.empty((2, B, H), net.dtype)
+    for t, (delta_t, kept) in zip(range(T, 0, -1), _slopes_backwards(net, trace, delta)):
+        by_gate, r, passed = delta_t.reshape(B, 3, H), _by_gate(trace.gates[t - 1])[0], to_before[t - 1]
+        by_gate[:, 1:] *= dh[t][:, None]
+        d_n = np.matmul(by_gate[:, 2], W_n, out=scratch) if inside else by_gate[:, 2]
+        by_gate[:, 0] *= d_n
+        if inside:
+            d_n *= r
+            dh[t - 1] += d_n
+        else:
+            passed[:, :2 * H] = delta_t[:, :2 * H]
+            np.multiply(d_n, r, out=passed[:, 2 * H:])
+        dh[t - 1] += np.matmul(passed[:, :rows], W, out=from_later)
+        dh[t - 1] += np.multiply(dh[t], kept, out=from_later)
+    flat, W_hh_deltas, h_before = _flat(delta), _flat(to_before), _flat(trace.h[:-1])
+    dW_hh = np.empty_like(net.W_hh)
+    np.matmul(W_hh_deltas[:, :rows].T, h_before, out=dW_hh[:rows])
+    if inside:
+        np.matmul(flat[:, rows:].T, _flat(trace.u), out=dW_hh[rows:])
+    gradients = Gradients(
+        dW_hx=flat.T @ _flat(trace.x),
+        dW_hh=dW_hh,
+        db_h=delta.sum(axis=0).sum(axis=0),  # faster than both axes at once
+        db_hn=np.zeros_like(net.b_hn) if inside else to_before[..., 2 * H:].sum(axis=0).sum(axis=0),
+        dW_qh=_flat(do).T @ _flat(trace.h[1:]),
+        db_q=do.sum(axis=0).sum(axis=0),
+        delta=delta,
+        dh=dh,
+        dx=(flat @ net.W_hx).reshape(trace.x.shape),
+    )
+    report_nan(_suspects(gradients))
+    return gradients
+
+
+def _jacobians(net, trace):
+    K, kept = _slopes(net, trace)
+    K_r, K_z, K_n = (each[..., None] for each in _by_gate(K))
+    W_r, W_z, W_n = np.split(net.W_hh, 3)
+    J = K_z * W_z
+    J += kept[..., None] * np.eye(W_r.shape[0], dtype=net.dtype)
+    if net.candidate == "inside":
+        J += K_n * (W_n * trace.r[..., None, :] + W_n @ (K_r * W_r))
+    else:
+        J += K_n * (trace.r[..., None] * W_n + K_r * W_r)
+    return J
+
+
+@np.errstate(**OVERFLOW_IS_INF)
+def jacobians(net: GRU, trace: Trace) -> np.ndarray:
+    """J_t = dh_t/dh_{t-1} (chapter 6), an array (T, B, H, H): J[t-1] = J_t. With keep="z":
+
+        J_t = diag(z_t) + diag((h_{t-1} - h~_t) z_t (1 - z_t)) W_hh^z + diag((1 - z_t) (1 - h~_t^2)) M_t
+        M_t = W_hh^n (diag(r_t) + diag(h_{t-1} r_t (1 - r_t)) W_hh^r)                        candidate="inside"
+        M_t = diag(r_t) W_hh^n + diag(u_t r_t (1 - r_t)) W_hh^r,  u_t = W_hh^n h_{t-1} + b_hn           "outside"
+
+    With keep="1-z", z and 1 - z change places. ValueError: a trace of another net.
+    RuntimeWarning: a Jacobian contains NaN (see the module).
+    """
+    _check_trace(net, trace)
+    J = _jacobians(net, trace)
+    report_nan((f"J[{i}]", J[i]) for i in range(len(J)))
+    return J
+
+
+def _last_step(trace, t):
+    T = len(trace.x)
+    return T if t is None else as_integer("t", t, 0, T)
+
+
+@np.errstate(**OVERFLOW_IS_INF)
+def jacobian_products(net: GRU, trace: Trace, t: int | None = None) -> np.ndarray:
+    """dh_t/dh_k = J_t J_{t-1} ... J_{k+1} (chapter 6), an array (t+1, B, H, H).
+
+    Entry k is dh_t/dh_k, k = 0, ..., t; the identity at k = t.
+
+    t  0 to T; None: T
+
+    ValueError: a trace of another net, t that isn't an integer from 0 to T.
+    RuntimeWarning: a product contains NaN (see the module).
+    """
+    _check_trace(net, trace)
+    t, J = _last_step(trace, t), _jacobians(net, trace)
+    product = np.empty((t + 1, *J.shape[1:]), net.dtype)
+    product[t] = np.eye(J.shape[-1])
+    for k in range(t, 0, -1):
+        np.matmul(product[k], J[k - 1], out=product[k - 1])
+    report_nan((f"dh[{t}]/dh[{k}]", product[k]) for k in range(t, -1, -1))
+    return product
+
+
+def highway(net: GRU, trace: Trace, t: int | None = None) -> np.ndarray:
+    """The part of dh_t/dh_k that passes no gate and no candidate (chapter 6), an array (t+1, B, H).
+
+    z_t z_{t-1} ... z_{k+1} with keep="z", (1 - z_t) ... (1 - z_{k+1}) with "1-z": a diagonal. Entry k = 0, ..., t;
+    ones at k = t.
+
+    t  0 to T; None: T. ValueError: a trace of another net, t that isn't an integer from 0 to T.
+    """
+    _check_trace(net, trace)
+    t = _last_step(trace, t)
+    product = np.ones((t + 1, *trace.h.shape[1:]), net.dtype)
+    kept = trace.z[:t] if net.keep == "z" else 1 - trace.z[:t]
+    np.cumprod(kept[::-1], axis=0, out=product[:t][::-1])
+    return product

@@ -1,0 +1,555 @@
+"""A net of long short-term memory, its gradients, and the paths they take (chapter 6).
+
+    a_t = W_hx x_t + W_hh h_{t-1} + b_h                   4H rows: those of i, f, c~, o, in this order
+    i_t = sigma(a_t^i), f_t = sigma(a_t^f), c~_t = tanh(a_t^c), o_t = sigma(a_t^o)
+    c_t = f_t * c_{t-1} + i_t * c~_t,   h_t = o_t * tanh(c_t),   the net's output: W_qh h_t + b_q,   t = 1, ..., T
+
+The cell of Gers et al. 2000, in the layout of PyTorch, or without the forget gate, f_t = 1, that of Hochreiter &
+Schmidhuber 1997. The output gate's array is called `o_gate`, the net's output `o`. Sequences are time-major and
+indices are those of `gradients.rnn`: x[t-1] and gates[t-1] belong to step t, c[t] is c_t, h[t] is h_t.
+Everything is computed in the dtype of the weights, float64 or float32.
+
+c_{t-1} acts on c_t by f_t alone: the highway. A path through the net leaves it where c goes to h and may come back
+through a gate, h_{t-1} to c_t: one detour. The functions `highway`, `detour_terms`, `detour_split` and `gate_split`
+take the gradient apart by detours.
+
+A sigmoid near 0 keeps all its digits. Slopes are formed from the gates, as in PyTorch, so that of a unit so
+saturated that it rounds to 1 or -1 is 0. Overflow and NaN are treated as in `gradients.rnn`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradients.validation import (
+    OVERFLOW_IS_INF, as_array, as_integer, as_scale, check_dtype, check_generator, report_nan,
+)
+
+__all__ = [
+    "LSTM", "Gradients", "Trace", "backward", "detour_split", "detour_terms", "forward", "from_torch", "gate_split",
+    "highway", "jacobian_products", "jacobians", "lstm", "to_torch",
+]
+
+_TORCH = "weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"
+
+
+@dataclass(eq=False)
+class LSTM:
+    """The parameters of an LSTM (chapter 6; Gers et al. 2000), with H rows for each of i, f, c~, o.
+
+    W_hx         (4H, D), input to gates
+    W_hh         (4H, H), hidden to gates
+    b_h          (4H,)
+    W_qh         (Q, H), hidden to output
+    b_q          (Q,)
+    forget_gate  False: f_t = 1 (Hochreiter & Schmidhuber 1997). The rows of f then take no part and get gradient 0.
+
+    Arrays are used as they are, not copied: `net.W_hh -= rate * gradients.dW_hh` is a step of descent.
+    All have the same dtype, float64 or float32; integers become float64.
+    ValueError: shapes that don't fit, mixed dtypes, NaN or inf, a forget_gate that isn't True or False.
+    """
+
+    W_hx: np.ndarray
+    W_hh: np.ndarray
+    b_h: np.ndarray
+    W_qh: np.ndarray
+    b_q: np.ndarray
+    forget_gate: bool = True
+
+    def __post_init__(self):
+        self.W_hh = as_array("W_hh", self.W_hh, (None, None))
+        H = self.W_hh.shape[1]
+        self.W_hh = as_array("W_hh", self.W_hh, (4 * H, H))
+        self.W_hx = as_array("W_hx", self.W_hx, (4 * H, None))
+        self.b_h = as_array("b_h", self.b_h, (4 * H,))
+        self.W_qh = as_array("W_qh", self.W_qh, (None, H))
+        self.b_q = as_array("b_q", self.b_q, (len(self.W_qh),))
+        for name, array in self.parameters.items():
+            if array.dtype != self.dtype:
+                raise ValueError(f"{name}: got dtype {array.dtype}, want {self.dtype} as in W_hx")
+        if not isinstance(self.forget_gate, bool):
+            raise ValueError(f"forget_gate: got {self.forget_gate!r}, want True or False")
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """(D, H, Q), the numbers of inputs, hidden units and outputs."""
+        return self.W_hx.shape[1], self.W_hh.shape[1], self.W_qh.shape[0]
+
+    @property
+    def dtype(self) -> np.dtype:
+        """float64 or float32, the same for all parameters."""
+        return self.W_hx.dtype
+
+    @property
+    def parameters(self) -> dict[str, np.ndarray]:
+        """name -> the array itself: `net.parameters["W_hh"] -= step` changes the net."""
+        return {"W_hx": self.W_hx, "W_hh": self.W_hh, "b_h": self.b_h, "W_qh": self.W_qh, "b_q": self.b_q}
+
+
+def lstm(
+    D: int,
+    H: int,
+    Q: int,
+    *,
+    rng: np.random.Generator,
+    w_hh_scale: float = 1.0,
+    w_hx_scale: float = 1.0,
+    forget_bias: float = 0.0,
+    forget_gate: bool = True,
+    dtype: type = np.float64,
+) -> LSTM:
+    """A random net: every W_ij ~ N(0, scale^2 / number of columns), biases 0 but for the forget gate's (chapter 6).
+
+    D, H, Q      the numbers of inputs, hidden units and outputs
+    w_hh_scale   of W_hh, all four gates
+    w_hx_scale   of W_hx; that of W_qh is 1
+    forget_bias  b_h of the forget gate: f starts near sigma(forget_bias) (Jozefowicz et al. 2015, who advise 1)
+    forget_gate  as in `LSTM`
+    dtype        float64 or float32; float32 weights are the float64 ones, rounded
+
+    The same seed draws the same numbers at every scale.
+    ValueError: sizes that aren't positive integers, a negative or non-finite scale, a forget_bias that isn't a
+    finite number, a forget_gate that isn't True or False, an rng that isn't a numpy.random.Generator, another dtype.
+    """
+    D, H, Q = as_integer("D", D, 1), as_integer("H", H, 1), as_integer("Q", Q, 1)
+    check_generator(rng)
+    check_dtype(dtype)
+
+    def weights(rows, columns, scale):
+        return (scale / np.sqrt(columns) * rng.standard_normal((rows, columns))).astype(dtype, copy=False)
+
+    W_hx = weights(4 * H, D, as_scale("w_hx_scale", w_hx_scale))
+    W_hh = weights(4 * H, H, as_scale("w_hh_scale", w_hh_scale))
+    b_h = np.zeros(4 * H, dtype)
+    b_h[H:2 * H] = as_array("forget_bias", forget_bias, (), dtype=dtype)
+    return LSTM(W_hx, W_hh, b_h, weights(Q, H, 1.0), np.zeros(Q, dtype), forget_gate)
+
+
+def from_torch(state: Mapping, W_qh: np.ndarray, b_q: np.ndarray) -> LSTM:
+    """The net with the weights of a torch.nn.LSTM of one layer and one direction, `state = module.state_dict()`.
+
+    state      weight_ih_l0 (4H, D), weight_hh_l0 (4H, H), bias_ih_l0 and bias_hh_l0 (4H,): arrays or tensors on the
+               CPU, which are copied; b_h is the sum of the two biases
+    W_qh, b_q  (Q, H), (Q,), the read-out, which is a layer of its own there; copied, too
+
+    ValueError: other names in `state` (more layers, no biases), and as `LSTM`.
+    """
+    if set(state) != set(_TORCH):
+        raise ValueError(f"state: got {', '.join(state)}, want {', '.join(_TORCH)}")
+    W_hx, W_hh, b_ih, b_hh = (as_array(f"state[{name!r}]", np.array(state[name])) for name in _TORCH)
+    if b_ih.shape != b_hh.shape:
+        raise ValueError(f"state['bias_hh_l0']: got shape {b_hh.shape}, want {b_ih.shape} as bias_ih_l0")
+    return LSTM(W_hx, W_hh, b_ih + b_hh, np.array(W_qh), np.array(b_q))
+
+
+def to_torch(net: LSTM) -> dict[str, np.ndarray]:
+    """`from_torch` undone: copies of the weights by PyTorch's names, b_h as bias_ih_l0, zeros as bias_hh_l0.
+
+    ValueError: a net without forget gate, which PyTorch doesn't have.
+    """
+    if not net.forget_gate:
+        raise ValueError("net: got forget_gate=False, want True, the LSTM of PyTorch")
+    return dict(zip(_TORCH, (net.W_hx.copy(), net.W_hh.copy(), net.b_h.copy(), np.zeros_like(net.b_h))))
+
+
+def _by_gate(array):
+    """Views of the quarters of the last axis: those of i, f, c~, o."""
+    H = array.shape[-1] // 4
+    return tuple(array[..., j * H:(j + 1) * H] for j in range(4))
+
+
+@dataclass(eq=False)
+class Trace:
+    """What a forward pass leaves behind, T steps of B sequences.
+
+    x       (T, B, D), x[t-1] = x_t
+    gates   (T, B, 4H), gates[t-1] = i_t, f_t, c~_t, o_t; `i`, `f`, `c_tilde`, `o_gate` are read-only views, (T, B, H)
+    c       (T+1, B, H), c[t] = c_t, the first of them c_0
+    tanh_c  (T, B, H), tanh_c[t-1] = tanh(c_t)
+    h       (T+1, B, H), h[t] = h_t, the first of them h_0
+    o       (T, B, Q), o[t-1] is the net's output at step t
+    """
+
+    x: np.ndarray
+    gates: np.ndarray
+    c: np.ndarray
+    tanh_c: np.ndarray
+    h: np.ndarray
+    o: np.ndarray
+
+    def _gate(self, j):
+        view = _by_gate(self.gates)[j]
+        view.flags.writeable = False
+        return view
+
+    @property
+    def i(self) -> np.ndarray:
+        """The input gate, (T, B, H)."""
+        return self._gate(0)
+
+    @property
+    def f(self) -> np.ndarray:
+        """The forget gate, (T, B, H); ones if there is none."""
+        return self._gate(1)
+
+    @property
+    def c_tilde(self) -> np.ndarray:
+        """The candidate c~, (T, B, H)."""
+        return self._gate(2)
+
+    @property
+    def o_gate(self) -> np.ndarray:
+        """The output gate, (T, B, H)."""
+        return self._gate(3)
+
+
+def _flat(sequence):
+    """(T, B, n) as (T B, n): a view, so that one product does all steps."""
+    return sequence.reshape(-1, sequence.shape[-1])
+
+
+@np.errstate(**OVERFLOW_IS_INF)
+def forward(net: LSTM, x: np.ndarray, h_0: np.ndarray | None = None, c_0: np.ndarray | None = None) -> Trace:
+    """The forward pass, the equations of the module (chapter 6; Gers et al. 2000).
+
+    x         (T, B, D), finite; the trace has x in the dtype of the net, without a copy if it has it already
+    h_0, c_0  (B, H), finite; None: zeros
+
+    ValueError: x isn't a finite (T, B, D) array with T > 0, h_0 or c_0 isn't a finite (B, H) array.
+    RuntimeWarning: the outputs contain NaN (see the module).
+    """
+    D, H, Q = net.sizes
+    x = as_array("x", x, (None, None, D), dtype=net.dtype)
+    T, B, _ = x.shape
+    gates, tanh_c = np.empty((T, B, 4 * H), net.dtype), np.empty((T, B, H), net.dtype)
+    c, h = np.empty((T + 1, B, H), net.dtype), np.empty((T + 1, B, H), net.dtype)
+    h[0] = 0 if h_0 is None else as_array("h_0", h_0, (B, H), dtype=net.dtype)
+    c[0] = 0 if c_0 is None else as_array("c_0", c_0, (B, H), dtype=net.dtype)
+    sign = np.repeat(np.array([-1, -1, 1, -1], net.dtype), H)  # -a_t for the gates: sigma(a) = 1 / (1 + exp(-a))
+    np.matmul(_flat(x), net.W_hx.T * sign, out=_flat(gates))
+    gates += net.b_h * sign
+    W_hh_T, from_before, candidate = net.W_hh.T * sign, np.empty((B, 4 * H), net.dtype), np.empty((B, H), net.dtype)
+    for g, i, f, c_tilde, o_gate, c_before, c_t, tanh_c_t, h_before, h_t in zip(
+            gates, *_by_gate(gates), c, c[1:], tanh_c, h, h[1:]):
+        g += np.matmul(h_before, W_hh_T, out=from_before)
+        np.tanh(c_tilde, out=candidate)
+        np.exp(g, out=g)  # of all rows at once, which is faster than leaving out the candidate's
+        g += 1
+        np.reciprocal(g, out=g)
+        c_tilde[...] = candidate
+        if not net.forget_gate:
+            f[...] = 1
+        np.multiply(f, c_before, out=c_t)
+        c_t += np.multiply(i, candidate, out=candidate)
+        np.tanh(c_t, out=tanh_c_t)
+        np.multiply(o_gate, tanh_c_t, out=h_t)
+    o = (_flat(h[1:]) @ net.W_qh.T).reshape(T, B, Q)
+    o += net.b_q
+    if np.isnan(o).any():
+        report_nan((f"{name}[{i}]", array[i]) for i in range(T) for name, array in (("gates", gates), ("o", o)))
+    return Trace(x, gates, c, tanh_c, h, o)
+
+
+def _check_trace(net, trace):
+    shapes = {name: array.shape for name, array in vars(trace).items()}
+    T, B = shapes["gates"][:2] if len(shapes["gates"]) == 3 else (0, 0)
+    D, H, Q = net.sizes
+    wanted = {"x": (T, B, D), "gates": (T, B, 4 * H), "c": (T + 1, B, H), "tanh_c": (T, B, H), "h": (T + 1, B, H),
+              "o": (T, B, Q)}
+    if shapes != wanted:
+        raise ValueError(f"trace: got shapes {shapes}, want {wanted}: the trace of another net")
+
+
+@dataclass(eq=False)
+class Gradients:
+    """Derivatives of L = sum over t of l_t, summed over the batch.
+
+    dW_hx  (4H, D)
+    dW_hh  (4H, H)
+    db_h   (4H,)
+    dW_qh  (Q, H)
+    db_q   (Q,)
+    delta  (T, B, 4H), delta[t-1] = dL/da_t
+    dh     (T+1, B, H), dh[t] = dL/dh_t: through the output of step t and through all four gates of step t+1
+    dc     (T+1, B, H), dc[t] = dL/dc_t: along the highway to c_{t+1} and through h_t, in which c_t is seen; h_0 is
+           given, so dc[0] is what goes along the highway alone
+    dx     (T, B, D), dx[t-1] = dL/dx_t
+    """
+
+    dW_hx: np.ndarray
+    dW_hh: np.ndarray
+    db_h: np.ndarray
+    dW_qh: np.ndarray
+    db_q: np.ndarray
+    delta: np.ndarray
+    dh: np.ndarray
+    dc: np.ndarray
+    dx: np.ndarray
+
+    @property
+    def parameters(self) -> dict[str, np.ndarray]:
+        """name of a parameter -> its gradient, with the names of `LSTM.parameters`."""
+        return {"W_hx": self.dW_hx, "W_hh": self.dW_hh, "b_h": self.db_h, "W_qh": self.dW_qh, "b_q": self.db_q}
+
+
+def _slopes(trace, steps=slice(None), out=None):
+    """The derivatives of one step, all of them diagonal: K (.., B, 4H) and E (.., B, H).
+
+    K  dc_t/da_t for the rows of i, f, c~ at fixed c_{t-1}, and dh_t/da_t for those of o at fixed c_t
+    E  dh_t/dc_t = o_t (1 - tanh^2(c_t)) at a fixed gate
+    """
+    gates, tanh_c, h = trace.gates[steps], trace.tanh_c[steps], trace.h[1:][steps]
+    i, f, c_tilde, o_gate = _by_gate(gates)
+    K = np.subtract(1, gates, out=out)
+    K_i, K_f, K_c, K_o = _by_gate(K)
+    written = i * c_tilde
+    K_i *= written                    # c~ i (1 - i)
+    K_f *= f * trace.c[:-1][steps]    # c_{t-1} f (1 - f)
+    K_c *= np.add(written, i, out=written)  # i (1 + c~) (1 - c~)
+    K_o *= h                          # tanh(c) o (1 - o)
+    E = 1 - tanh_c
+    E *= o_gate + h                   # o (1 + tanh(c)) (1 - tanh(c))
+    return K, E
+
+
+def _slopes_backwards(trace, out, entries=2**15):
+    """K_t, written to out[t-1], and E_t for t = T, ..., 1; some steps at once, few enough for the processor's cache."""
+    few = max(1, entries // out[0].size)
+    for end in range(len(out), 0, -few):
+        steps = slice(max(0, end - few), end)
+        K, E = _slopes(trace, steps, out[steps])
+        yield from zip(K[::-1], E[::-1])
+
+
+def _suspects(gradients):
+    """What `report_nan` looks at, in the order of computation. NaN in any delta is NaN in their sum db_h."""
+    if np.isnan(gradients.db_h).any():
+        for i in reversed(range(len(gradients.delta))):
+            yield f"delta[{i}]", gradients.delta[i]
+    for name in ("dW_hx", "dW_hh", "db_h", "dW_qh", "db_q", "dh", "dc", "dx"):
+        yield name, getattr(gradients, name)
+
+
+@np.errstate(**OVERFLOW_IS_INF)
+def backward(net: LSTM, trace: Trace, do: np.ndarray) -> Gradients:
+    """Backpropagation through time, in O(T) (chapter 6).
+
+        dL/dh_t   = W_qh^T dL/d(output)_t + W_hh^T delta_{t+1}                  delta_{T+1} = 0
+        dL/dc_t   = f_{t+1} * dL/dc_{t+1} + o_t (1 - tanh^2(c_t)) * dL/dh_t     dL/dc_{T+1} = 0
+        delta_t   = dL/dc_t * (c~_t i_t (1 - i_t),  c_{t-1} f_t (1 - f_t),  i_t (1 - c~_t^2))  for the rows of i, f, c~,
+                    dL/dh_t * tanh(c_t) o_t (1 - o_t)                                          for those of o
+        dL/dW_hx  = sum of delta_t x_t^T                                        over steps and batch, as are all sums
+        dL/dW_hh  = sum of delta_t h_{t-1}^T,  dL/db_h = sum of delta_t
+        dL/dx_t   = W_hx^T delta_t
+
+    do  (T, B, Q), do[t-1] = dL/d(output of step t); inf and NaN are let through
+
+    ValueError: a trace of another net, do of another shape. RuntimeWarning: NaN in a gradient (see the module).
+    """
+    _check_trace(net, trace)
+    do = as_array("do", do, trace.o.shape, dtype=net.dtype, finite=False)
+    delta, dh, dc = np.empty_like(trace.gates), np.empty_like(trace.h), np.empty_like(trace.c)
+    T, B, H = trace.tanh_c.shape
+    np.matmul(_flat(do), net.W_qh, out=_flat(dh[1:]))
+    dh[0] = dc[T] = 0
+    from_later = np.empty((B, H), net.dtype)
+    for t, (delta_t, E_t) in zip(range(T, 0, -1), _slopes_backwards(trace, delta)):
+        E_t *= dh[t]
+        dc[t] += E_t
+        by_gate = delta_t.reshape(B, 4, H)
+        by_gate[:, :3] *= dc[t][:, None]
+        by_gate[:, 3] *= dh[t]
+        np.multiply(dc[t], _by_gate(trace.gates[t - 1])[1], out=dc[t - 1])
+        dh[t - 1] += np.matmul(delta_t, net.W_hh, out=from_later)
+    rows = _flat(delta)
+    gradients = Gradients(
+        dW_hx=rows.T @ _flat(trace.x),
+        dW_hh=rows.T @ _flat(trace.h[:-1]),
+        db_h=delta.sum(axis=0).sum(axis=0),  # faster than both axes at once
+        dW_qh=_flat(do).T @ _flat(trace.h[1:]),
+        db_q=do.sum(axis=0).sum(axis=0),
+        delta=delta,
+        dh=dh,
+        dc=dc,
+        dx=(rows @ net.W_hx).reshape(trace.x.shape),
+    )
+    report_nan(_suspects(gradients))
+    return gradients
+
+
+def _jacobians(net, trace):
+    T, B, H = trace.tanh_c.shape
+    K, E = _slopes(trace)
+    by_gate = K.reshape(T, B, 4, H, 1) * net.W_hh.reshape(4, H, H)
+    J = np.empty((T, B, 2 * H, 2 * H), net.dtype)
+    c_by_c, c_by_h, h_by_c, h_by_h = J[..., :H, :H], J[..., :H, H:], J[..., H:, :H], J[..., H:, H:]
+    c_by_c[...] = trace.f[..., None] * np.eye(H, dtype=net.dtype)
+    np.sum(by_gate[:, :, :3], axis=2, out=c_by_h)
+    np.multiply(E[..., None], c_by_c, out=h_by_c)
+    np.multiply(E[..., None], c_by_h, out=h_by_h)
+    h_by_h += by_gate[:, :, 3]
+    return J
+
+
+@np.errstate(**OVERFLOW_IS_INF)
+def jacobians(net: LSTM, trace: Trace) -> np.ndarray:
+    """J_t = d(c_t, h_t)/d(c_{t-1}, h_{t-1}) (chapter 6), an array (T, B, 2H, 2H): J[t-1] = J_t.
+
+        J_t = ( F_t      G_t           )    F_t = diag(f_t),  E_t = diag(o_t (1 - tanh^2(c_t)))
+              ( E_t F_t  E_t G_t + O_t )    G_t, O_t: what h_{t-1} does to c_t, and to h_t at fixed c_t, through the gates
+
+    The first H rows and columns are those of c. c_{t-1} is varied with h_{t-1} held fixed.
+    ValueError: a trace of another net. RuntimeWarning: a Jacobian contains NaN (see the module).
+    """
+    _check_trace(net, trace)
+    J = _jacobians(net, trace)
+    report_nan((f"J[{i}]", J[i]) for i in range(len(J)))
+    return J
+
+
+def _last_step(trace, t):
+    T = len(trace.x)
+    return T if t is None else as_integer("t", t, 0, T)
+
+
+@np.errstate(**OVERFLOW_IS_INF)
+def jacobian_products(net: LSTM, trace: Trace, t: int | None = None) -> np.ndarray:
+    """d(c_t, h_t)/d(c_k, h_k) = J_t J_{t-1} ... J_{k+1} (chapter 6), an array (t+1, B, 2H, 2H).
+
+    Entry k is that by (c_k, h_k), k = 0, ..., t; the identity at k = t. Rows and columns as in `jacobians`.
+
+    t  0 to T; None: T
+
+    ValueError: a trace of another net, t that isn't an integer from 0 to T.
+    RuntimeWarning: a product contains NaN (see the module).
+    """
+    _check_trace(net, trace)
+    t, J = _last_step(trace, t), _jacobians(net, trace)
+    product = np.empty((t + 1, *J.shape[1:]), net.dtype)
+    product[t] = np.eye(J.shape[-1])
+    for k in range(t, 0, -1):
+        np.matmul(product[k], J[k - 1], out=product[k - 1])
+    report_nan((f"d(c, h)[{t}]/d(c, h)[{k}]", product[k]) for k in range(t, -1, -1))
+    return product
+
+
+def highway(trace: Trace, t: int | None = None) -> np.ndarray:
+    """f_t f_{t-1} ... f_{k+1}, the diagonal of dc_t/dc_k along c alone (chapter 6), an array (t+1, B, H).
+
+    Entry k = 0, ..., t; ones at k = t, and everywhere if there is no forget gate.
+
+    t  0 to T; None: T. ValueError: t that isn't an integer from 0 to T.
+    """
+    t = _last_step(trace, t)
+    product = np.ones((t + 1, *trace.c.shape[1:]), trace.c.dtype)
+    np.cumprod(trace.f[:t][::-1], axis=0, out=product[:t][::-1])
+    return product
+
+
+def _by_detours(net, trace, c, h, detours, t):
+    """Rows dc, dh (B, R, H) at step t, taken back to all k <= t: C, M (detours+2, t+1, B, R, H) by number of detours.
+
+    C holds h_k fixed, as the Jacobians do.
+    """
+    K, E = _slopes(trace, slice(t))
+    B, R, H = c.shape
+    C, M = np.zeros((2, detours + 2, t + 1, B, R, H), net.dtype)
+    C[0, t], M[0, t] = c, h
+    delta = np.empty((detours + 2, B, R, 4, H), net.dtype)
+    for k in range(t, 0, -1):
+        K_k, E_k, f_k = K[k - 1].reshape(B, 1, 4, H), E[k - 1][:, None], trace.f[k - 1][:, None]
+        on_highway = C[:, k] + M[:, k] * E_k
+        np.multiply(on_highway, f_k, out=C[:, k - 1])
+        delta[0, ..., :3, :] = 0
+        delta[1:, ..., :3, :] = on_highway[:-1, ..., None, :]  # going back through a gate ends a detour
+        delta[-1, ..., :3, :] += on_highway[-1, ..., None, :]
+        delta[..., 3, :] = M[:, k]
+        delta *= K_k
+        M[:, k - 1] = (delta.reshape(-1, 4 * H) @ net.W_hh).reshape(-1, B, R, H)
+    return C, M, E
+
+
+@np.errstate(**OVERFLOW_IS_INF)
+def detour_terms(net: LSTM, trace: Trace, detours: int, t: int | None = None) -> np.ndarray:
+    """`jacobian_products` as a sum over paths, by the number of their detours (chapter 6).
+
+    The net is a graph of nodes c_t, h_t with edges c_{t-1} -> c_t (F_t), h_{t-1} -> c_t (G_t), c_t -> h_t (E_t) and
+    h_{t-1} -> h_t (O_t), as in `jacobians`. A path is the product of its edges, and has a detour for each h -> c.
+    So the terms are the coefficients of z^0, z^1, ... in the product of
+
+        J_t(z) = ( F_t      z G_t           )
+                 ( E_t F_t  z E_t G_t + O_t )
+
+    detours  0 or more
+    t        0 to T; None: T
+
+    Returns (detours+2, t+1, B, 2H, 2H): entries 0, ..., detours have so many detours, the last has more. They add up
+    to `jacobian_products`. O(t detours) products of (2 B H, 4H) with (4H, H).
+    ValueError: a trace of another net, detours or t that aren't such integers.
+    RuntimeWarning: a term contains NaN (see the module).
+    """
+    _check_trace(net, trace)
+    detours, t = as_integer("detours", detours, 0), _last_step(trace, t)
+    _, B, H = trace.c.shape
+    c, h = (np.broadcast_to(half, (B, 2 * H, H)) for half in np.split(np.eye(2 * H, dtype=net.dtype), 2, axis=1))
+    terms = np.concatenate(_by_detours(net, trace, c, h, detours, t)[:2], axis=-1)
+    report_nan((f"terms[{d}]", term) for d, term in enumerate(terms))
+    return terms
+
+
+@np.errstate(**OVERFLOW_IS_INF)
+def detour_split(
+    net: LSTM, trace: Trace, dh_t: np.ndarray, detours: int, t: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """dc and dh of a loss that reads h_t alone, as sums over paths by the number of their detours (chapter 6).
+
+    dh_t     (B, H), dL/dh_t; W_qh^T dL/d(output) for a loss at step t
+    detours  0 or more; what a detour is, `detour_terms` says
+    t        0 to T; None: T
+
+    Returns dc, dh (detours+2, t+1, B, H): entry [d, k] is what paths with d detours bring to dL/dc_k and dL/dh_k,
+    the last entry those with more. They add up to `Gradients.dc` and `Gradients.dh` of this loss, which counts every
+    path that begins at c_k, also those that leave it for h_k at once.
+    O(t detours) products of (B, 4H) with (4H, H).
+    ValueError: a trace of another net, dh_t of another shape, detours or t that aren't such integers.
+    RuntimeWarning: a term contains NaN (see the module).
+    """
+    _check_trace(net, trace)
+    dh_t = as_array("dh_t", dh_t, trace.h[0].shape, dtype=net.dtype, finite=False)[:, None]
+    detours, t = as_integer("detours", detours, 0), _last_step(trace, t)
+    dc, dh, E = _by_detours(net, trace, np.zeros_like(dh_t), dh_t, detours, t)
+    dc, dh = dc[:, :, :, 0], dh[:, :, :, 0]
+    dc[:, 1:] += dh[:, 1:] * E
+    report_nan((f"d{name}[{d}]", term) for d in range(detours + 2) for name, term in (("h", dh[d]), ("c", dc[d])))
+    return dc, dh
+
+
+@np.errstate(**OVERFLOW_IS_INF)
+def gate_split(net: LSTM, trace: Trace, t: int | None = None) -> np.ndarray:
+    """The paths from c_k to c_t with one detour, by the gate that brings them back (chapter 6).
+
+    t  0 to T; None: T
+
+    Returns (4, t+1, B, H, H): entries 0, 1, 2 leave by c -> h and come back with the next step, through the input
+    gate, the forget gate, the candidate; entry 3 stays on h for one or more steps, through the output gate, before it
+    comes back. They add up to the block dc_t/dc_k of `detour_terms` with one detour, which holds h_k fixed, so the
+    shortest are over two steps.
+    ValueError: a trace of another net, t that isn't an integer from 0 to T.
+    RuntimeWarning: a term contains NaN (see the module).
+    """
+    _check_trace(net, trace)
+    t = _last_step(trace, t)
+    _, B, H = trace.c.shape
+    K, E = _slopes(trace, slice(t))
+    on_highway = highway(trace, t)
+    split = np.zeros((4, t + 1, B, H, H), net.dtype)
+    at_h = np.zeros((4, B, H, H), net.dtype)  # dc_t/dh_k with one return, at once or later
+    W = net.W_hh.reshape(4, 1, H, H)
+    for k in range(t, 0, -1):
+        K_k = np.moveaxis(K[k - 1].reshape(B, 4, H), 1, 0)
+        np.multiply(split[:, k] + at_h * E[k - 1][:, None], trace.f[k - 1][:, None], out=split[:, k - 1])
+        at_h[3] = at_h.sum(axis=0) * K_k[3][:, None] @ net.W_hh[3 * H:]
+        at_h[:3] = (on_highway[k] * K_k[:3])[..., None] * W[:3]
+    report_nan((f"split[{gate}]", term) for gate, term in enumerate(split))
+    return split

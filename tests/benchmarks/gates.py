@@ -1,0 +1,76 @@
+"""Times forward and backward of `gradients.lstm` and `gradients.gru` against PyTorch: ``python tests/benchmarks/gates.py [--quick]``.
+
+The same work: the outputs, then the gradients of all parameters, given dL/do; D = Q = 16; the GRU in PyTorch's form,
+and in brackets that of Cho et al. ("inside"), which PyTorch lacks. NumPy always computes dL/dx as well; PyTorch is
+timed without it and, in brackets, with it. Both use the threads they take by default. They take turns, so that what
+else the machine does hits all; the minimum of the runs is shown. ``--quick``: T = 100 and B = 64 alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+import torch
+
+from gradients import gru, lstm
+from rnn import UNITS, milliseconds
+
+
+def problem(module, H, T, B, dtype, **options):
+    rng = np.random.default_rng(0)
+    net = {lstm: lstm.lstm, gru: gru.gru}[module](UNITS, H, UNITS, rng=rng, dtype=dtype, **options)
+    return net, *(rng.standard_normal((T, B, UNITS)).astype(dtype) for _ in "xo")
+
+
+def in_numpy(module, *case, **options):
+    net, x, do = problem(module, *case, **options)
+    return lambda: module.backward(net, module.forward(net, x), do)
+
+
+def in_torch(module, *case, dx=False):
+    """`torch.nn.LSTM` or `torch.nn.GRU`, and `torch.nn.Linear`, with the same parameters."""
+    net, x, do = problem(module, *case)
+    _, H, _ = net.sizes
+    recurrent, linear = {lstm: torch.nn.LSTM, gru: torch.nn.GRU}[module](UNITS, H), torch.nn.Linear(H, UNITS)
+    x, do = torch.from_numpy(x).requires_grad_(dx), torch.from_numpy(do)
+    recurrent.to(x.dtype), linear.to(x.dtype)
+    recurrent.load_state_dict({name: torch.from_numpy(array) for name, array in module.to_torch(net).items()})
+    linear.load_state_dict({"weight": torch.from_numpy(net.W_qh), "bias": torch.from_numpy(net.b_q)})
+    wanted = [*recurrent.parameters(), *linear.parameters()] + dx * [x]
+    return lambda: torch.autograd.grad(linear(recurrent(x)[0]), wanted, do)
+
+
+def difference(module, *case):
+    """The largest difference between the two, relative to the largest entry of each gradient."""
+    ours = in_numpy(module, *case)()
+    W_hx, W_hh, b_ih, _, W_qh, b_q, dx = (g.numpy() for g in in_torch(module, *case, dx=True)())
+    pairs = (ours.dW_hx, W_hx), (ours.dW_hh, W_hh), (ours.db_h, b_ih), (ours.dW_qh, W_qh), (ours.db_q, b_q), (ours.dx, dx)
+    return max(np.abs(got - want).max() / np.abs(want).max() for got, want in pairs)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="T = 100 and B = 64 alone")
+    quick = parser.parse_args().quick
+    cases = [(H, 100, 64) for H in (32, 64, 128)]
+    if not quick:
+        cases += [(H, 100, B) for H in (32, 64, 128) for B in (1, 16)] + [(64, 20, 64), (64, 500, 64), (256, 100, 64)]
+    print(f"NumPy {np.__version__}, PyTorch {torch.__version__}, {torch.get_num_threads()} threads\n")
+    print(f"{'':4}  {'':8}  {'H':>4} {'T':>4} {'B':>4}  {'NumPy':>8}  {'(inside)':>8}  {'PyTorch':>8}  {'(dx)':>8}  "
+          f"{'times as fast':>13}  {'(dx)':>6}  {'differ by':>9}")
+    for module in (lstm, gru):
+        for dtype in (np.float32, np.float64):
+            for case in ((*sizes, dtype) for sizes in cases):
+                calls = [in_numpy(module, *case), in_torch(module, *case), in_torch(module, *case, dx=True)]
+                if module is gru:
+                    calls.append(in_numpy(module, *case, candidate="inside"))
+                ours, torchs, with_dx, *inside = milliseconds(*calls)
+                H, T, B, _ = case
+                print(f"{module.__name__.split('.')[-1]:4}  {dtype.__name__:8}  {H:4} {T:4} {B:4}  {ours:5.2f} ms  "
+                      f"{''.join(f'({each:.2f})' for each in inside):>8}  {torchs:5.2f} ms  {f'({with_dx:.2f})':>8}  "
+                      f"{torchs / ours:13.1f}  {f'({with_dx / ours:.1f})':>6}  {difference(module, *case):9.0e}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
