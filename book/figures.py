@@ -181,3 +181,26 @@ def residual_stream(ax, labels: list[str], blocks: list[str], color=GREEN, dx=3.
         _unit(ax, (dx * i, 0), radius, text)
     ax.set_xlim(-radius - 0.1, dx * len(blocks) + radius + 0.1)
     ax.set_ylim(-radius - 0.1, dy + 0.5)
+
+
+def cell_paths(ax, steps: int, dx=2.6, dy=1.9, radius=0.42):
+    """Draw how the state of an LSTM acts on the next ones: c in the upper row, h in the lower, four kinds of arrows.
+
+    Green, thick: c to c, the highway.  Blue: c to h.  Orange: h to c.  Pink: h to h.
+    """
+    bare(ax)
+    place = {f"{name}{t}": np.array([dx * t, y]) for name, y in (("c", dy), ("h", 0)) for t in range(steps + 1)}
+    for t in range(1, steps + 1):
+        for start, end, color, width, text, offset in [
+            (f"c{t - 1}", f"c{t}", GREEN, 3.5, "$F$", (0, 0.22)), (f"h{t - 1}", f"c{t}", ORANGE, 1.8, "$G$", (-0.22, 0.14)),
+            (f"h{t - 1}", f"h{t}", PINK, 1.8, "$O$", (0, 0.22)), (f"c{t}", f"h{t}", BLUE, 1.8, "$E$", (0.2, 0)),
+        ]:
+            a, b = place[start], place[end]
+            towards = (b - a) / np.linalg.norm(b - a)
+            ax.annotate("", xy=b - radius * towards, xytext=a + radius * towards, zorder=1,
+                        arrowprops=dict(arrowstyle="-|>", color=color, lw=width, shrinkA=0, shrinkB=1))
+            ax.text(*(a + b) / 2 + offset, text, ha="center", va="center", fontsize=10)
+    for name, centre in place.items():
+        _unit(ax, centre, radius, f"${name[0]}_{name[1:]}$")
+    ax.set_xlim(-radius - 0.1, dx * steps + radius + 0.3)
+    ax.set_ylim(-radius - 0.1, dy + radius + 0.1)

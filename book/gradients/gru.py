@@ -1,4 +1,4 @@
-"""A net of gated recurrent units, and its gradients through time (chapter 6).
+"""A net of gated recurrent units, and its gradients through time (chapter 10).
 
     r_t = sigma(a_t^r), z_t = sigma(a_t^z), h~_t = tanh(a_t^n);   W_hx, W_hh, b_h have 3H rows, those of r, z, n
     a_t^r = W_hx^r x_t + W_hh^r h_{t-1} + b_h^r, and a_t^z likewise
@@ -34,7 +34,7 @@ _TORCH = "weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"
 
 @dataclass(eq=False)
 class GRU:
-    """The parameters of a GRU (chapter 6; Cho et al. 2014), with H rows for each of r, z, n.
+    """The parameters of a GRU (chapter 10; Cho et al. 2014), with H rows for each of r, z, n.
 
     W_hx       (3H, D), input to gates
     W_hh       (3H, H), hidden to gates
@@ -104,7 +104,7 @@ def gru(
     keep: str = "z",
     dtype: type = np.float64,
 ) -> GRU:
-    """A random net: every W_ij ~ N(0, scale^2 / number of columns), all biases 0 (chapter 6).
+    """A random net: every W_ij ~ N(0, scale^2 / number of columns), all biases 0 (chapter 10).
 
     D, H, Q          the numbers of inputs, hidden units and outputs
     w_hh_scale       of W_hh, both gates and the candidate
@@ -210,7 +210,7 @@ def _flat(sequence):
 
 @np.errstate(**OVERFLOW_IS_INF)
 def forward(net: GRU, x: np.ndarray, h_0: np.ndarray | None = None) -> Trace:
-    """The forward pass, the equations of the module (chapter 6).
+    """The forward pass, the equations of the module (chapter 10).
 
     x    (T, B, D), finite; the trace has x in the dtype of the net, without a copy if it has it already
     h_0  (B, H), finite; None: zeros
@@ -333,7 +333,7 @@ def _suspects(gradients):
 
 @np.errstate(**OVERFLOW_IS_INF)
 def backward(net: GRU, trace: Trace, do: np.ndarray) -> Gradients:
-    """Backpropagation through time, in O(T) (chapter 6). With keep="z" and candidate="inside":
+    """Backpropagation through time, in O(T) (chapter 10). With keep="z" and candidate="inside":
 
         dL/dh_t     = W_qh^T dL/do_t + z_{t+1} * dL/dh_{t+1} + r_{t+1} * dL/du_{t+1}
                       + W_hh^r^T delta^r_{t+1} + W_hh^z^T delta^z_{t+1}             nothing comes from step T + 1
@@ -410,7 +410,7 @@ def _jacobians(net, trace):
 
 @np.errstate(**OVERFLOW_IS_INF)
 def jacobians(net: GRU, trace: Trace) -> np.ndarray:
-    """J_t = dh_t/dh_{t-1} (chapter 6), an array (T, B, H, H): J[t-1] = J_t. With keep="z":
+    """J_t = dh_t/dh_{t-1} (chapter 10), an array (T, B, H, H): J[t-1] = J_t. With keep="z":
 
         J_t = diag(z_t) + diag((h_{t-1} - h~_t) z_t (1 - z_t)) W_hh^z + diag((1 - z_t) (1 - h~_t^2)) M_t
         M_t = W_hh^n (diag(r_t) + diag(h_{t-1} r_t (1 - r_t)) W_hh^r)                        candidate="inside"
@@ -432,7 +432,7 @@ def _last_step(trace, t):
 
 @np.errstate(**OVERFLOW_IS_INF)
 def jacobian_products(net: GRU, trace: Trace, t: int | None = None) -> np.ndarray:
-    """dh_t/dh_k = J_t J_{t-1} ... J_{k+1} (chapter 6), an array (t+1, B, H, H).
+    """dh_t/dh_k = J_t J_{t-1} ... J_{k+1} (chapter 10), an array (t+1, B, H, H).
 
     Entry k is dh_t/dh_k, k = 0, ..., t; the identity at k = t.
 
@@ -452,7 +452,7 @@ def jacobian_products(net: GRU, trace: Trace, t: int | None = None) -> np.ndarra
 
 
 def highway(net: GRU, trace: Trace, t: int | None = None) -> np.ndarray:
-    """The part of dh_t/dh_k that passes no gate and no candidate (chapter 6), an array (t+1, B, H).
+    """The part of dh_t/dh_k that passes no gate and no candidate (chapter 10), an array (t+1, B, H).
 
     z_t z_{t-1} ... z_{k+1} with keep="z", (1 - z_t) ... (1 - z_{k+1}) with "1-z": a diagonal. Entry k = 0, ..., t;
     ones at k = t.

@@ -1,4 +1,4 @@
-"""A net of long short-term memory, its gradients, and the paths they take (chapter 6).
+"""A net of long short-term memory, its gradients, and the paths they take (chapter 9).
 
     a_t = W_hx x_t + W_hh h_{t-1} + b_h                   4H rows: those of i, f, c~, o, in this order
     i_t = sigma(a_t^i), f_t = sigma(a_t^f), c~_t = tanh(a_t^c), o_t = sigma(a_t^o)
@@ -36,7 +36,7 @@ _TORCH = "weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"
 
 @dataclass(eq=False)
 class LSTM:
-    """The parameters of an LSTM (chapter 6; Gers et al. 2000), with H rows for each of i, f, c~, o.
+    """The parameters of an LSTM (chapter 9; Gers et al. 2000), with H rows for each of i, f, c~, o.
 
     W_hx         (4H, D), input to gates
     W_hh         (4H, H), hidden to gates
@@ -99,7 +99,7 @@ def lstm(
     forget_gate: bool = True,
     dtype: type = np.float64,
 ) -> LSTM:
-    """A random net: every W_ij ~ N(0, scale^2 / number of columns), biases 0 but for the forget gate's (chapter 6).
+    """A random net: every W_ij ~ N(0, scale^2 / number of columns), biases 0 but for the forget gate's (chapter 9).
 
     D, H, Q      the numbers of inputs, hidden units and outputs
     w_hh_scale   of W_hh, all four gates
@@ -211,7 +211,7 @@ def _flat(sequence):
 
 @np.errstate(**OVERFLOW_IS_INF)
 def forward(net: LSTM, x: np.ndarray, h_0: np.ndarray | None = None, c_0: np.ndarray | None = None) -> Trace:
-    """The forward pass, the equations of the module (chapter 6; Gers et al. 2000).
+    """The forward pass, the equations of the module (chapter 9; Gers et al. 2000).
 
     x         (T, B, D), finite; the trace has x in the dtype of the net, without a copy if it has it already
     h_0, c_0  (B, H), finite; None: zeros
@@ -333,7 +333,7 @@ def _suspects(gradients):
 
 @np.errstate(**OVERFLOW_IS_INF)
 def backward(net: LSTM, trace: Trace, do: np.ndarray) -> Gradients:
-    """Backpropagation through time, in O(T) (chapter 6).
+    """Backpropagation through time, in O(T) (chapter 9).
 
         dL/dh_t   = W_qh^T dL/d(output)_t + W_hh^T delta_{t+1}                  delta_{T+1} = 0
         dL/dc_t   = f_{t+1} * dL/dc_{t+1} + o_t (1 - tanh^2(c_t)) * dL/dh_t     dL/dc_{T+1} = 0
@@ -394,7 +394,7 @@ def _jacobians(net, trace):
 
 @np.errstate(**OVERFLOW_IS_INF)
 def jacobians(net: LSTM, trace: Trace) -> np.ndarray:
-    """J_t = d(c_t, h_t)/d(c_{t-1}, h_{t-1}) (chapter 6), an array (T, B, 2H, 2H): J[t-1] = J_t.
+    """J_t = d(c_t, h_t)/d(c_{t-1}, h_{t-1}) (chapter 9), an array (T, B, 2H, 2H): J[t-1] = J_t.
 
         J_t = ( F_t      G_t           )    F_t = diag(f_t),  E_t = diag(o_t (1 - tanh^2(c_t)))
               ( E_t F_t  E_t G_t + O_t )    G_t, O_t: what h_{t-1} does to c_t, and to h_t at fixed c_t, through the gates
@@ -415,7 +415,7 @@ def _last_step(trace, t):
 
 @np.errstate(**OVERFLOW_IS_INF)
 def jacobian_products(net: LSTM, trace: Trace, t: int | None = None) -> np.ndarray:
-    """d(c_t, h_t)/d(c_k, h_k) = J_t J_{t-1} ... J_{k+1} (chapter 6), an array (t+1, B, 2H, 2H).
+    """d(c_t, h_t)/d(c_k, h_k) = J_t J_{t-1} ... J_{k+1} (chapter 9), an array (t+1, B, 2H, 2H).
 
     Entry k is that by (c_k, h_k), k = 0, ..., t; the identity at k = t. Rows and columns as in `jacobians`.
 
@@ -435,7 +435,7 @@ def jacobian_products(net: LSTM, trace: Trace, t: int | None = None) -> np.ndarr
 
 
 def highway(trace: Trace, t: int | None = None) -> np.ndarray:
-    """f_t f_{t-1} ... f_{k+1}, the diagonal of dc_t/dc_k along c alone (chapter 6), an array (t+1, B, H).
+    """f_t f_{t-1} ... f_{k+1}, the diagonal of dc_t/dc_k along c alone (chapter 9), an array (t+1, B, H).
 
     Entry k = 0, ..., t; ones at k = t, and everywhere if there is no forget gate.
 
@@ -472,7 +472,7 @@ def _by_detours(net, trace, c, h, detours, t):
 
 @np.errstate(**OVERFLOW_IS_INF)
 def detour_terms(net: LSTM, trace: Trace, detours: int, t: int | None = None) -> np.ndarray:
-    """`jacobian_products` as a sum over paths, by the number of their detours (chapter 6).
+    """`jacobian_products` as a sum over paths, by the number of their detours (chapter 9).
 
     The net is a graph of nodes c_t, h_t with edges c_{t-1} -> c_t (F_t), h_{t-1} -> c_t (G_t), c_t -> h_t (E_t) and
     h_{t-1} -> h_t (O_t), as in `jacobians`. A path is the product of its edges, and has a detour for each h -> c.
@@ -502,7 +502,7 @@ def detour_terms(net: LSTM, trace: Trace, detours: int, t: int | None = None) ->
 def detour_split(
     net: LSTM, trace: Trace, dh_t: np.ndarray, detours: int, t: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """dc and dh of a loss that reads h_t alone, as sums over paths by the number of their detours (chapter 6).
+    """dc and dh of a loss that reads h_t alone, as sums over paths by the number of their detours (chapter 9).
 
     dh_t     (B, H), dL/dh_t; W_qh^T dL/d(output) for a loss at step t
     detours  0 or more; what a detour is, `detour_terms` says
@@ -527,7 +527,7 @@ def detour_split(
 
 @np.errstate(**OVERFLOW_IS_INF)
 def gate_split(net: LSTM, trace: Trace, t: int | None = None) -> np.ndarray:
-    """The paths from c_k to c_t with one detour, by the gate that brings them back (chapter 6).
+    """The paths from c_k to c_t with one detour, by the gate that brings them back (chapter 9).
 
     t  0 to T; None: T
 
