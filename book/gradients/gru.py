@@ -140,7 +140,7 @@ def from_torch(state: Mapping, W_qh: np.ndarray, b_q: np.ndarray) -> GRU:
     """
     if set(state) != set(_TORCH):
         raise ValueError(f"state: got {', '.join(state)}, want {', '.join(_TORCH)}")
-    W_hx, W_hh, b_ih, b_hh = (as_array(f"state[{name!r}]", np.array(state[name])) for name in _TORCH)
+    W_hx, W_hh, b_ih, b_hh = (as_array(f"state[{name!r}]", state[name]).copy() for name in _TORCH)
     if b_ih.shape != b_hh.shape:
         raise ValueError(f"state['bias_hh_l0']: got shape {b_hh.shape}, want {b_ih.shape} as bias_ih_l0")
     gates = len(b_ih) // 3 * 2
