@@ -4,6 +4,8 @@ activations   elementwise functions with their derivatives            (chapters 
 losses        squared error, softmax cross-entropy                    (all chapters)
 deep          a fully connected net: forward, backward, Jacobians     (chapters 1 and 2)
 rnn           a recurrent net: forward, gradients through time, lags  (chapters 3, 4 and 5)
+lstm          long short-term memory: gradients taken apart by paths  (chapter 6)
+gru           gated recurrent units, in their four variants           (chapter 6)
 initialisers  first weights: Xavier, Kaiming, orthogonal, identity    (chapter 7)
 layers        nets from layers: normalisation, dropout, residuals     (chapter 8)
 clipping      gradients clipped by norm and by value                  (chapter 5)

@@ -5,7 +5,7 @@
     a_t^n = W_hx^n x_t + b_h^n + W_hh^n (r_t * h_{t-1})              candidate="inside"    (Cho et al. 2014, eq. 8)
           = W_hx^n x_t + b_h^n + r_t * (W_hh^n h_{t-1} + b_hn)       candidate="outside"   (PyTorch, cuDNN)
     h_t   = z_t * h_{t-1} + (1 - z_t) * h~_t                         keep="z"              (Cho et al. 2014, eq. 7; PyTorch)
-          = (1 - z_t) * h_{t-1} + z_t * h~_t                         keep="1-z"            (Chung et al. 2014, eq. 5)
+          = (1 - z_t) * h_{t-1} + z_t * h~_t                         keep="1-z"            (Chung et al. 2014, section 3.2)
     o_t   = W_qh h_t + b_q,   t = 1, ..., T
 
 h~ is the candidate, PyTorch's n. Sequences are time-major and indices are those of `gradients.rnn`: x[t-1] and

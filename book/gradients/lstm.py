@@ -494,7 +494,7 @@ def detour_terms(net: LSTM, trace: Trace, detours: int, t: int | None = None) ->
     _check_trace(net, trace)
     detours, t = as_integer("detours", detours, 0), _last_step(trace, t)
     _, B, H = trace.c.shape
-    c, h = (np.broadcast_to(half, (B, 2 * H, H)) for half in np.split(np.eye(2 * H, dtype=net.dtype), 2, axis=1))
+    c, h = (np.broadcast_to(half, (B, 2 * H, H)) for half in np.split(np.eye(2 * H), 2, axis=1))
     terms = np.concatenate(_by_detours(net, trace, c, h, detours, t)[:2], axis=-1)
     report_nan((f"terms[{d}]", term) for d, term in enumerate(terms))
     return terms
