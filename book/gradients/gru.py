@@ -400,7 +400,7 @@ def _jacobians(net, trace):
     K_r, K_z, K_n = (each[..., None] for each in _by_gate(K))
     W_r, W_z, W_n = np.split(net.W_hh, 3)
     J = K_z * W_z
-    J += kept[..., None] * np.eye(W_r.shape[0], dtype=net.dtype)
+    J += kept[..., None] * np.eye(len(W_r))
     if net.candidate == "inside":
         J += K_n * (W_n * trace.r[..., None, :] + W_n @ (K_r * W_r))
     else:
