@@ -5,7 +5,7 @@
     a_t^n = W_hx^n x_t + b_h^n + W_hh^n (r_t * h_{t-1})              candidate="inside"    (Cho et al. 2014, eq. 8)
           = W_hx^n x_t + b_h^n + r_t * (W_hh^n h_{t-1} + b_hn)       candidate="outside"   (PyTorch, cuDNN)
     h_t   = z_t * h_{t-1} + (1 - z_t) * h~_t                         keep="z"              (Cho et al. 2014, eq. 7; PyTorch)
-          = (1 - z_t) * h_{t-1} + z_t * h~_t                         keep="1-z"            (Chung et al. 2014, eq. 5)
+          = (1 - z_t) * h_{t-1} + z_t * h~_t                         keep="1-z"            (Chung et al. 2014, section 3.2)
     o_t   = W_qh h_t + b_q,   t = 1, ..., T
 
 h~ is the candidate, PyTorch's n. Sequences are time-major and indices are those of `gradients.rnn`: x[t-1] and
@@ -140,7 +140,7 @@ def from_torch(state: Mapping, W_qh: np.ndarray, b_q: np.ndarray) -> GRU:
     """
     if set(state) != set(_TORCH):
         raise ValueError(f"state: got {', '.join(state)}, want {', '.join(_TORCH)}")
-    W_hx, W_hh, b_ih, b_hh = (as_array(f"state[{name!r}]", np.array(state[name])) for name in _TORCH)
+    W_hx, W_hh, b_ih, b_hh = (as_array(f"state[{name!r}]", state[name]).copy() for name in _TORCH)
     if b_ih.shape != b_hh.shape:
         raise ValueError(f"state['bias_hh_l0']: got shape {b_hh.shape}, want {b_ih.shape} as bias_ih_l0")
     gates = len(b_ih) // 3 * 2
@@ -400,7 +400,7 @@ def _jacobians(net, trace):
     K_r, K_z, K_n = (each[..., None] for each in _by_gate(K))
     W_r, W_z, W_n = np.split(net.W_hh, 3)
     J = K_z * W_z
-    J += kept[..., None] * np.eye(W_r.shape[0], dtype=net.dtype)
+    J += kept[..., None] * np.eye(len(W_r))
     if net.candidate == "inside":
         J += K_n * (W_n * trace.r[..., None, :] + W_n @ (K_r * W_r))
     else:

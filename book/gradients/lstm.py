@@ -137,7 +137,7 @@ def from_torch(state: Mapping, W_qh: np.ndarray, b_q: np.ndarray) -> LSTM:
     """
     if set(state) != set(_TORCH):
         raise ValueError(f"state: got {', '.join(state)}, want {', '.join(_TORCH)}")
-    W_hx, W_hh, b_ih, b_hh = (as_array(f"state[{name!r}]", np.array(state[name])) for name in _TORCH)
+    W_hx, W_hh, b_ih, b_hh = (as_array(f"state[{name!r}]", state[name]).copy() for name in _TORCH)
     if b_ih.shape != b_hh.shape:
         raise ValueError(f"state['bias_hh_l0']: got shape {b_hh.shape}, want {b_ih.shape} as bias_ih_l0")
     return LSTM(W_hx, W_hh, b_ih + b_hh, np.array(W_qh), np.array(b_q))
@@ -378,20 +378,6 @@ def backward(net: LSTM, trace: Trace, do: np.ndarray) -> Gradients:
     return gradients
 
 
-def _jacobians(net, trace):
-    T, B, H = trace.tanh_c.shape
-    K, E = _slopes(trace)
-    by_gate = K.reshape(T, B, 4, H, 1) * net.W_hh.reshape(4, H, H)
-    J = np.empty((T, B, 2 * H, 2 * H), net.dtype)
-    c_by_c, c_by_h, h_by_c, h_by_h = J[..., :H, :H], J[..., :H, H:], J[..., H:, :H], J[..., H:, H:]
-    c_by_c[...] = trace.f[..., None] * np.eye(H, dtype=net.dtype)
-    np.sum(by_gate[:, :, :3], axis=2, out=c_by_h)
-    np.multiply(E[..., None], c_by_c, out=h_by_c)
-    np.multiply(E[..., None], c_by_h, out=h_by_h)
-    h_by_h += by_gate[:, :, 3]
-    return J
-
-
 @np.errstate(**OVERFLOW_IS_INF)
 def jacobians(net: LSTM, trace: Trace) -> np.ndarray:
     """J_t = d(c_t, h_t)/d(c_{t-1}, h_{t-1}) (chapter 9), an array (T, B, 2H, 2H): J[t-1] = J_t.
@@ -403,7 +389,16 @@ def jacobians(net: LSTM, trace: Trace) -> np.ndarray:
     ValueError: a trace of another net. RuntimeWarning: a Jacobian contains NaN (see the module).
     """
     _check_trace(net, trace)
-    J = _jacobians(net, trace)
+    T, B, H = trace.tanh_c.shape
+    K, E = _slopes(trace)
+    by_gate = K.reshape(T, B, 4, H, 1) * net.W_hh.reshape(4, H, H)
+    J = np.empty((T, B, 2 * H, 2 * H), net.dtype)
+    c_by_c, c_by_h, h_by_c, h_by_h = J[..., :H, :H], J[..., :H, H:], J[..., H:, :H], J[..., H:, H:]
+    c_by_c[...] = trace.f[..., None] * np.eye(H, dtype=net.dtype)
+    np.sum(by_gate[:, :, :3], axis=2, out=c_by_h)
+    np.multiply(E[..., None], c_by_c, out=h_by_c)
+    np.multiply(E[..., None], c_by_h, out=h_by_h)
+    h_by_h += by_gate[:, :, 3]
     report_nan((f"J[{i}]", J[i]) for i in range(len(J)))
     return J
 
@@ -411,6 +406,13 @@ def jacobians(net: LSTM, trace: Trace) -> np.ndarray:
 def _last_step(trace, t):
     T = len(trace.x)
     return T if t is None else as_integer("t", t, 0, T)
+
+
+def _through_gates(net, K, c, h):
+    """Rows dc_t, dh_t (.., B, R, H) by c_t and by h_t at fixed c_t, taken back to h_{t-1}; K (B, 4H) is that of step t."""
+    K_i, K_f, K_c, K_o = _by_gate(K[:, None])
+    delta = np.concatenate([c * K_i, c * K_f, c * K_c, h * K_o], axis=-1)
+    return (_flat(delta) @ net.W_hh).reshape(h.shape)
 
 
 @np.errstate(**OVERFLOW_IS_INF)
@@ -425,11 +427,15 @@ def jacobian_products(net: LSTM, trace: Trace, t: int | None = None) -> np.ndarr
     RuntimeWarning: a product contains NaN (see the module).
     """
     _check_trace(net, trace)
-    t, J = _last_step(trace, t), _jacobians(net, trace)
-    product = np.empty((t + 1, *J.shape[1:]), net.dtype)
-    product[t] = np.eye(J.shape[-1])
+    t, (_, B, H) = _last_step(trace, t), trace.c.shape
+    K, E = _slopes(trace, slice(t))
+    product = np.empty((t + 1, B, 2 * H, 2 * H), net.dtype)
+    product[t] = np.eye(2 * H)
     for k in range(t, 0, -1):
-        np.matmul(product[k], J[k - 1], out=product[k - 1])
+        c, h = product[k, ..., :H], product[k, ..., H:]
+        on_highway = c + h * E[k - 1][:, None]
+        np.multiply(on_highway, trace.f[k - 1][:, None], out=product[k - 1, ..., :H])
+        product[k - 1, ..., H:] = _through_gates(net, K[k - 1], on_highway, h)
     report_nan((f"d(c, h)[{t}]/d(c, h)[{k}]", product[k]) for k in range(t, -1, -1))
     return product
 
@@ -456,17 +462,13 @@ def _by_detours(net, trace, c, h, detours, t):
     B, R, H = c.shape
     C, M = np.zeros((2, detours + 2, t + 1, B, R, H), net.dtype)
     C[0, t], M[0, t] = c, h
-    delta = np.empty((detours + 2, B, R, 4, H), net.dtype)
+    came_back = np.zeros((detours + 2, B, R, H), net.dtype)
     for k in range(t, 0, -1):
-        K_k, E_k, f_k = K[k - 1].reshape(B, 1, 4, H), E[k - 1][:, None], trace.f[k - 1][:, None]
-        on_highway = C[:, k] + M[:, k] * E_k
-        np.multiply(on_highway, f_k, out=C[:, k - 1])
-        delta[0, ..., :3, :] = 0
-        delta[1:, ..., :3, :] = on_highway[:-1, ..., None, :]  # going back through a gate ends a detour
-        delta[-1, ..., :3, :] += on_highway[-1, ..., None, :]
-        delta[..., 3, :] = M[:, k]
-        delta *= K_k
-        M[:, k - 1] = (delta.reshape(-1, 4 * H) @ net.W_hh).reshape(-1, B, R, H)
+        on_highway = C[:, k] + M[:, k] * E[k - 1][:, None]
+        np.multiply(on_highway, trace.f[k - 1][:, None], out=C[:, k - 1])
+        came_back[1:] = on_highway[:-1]  # by one detour more
+        came_back[-1] += on_highway[-1]
+        M[:, k - 1] = _through_gates(net, K[k - 1], came_back, M[:, k])
     return C, M, E
 
 
@@ -492,7 +494,7 @@ def detour_terms(net: LSTM, trace: Trace, detours: int, t: int | None = None) ->
     _check_trace(net, trace)
     detours, t = as_integer("detours", detours, 0), _last_step(trace, t)
     _, B, H = trace.c.shape
-    c, h = (np.broadcast_to(half, (B, 2 * H, H)) for half in np.split(np.eye(2 * H, dtype=net.dtype), 2, axis=1))
+    c, h = (np.broadcast_to(half, (B, 2 * H, H)) for half in np.split(np.eye(2 * H), 2, axis=1))
     terms = np.concatenate(_by_detours(net, trace, c, h, detours, t)[:2], axis=-1)
     report_nan((f"terms[{d}]", term) for d, term in enumerate(terms))
     return terms
