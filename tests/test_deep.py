@@ -13,6 +13,7 @@ from gradients.deep import (
     jacobian_products, jacobians,
 )
 from gradients.losses import squared_error
+from nets import assert_close
 
 KINKED = ("relu", "leaky_relu", "elu")
 
@@ -67,12 +68,6 @@ def torch_net(torch, net):
             h = functions[net.phi[l].name](h @ W[l].T + b[l], net.phi[l])
         return h
     return run
-
-
-def assert_close(got, want, rtol):
-    """Relative to the largest entry of the array."""
-    assert np.shape(got) == np.shape(want)
-    np.testing.assert_allclose(got, want, rtol=0, atol=rtol * np.abs(want).max())
 
 
 def relu_net(*scales):

@@ -16,6 +16,7 @@ from gradients.gru import (
 from gradients.losses import squared_error
 from gradients.optimisers import Adam
 from gradients.training import Recurrent, fit
+from nets import assert_close, torch_gradients
 
 GATES = ("r", "z", "h_tilde")
 PARAMETERS = ["W_hx", "W_hh", "b_h", "b_hn", "W_qh", "b_q"]
@@ -45,12 +46,6 @@ def problems(draw, steps=7, units=4, variants=VARIANTS):
         b += rng.normal(size=b.shape)
     h_0 = draw(st.sampled_from([None, rng.normal(size=(B, H))]))
     return Problem(net, rng.normal(size=(T, B, D)), h_0, rng.normal(size=(T, B, Q)))
-
-
-def assert_close(got, want, rtol=1e-10):
-    """Relative to the largest entry of the array."""
-    assert np.shape(got) == np.shape(want)
-    np.testing.assert_allclose(got, want, rtol=0, atol=rtol * np.abs(want).max())
 
 
 def inputs_of(problem, trace):
@@ -84,8 +79,7 @@ class InTorch:
         return a, gates, hs, [h @ p["W_qh"].T + p["b_q"] for h in hs[1:]]
 
     def grad(self, value, wanted):
-        found = self.torch.autograd.grad(value, wanted, allow_unused=True, retain_graph=True)
-        return [np.zeros(tuple(tensor.shape)) if g is None else g.numpy() for g, tensor in zip(found, wanted)]
+        return torch_gradients(self.torch, value, wanted)
 
 
 def saturated(a):

@@ -13,6 +13,7 @@ from gradients.initialisers import gain
 from gradients.layers import (
     Activate, BatchNorm, Dropout, Layer, LayerNorm, Linear, Residual, Sequential, deep_stack, jacobian,
 )
+from nets import assert_close
 
 SMOOTH = ("identity", "sigmoid", "tanh")
 NORMS = (None, "batch", "layer")
@@ -26,12 +27,6 @@ def torch(torch):
     torch.set_num_threads(1)
     yield torch
     torch.set_num_threads(threads)
-
-
-def assert_close(got, want, rtol, rounding=0.0, err_msg=""):
-    """Relative to the largest entry of the array; `rounding` is allowed on top."""
-    assert np.shape(got) == np.shape(want)
-    np.testing.assert_allclose(got, want, rtol=0, atol=rtol * np.abs(want).max() + rounding, err_msg=err_msg)
 
 
 def assert_gradients(got, want, rtol=1e-10, cancelled=1e-12):

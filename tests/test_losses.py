@@ -11,12 +11,6 @@ from gradients.check import gradient_check
 from gradients.losses import softmax, softmax_cross_entropy, squared_error
 
 
-def assert_close(got, want, rtol):
-    """Relative to the largest entry of the array."""
-    assert np.shape(got) == np.shape(want)
-    np.testing.assert_allclose(got, want, rtol=0, atol=rtol * np.abs(want).max())
-
-
 @st.composite
 def problems(draw, scales=(1.0, 10.0)):
     """Outputs, a target, classes, and whether only the last step counts."""

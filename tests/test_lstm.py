@@ -1,5 +1,4 @@
 import re
-import tracemalloc
 import warnings
 from dataclasses import dataclass, replace
 from itertools import repeat
@@ -18,6 +17,7 @@ from gradients.lstm import (
 )
 from gradients.optimisers import Adam
 from gradients.training import Recurrent, fit
+from nets import assert_close, peak_memory, torch_gradients
 
 GATES = ("i", "f", "c_tilde", "o_gate")
 PARAMETERS = ["W_hx", "W_hh", "b_h", "W_qh", "b_q"]
@@ -47,12 +47,6 @@ def problems(draw, steps=7, units=4, forget_gate=None):
     net.b_q += rng.normal(size=Q)
     h_0, c_0 = (draw(st.sampled_from([None, rng.normal(size=(B, H))])) for _ in "hc")
     return Problem(net, rng.normal(size=(T, B, D)), h_0, c_0, rng.normal(size=(T, B, Q)))
-
-
-def assert_close(got, want, rtol=1e-10):
-    """Relative to the largest entry of the array."""
-    assert np.shape(got) == np.shape(want)
-    np.testing.assert_allclose(got, want, rtol=0, atol=rtol * np.abs(want).max())
 
 
 def inputs_of(problem, trace):
@@ -87,8 +81,7 @@ class InTorch:
         return a, cs, hs, [h @ self.inputs["W_qh"].T + self.inputs["b_q"] for h in hs[1:]]
 
     def grad(self, value, wanted):
-        found = self.torch.autograd.grad(value, wanted, allow_unused=True, retain_graph=True)
-        return [np.zeros(tuple(tensor.shape)) if g is None else g.numpy() for g, tensor in zip(found, wanted)]
+        return torch_gradients(self.torch, value, wanted)
 
     def edges(self, c, h, t, b):
         """The four edges of step t in sequence b, that from h to c gate by gate: (H, H) each."""
@@ -522,14 +515,6 @@ def test_what_is_given_stays_as_it_is():
     for array, copy in zip(given, before):
         np.testing.assert_array_equal(array, copy)
     assert trace.x is x
-
-
-def peak_memory(call):
-    tracemalloc.start()
-    call()
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    return peak
 
 
 @pytest.mark.parametrize("run", [backward, lambda net, trace, do: forward(net, trace.x)])

@@ -1,5 +1,4 @@
 import re
-import tracemalloc
 import warnings
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from gradients.rnn import (
     RNN, Gradients, Trace, backward, chunked_backward, forward, jacobian_bound, jacobian_products,
     jacobians, lag_terms, rnn, truncated_backward,
 )
+from nets import assert_close, peak_memory
 
 KINKED = ("relu", "leaky_relu", "elu")
 TERMS = ("dW_hx", "dW_hh", "db_h")
@@ -61,12 +61,6 @@ def away_from_kinks(net, trace):
 def away_from_saturation(net, trace):
     """PyTorch's derivatives 1 - tanh^2 and sigma (1 - sigma) cancel for large a; ours don't."""
     return net.phi.name not in ("sigmoid", "tanh") or np.abs(trace.a).max() < 6
-
-
-def assert_close(got, want, rtol):
-    """Relative to the largest entry of the array."""
-    assert np.shape(got) == np.shape(want)
-    np.testing.assert_allclose(got, want, rtol=0, atol=rtol * np.abs(want).max())
 
 
 def inputs_of(problem, trace):
@@ -573,14 +567,6 @@ def test_nothing_given_is_modified():
     for array, copy in zip(given, before):
         np.testing.assert_array_equal(array, copy)
     assert trace.x is x
-
-
-def peak_memory(call):
-    tracemalloc.start()
-    call()
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    return peak
 
 
 @pytest.mark.parametrize("run", [

@@ -5,14 +5,13 @@
 writes book/data/depth.jsonl, or finishes it. About ten minutes on two cores.
 """
 
-import argparse
 import warnings
 from itertools import product
 from pathlib import Path
 
 import numpy as np
-from sklearn.datasets import load_digits
-from sweep import sweep
+from digits import digits
+from sweep import main, rounded
 
 from gradients.layers import deep_stack
 from gradients.losses import softmax_cross_entropy
@@ -29,15 +28,6 @@ CASES = [
 ]
 
 
-def digits():
-    """Images in [-1/2, 1/2] and labels: 1200 to train with, 597 to test with, the same for all runs."""
-    data = load_digits()
-    order = np.random.default_rng(0).permutation(len(data.target))
-    x, y = data.data[order] / 16 - 0.5, data.target[order]
-    n = SETTINGS["train"]
-    return x[:n], y[:n], x[n:], y[n:]
-
-
 def net(depth, block, norm, rng):
     """The net of one case. A "scaled" block is residual, and its weights are divided by sqrt(depth)."""
     gain = np.sqrt(2 / depth) if block == "scaled" else np.sqrt(2)
@@ -48,8 +38,9 @@ def run(depth, block, norm, rate, seed):
     """Train one net: its training loss (means over tenths of the run, None once it has stopped), and its accuracy."""
     rng = np.random.default_rng(seed)
     model = net(depth, block, norm, rng)
-    x, y, x_new, y_new = digits()
-    batches = minibatches(x, y, SETTINGS["batch"], rng=rng)
+    (x, y), n = digits(), SETTINGS["train"]
+    x = x - 0.5
+    batches = minibatches(x[:n], y[:n], SETTINGS["batch"], rng=rng)
     optimiser = SGD(rate, SETTINGS["momentum"])
     history = fit(model, batches, averaged(softmax_cross_entropy), optimiser, steps=SETTINGS["steps"])
     loss = np.full(SETTINGS["steps"], np.nan)
@@ -57,15 +48,13 @@ def run(depth, block, norm, rate, seed):
     parts = [part.mean() for part in np.split(loss, SETTINGS["losses"])]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # `accuracy` counts NaN as a wrong answer
-        share = accuracy(model.forward(x_new), y_new)
+        share = accuracy(model.forward(x[n:]), y[n:])
     return {
-        "loss": [float(f"{part:.4g}") if np.isfinite(part) else None for part in parts],
+        "loss": [rounded(part) for part in parts],
         "accuracy": round(share, 4),
         "stopped": history.stopped is not None,
     }
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--jobs", type=int, default=-1, help="processes; -1: one for each core")
-    sweep(PATH, run, CASES, command="python book/experiments/depth.py", settings=SETTINGS, jobs=parser.parse_args().jobs)
+    main(PATH, run, CASES, SETTINGS, __doc__)

@@ -5,12 +5,11 @@
 writes book/data/digits.jsonl, or finishes it. About a minute on two cores.
 """
 
-import argparse
 from pathlib import Path
 
 import numpy as np
 from sklearn.datasets import load_digits
-from sweep import sweep
+from sweep import main, rounded
 
 from gradients import deep
 from gradients.initialisers import kaiming_normal, xavier_normal
@@ -91,13 +90,13 @@ def pretraining(way, seed):
     def signal():
         trace = deep.forward(net, x[:n])
         delta = deep.backward(net, trace, loss(trace.h[6], y[:n])[1]).delta
-        return float(f"{np.linalg.norm(delta[1]) / np.linalg.norm(delta[6]):.4g}")
+        return rounded(np.linalg.norm(delta[1]) / np.linalg.norm(delta[6]))
 
     before, first = signal(), net.W[1].copy()
     optimiser = SGD(SETTINGS["rates"][activation], SETTINGS["momentum"])
     fit(Deep(net), minibatches(x[:n], y[:n], 64, rng=rng), loss, optimiser, steps=SETTINGS["steps"])
     return {"before": before, "after": signal(),
-            "moved": float(f"{np.linalg.norm(net.W[1] - first) / np.linalg.norm(first):.4g}"),
+            "moved": rounded(np.linalg.norm(net.W[1] - first) / np.linalg.norm(first)),
             "new": round(accuracy(deep.forward(net, x[n:]).h[6], y[n:]), 4)}
 
 
@@ -107,6 +106,4 @@ def run(experiment, way, seed):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--jobs", type=int, default=-1, help="processes; -1: one for each core")
-    sweep(PATH, run, CASES, command="python book/experiments/digits.py", settings=SETTINGS, jobs=parser.parse_args().jobs)
+    main(PATH, run, CASES, SETTINGS, __doc__)

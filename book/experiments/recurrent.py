@@ -8,12 +8,11 @@ The task is `gradients.tasks.agreement`, the loss that of the last word. Every r
 sentences.
 """
 
-import argparse
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from sweep import sweep
+from sweep import main, rounded
 
 from gradients import initialisers, rnn, tasks
 from gradients.losses import softmax_cross_entropy
@@ -112,18 +111,12 @@ def run(start, activation, filler, clip, penalty, strength, seed):
             break
         looks.append(look(net, filler))
     right, signals = (None, [np.nan]) if stopped else looks[-1]
-    result = {"right": right, "signal": _number(signals[-1]), "stretch": _number(np.linalg.norm(net.W_hh, 2)),
-              "largest_norm": _number(largest), "stopped": stopped}
+    result = {"right": right, "signal": rounded(signals[-1]), "stretch": rounded(np.linalg.norm(net.W_hh, 2)),
+              "largest_norm": rounded(largest), "stopped": stopped}
     if penalty == "vanishing":
-        result["looks"] = [[share, [_number(value, 2) for value in signals]] for share, signals in looks]
+        result["looks"] = [[share, [rounded(value, 2) for value in signals]] for share, signals in looks]
     return result
 
 
-def _number(value, digits=4):
-    return float(f"{value:.{digits}g}") if np.isfinite(value) else None
-
-
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--jobs", type=int, default=-1, help="processes; -1: one for each core")
-    sweep(PATH, run, CASES, command="python book/experiments/recurrent.py", settings=SETTINGS, jobs=parser.parse_args().jobs)
+    main(PATH, run, CASES, SETTINGS, __doc__)

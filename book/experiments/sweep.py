@@ -11,7 +11,9 @@ that are missing. When none is missing, the lines are put in the order of the ca
 the same file, but for the date, whatever the number of processes.
 """
 
+import argparse
 import json
+import math
 import os
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -20,7 +22,7 @@ from pathlib import Path
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-__all__ = ["read", "sweep"]
+__all__ = ["main", "read", "rounded", "sweep"]
 
 
 def read(path: str | Path) -> tuple[dict, list[dict]]:
@@ -74,6 +76,19 @@ def sweep(
             os.fsync(file.fileno())
             rows.append(row)
     _replace(path, [head, *sorted(rows, key=lambda row: order[_key(row, names)])])
+
+
+def main(path: Path, run: Callable[..., dict], cases: Sequence[dict], settings: dict, description: str) -> None:
+    """The command line of a script whose results are in book/data, under the script's own name: see `sweep`."""
+    parser = argparse.ArgumentParser(description=description.split("\n")[0])
+    parser.add_argument("--jobs", type=int, default=-1, help="processes; -1: one for each core")
+    command = f"python book/experiments/{path.stem}.py"
+    sweep(path, run, cases, command=command, settings=settings, jobs=parser.parse_args().jobs)
+
+
+def rounded(value: float, digits: int = 4) -> float | None:
+    """`value` with so many significant digits, as a file of results has it; None for NaN and inf, which JSON lacks."""
+    return float(f"{value:.{digits}g}") if math.isfinite(value) else None
 
 
 def _one(run, case):

@@ -15,5 +15,6 @@ training      a training loop and its record                          (chapters 
 pretraining   layer by layer, as autoencoders                         (chapter 7)
 tasks         sequences that take memory: agreement                   (chapters 4 and 5)
 check         gradients checked by central differences                (chapter 1)
+sequences     what rnn, lstm and gru share
 validation    checks of arguments; overflow and NaN
 """

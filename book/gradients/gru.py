@@ -20,6 +20,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gradients.initialisers import kaiming_normal
+from gradients.sequences import (
+    TORCH, blocks, check_dtypes, check_trace, flat, last_step, over_steps, slices_backwards, suspects, torch_state,
+)
 from gradients.validation import (
     OVERFLOW_IS_INF, as_array, as_integer, as_scale, check_dtype, check_generator, report_nan,
 )
@@ -29,7 +33,6 @@ __all__ = [
     "jacobians", "to_torch",
 ]
 
-_TORCH = "weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"
 
 
 @dataclass(eq=False)
@@ -69,9 +72,7 @@ class GRU:
         self.b_hn = as_array("b_hn", self.b_hn, (H,))
         self.W_qh = as_array("W_qh", self.W_qh, (None, H))
         self.b_q = as_array("b_q", self.b_q, (len(self.W_qh),))
-        for name, array in self.parameters.items():
-            if array.dtype != self.dtype:
-                raise ValueError(f"{name}: got dtype {array.dtype}, want {self.dtype} as in W_hx")
+        check_dtypes(self.parameters, self.dtype)
         for name, choices in (("candidate", ("outside", "inside")), ("keep", ("z", "1-z"))):
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name}: got {getattr(self, name)!r}, want {' or '.join(map(repr, choices))}")
@@ -121,7 +122,7 @@ def gru(
     check_dtype(dtype)
 
     def weights(rows, columns, scale):
-        return (scale / np.sqrt(columns) * rng.standard_normal((rows, columns))).astype(dtype, copy=False)
+        return kaiming_normal(rows, columns, rng=rng, gain=scale, dtype=dtype)
 
     W_hx = weights(3 * H, D, as_scale("w_hx_scale", w_hx_scale))
     W_hh = weights(3 * H, H, as_scale("w_hh_scale", w_hh_scale))
@@ -138,11 +139,7 @@ def from_torch(state: Mapping, W_qh: np.ndarray, b_q: np.ndarray) -> GRU:
 
     ValueError: other names in `state` (more layers, no biases), and as `GRU`.
     """
-    if set(state) != set(_TORCH):
-        raise ValueError(f"state: got {', '.join(state)}, want {', '.join(_TORCH)}")
-    W_hx, W_hh, b_ih, b_hh = (as_array(f"state[{name!r}]", state[name]).copy() for name in _TORCH)
-    if b_ih.shape != b_hh.shape:
-        raise ValueError(f"state['bias_hh_l0']: got shape {b_hh.shape}, want {b_ih.shape} as bias_ih_l0")
+    W_hx, W_hh, b_ih, b_hh = torch_state(state)
     gates = len(b_ih) // 3 * 2
     b_ih[:gates] += b_hh[:gates]
     return GRU(W_hx, W_hh, b_ih, b_hh[gates:], np.array(W_qh), np.array(b_q))
@@ -156,13 +153,7 @@ def to_torch(net: GRU) -> dict[str, np.ndarray]:
     if (net.candidate, net.keep) != ("outside", "z"):
         raise ValueError(f"net: got candidate={net.candidate!r}, keep={net.keep!r}, want 'outside', 'z', the GRU of PyTorch")
     b_hh = np.concatenate([np.zeros(2 * len(net.b_hn), net.dtype), net.b_hn])
-    return dict(zip(_TORCH, (net.W_hx.copy(), net.W_hh.copy(), net.b_h.copy(), b_hh)))
-
-
-def _by_gate(array):
-    """Views of the thirds of the last axis: those of r, z, n."""
-    H = array.shape[-1] // 3
-    return tuple(array[..., j * H:(j + 1) * H] for j in range(3))
+    return dict(zip(TORCH, (net.W_hx.copy(), net.W_hh.copy(), net.b_h.copy(), b_hh)))
 
 
 @dataclass(eq=False)
@@ -183,7 +174,7 @@ class Trace:
     o: np.ndarray
 
     def _gate(self, j):
-        view = _by_gate(self.gates)[j]
+        view = blocks(self.gates, 3)[j]
         view.flags.writeable = False
         return view
 
@@ -203,11 +194,6 @@ class Trace:
         return self._gate(2)
 
 
-def _flat(sequence):
-    """(T, B, n) as (T B, n): a view, so that one product does all steps."""
-    return sequence.reshape(-1, sequence.shape[-1])
-
-
 @np.errstate(**OVERFLOW_IS_INF)
 def forward(net: GRU, x: np.ndarray, h_0: np.ndarray | None = None) -> Trace:
     """The forward pass, the equations of the module (chapter 10).
@@ -224,13 +210,13 @@ def forward(net: GRU, x: np.ndarray, h_0: np.ndarray | None = None) -> Trace:
     gates, u, h = (np.empty(shape, net.dtype) for shape in ((T, B, 3 * H), (T, B, H), (T + 1, B, H)))
     h[0] = 0 if h_0 is None else as_array("h_0", h_0, (B, H), dtype=net.dtype)
     sign = np.repeat(np.array([-1, -1, 1], net.dtype), H)  # -a_t for the gates: sigma(a) = 1 / (1 + exp(-a))
-    np.matmul(_flat(x), net.W_hx.T * sign, out=_flat(gates))
+    np.matmul(flat(x), net.W_hx.T * sign, out=flat(gates))
     gates += net.b_h * sign
     inside = net.candidate == "inside"
     rows = 2 * H if inside else 3 * H  # of W_hh that read h_{t-1} itself
     W_hh_T, W_n_T = (net.W_hh.T * sign)[:, :rows].copy(), net.W_hh[2 * H:].T.copy()
     from_before, a_n, scratch = (np.empty((B, n), net.dtype) for n in (rows, H, H))
-    for g, r, z, h_tilde, u_t, h_before, h_t in zip(gates, *_by_gate(gates), u, h, h[1:]):
+    for g, r, z, h_tilde, u_t, h_before, h_t in zip(gates, *blocks(gates, 3), u, h, h[1:]):
         a_n[...] = h_tilde
         g[:, :rows] += np.matmul(h_before, W_hh_T, out=from_before)
         np.exp(g, out=g)  # of all rows at once, which is faster than leaving out the candidate's
@@ -247,7 +233,7 @@ def forward(net: GRU, x: np.ndarray, h_0: np.ndarray | None = None) -> Trace:
         np.subtract(at_1, at_0, out=h_t)
         h_t *= z
         h_t += at_0
-    o = (_flat(h[1:]) @ net.W_qh.T).reshape(T, B, Q)
+    o = (flat(h[1:]) @ net.W_qh.T).reshape(T, B, Q)
     o += net.b_q
     if np.isnan(o).any():
         report_nan((f"{name}[{i}]", array[i]) for i in range(T) for name, array in (("gates", gates), ("o", o)))
@@ -255,12 +241,9 @@ def forward(net: GRU, x: np.ndarray, h_0: np.ndarray | None = None) -> Trace:
 
 
 def _check_trace(net, trace):
-    shapes = {name: array.shape for name, array in vars(trace).items()}
-    T, B = shapes["gates"][:2] if len(shapes["gates"]) == 3 else (0, 0)
+    T, B = trace.gates.shape[:2] if trace.gates.ndim == 3 else (0, 0)
     D, H, Q = net.sizes
-    wanted = {"x": (T, B, D), "gates": (T, B, 3 * H), "u": (T, B, H), "h": (T + 1, B, H), "o": (T, B, Q)}
-    if shapes != wanted:
-        raise ValueError(f"trace: got shapes {shapes}, want {wanted}: the trace of another net")
+    check_trace(trace, {"x": (T, B, D), "gates": (T, B, 3 * H), "u": (T, B, H), "h": (T + 1, B, H), "o": (T, B, Q)})
 
 
 @dataclass(eq=False)
@@ -301,9 +284,9 @@ def _slopes(net, trace, steps=slice(None), out=None):
     r_t * u_t ("outside").
     """
     gates, u, h_before = trace.gates[steps], trace.u[steps], trace.h[:-1][steps]
-    r, z, h_tilde = _by_gate(gates)
+    r, z, h_tilde = blocks(gates, 3)
     K = np.subtract(1, gates, out=out)
-    K_r, K_z, K_n = _by_gate(K)
+    K_r, K_z, K_n = blocks(K, 3)
     K_r *= u if net.candidate == "inside" else r * u
     kept, new = (z, K_z.copy()) if net.keep == "z" else (K_z.copy(), z)
     K_z *= z
@@ -313,22 +296,11 @@ def _slopes(net, trace, steps=slice(None), out=None):
     return K, kept
 
 
-def _slopes_backwards(net, trace, out, entries=2**15):
-    """K_t, written to out[t-1], and the share of h_{t-1}, t = T, ..., 1; for as many steps at once as fit the cache."""
-    few = max(1, entries // out[0].size)
-    for end in range(len(out), 0, -few):
-        steps = slice(max(0, end - few), end)
+def _slopes_backwards(net, trace, out):
+    """K_t, written to out[t-1], and the share of h_{t-1}, for t = T, ..., 1."""
+    for steps in slices_backwards(out):
         K, kept = _slopes(net, trace, steps, out[steps])
         yield from zip(K[::-1], kept[::-1])
-
-
-def _suspects(gradients):
-    """What `report_nan` looks at, in the order of computation. NaN in any delta is NaN in their sum db_h."""
-    if np.isnan(gradients.db_h).any():
-        for i in reversed(range(len(gradients.delta))):
-            yield f"delta[{i}]", gradients.delta[i]
-    for name in ("dW_hx", "dW_hh", "db_h", "db_hn", "dW_qh", "db_q", "dh", "dx"):
-        yield name, getattr(gradients, name)
 
 
 @np.errstate(**OVERFLOW_IS_INF)
@@ -359,11 +331,11 @@ def backward(net: GRU, trace: Trace, do: np.ndarray) -> Gradients:
     to_before = delta if inside else np.empty_like(delta)  # what the rows of W_hh pass on
     W_n, rows = net.W_hh[2 * H:], 2 * H if inside else 3 * H
     W = net.W_hh[:rows]
-    np.matmul(_flat(do), net.W_qh, out=_flat(dh[1:]))
+    np.matmul(flat(do), net.W_qh, out=flat(dh[1:]))
     dh[0] = 0
     scratch, from_later = np.empty((2, B, H), net.dtype)
     for t, (delta_t, kept) in zip(range(T, 0, -1), _slopes_backwards(net, trace, delta)):
-        by_gate, r, passed = delta_t.reshape(B, 3, H), _by_gate(trace.gates[t - 1])[0], to_before[t - 1]
+        by_gate, r, passed = delta_t.reshape(B, 3, H), blocks(trace.gates[t - 1], 3)[0], to_before[t - 1]
         by_gate[:, 1:] *= dh[t][:, None]
         d_n = np.matmul(by_gate[:, 2], W_n, out=scratch) if inside else by_gate[:, 2]
         by_gate[:, 0] *= d_n
@@ -375,29 +347,29 @@ def backward(net: GRU, trace: Trace, do: np.ndarray) -> Gradients:
             np.multiply(d_n, r, out=passed[:, 2 * H:])
         dh[t - 1] += np.matmul(passed[:, :rows], W, out=from_later)
         dh[t - 1] += np.multiply(dh[t], kept, out=from_later)
-    flat, W_hh_deltas, h_before = _flat(delta), _flat(to_before), _flat(trace.h[:-1])
+    deltas, W_hh_deltas, h_before = flat(delta), flat(to_before), flat(trace.h[:-1])
     dW_hh = np.empty_like(net.W_hh)
     np.matmul(W_hh_deltas[:, :rows].T, h_before, out=dW_hh[:rows])
     if inside:
-        np.matmul(flat[:, rows:].T, _flat(trace.u), out=dW_hh[rows:])
+        np.matmul(deltas[:, rows:].T, flat(trace.u), out=dW_hh[rows:])
     gradients = Gradients(
-        dW_hx=flat.T @ _flat(trace.x),
+        dW_hx=deltas.T @ flat(trace.x),
         dW_hh=dW_hh,
-        db_h=delta.sum(axis=0).sum(axis=0),  # faster than both axes at once
-        db_hn=np.zeros_like(net.b_hn) if inside else to_before[..., 2 * H:].sum(axis=0).sum(axis=0),
-        dW_qh=_flat(do).T @ _flat(trace.h[1:]),
-        db_q=do.sum(axis=0).sum(axis=0),
+        db_h=over_steps(delta),
+        db_hn=np.zeros_like(net.b_hn) if inside else over_steps(to_before[..., 2 * H:]),
+        dW_qh=flat(do).T @ flat(trace.h[1:]),
+        db_q=over_steps(do),
         delta=delta,
         dh=dh,
-        dx=(flat @ net.W_hx).reshape(trace.x.shape),
+        dx=(deltas @ net.W_hx).reshape(trace.x.shape),
     )
-    report_nan(_suspects(gradients))
+    report_nan(suspects(gradients, ("dW_hx", "dW_hh", "db_h", "db_hn", "dW_qh", "db_q", "dh", "dx")))
     return gradients
 
 
 def _jacobians(net, trace):
     K, kept = _slopes(net, trace)
-    K_r, K_z, K_n = (each[..., None] for each in _by_gate(K))
+    K_r, K_z, K_n = (each[..., None] for each in blocks(K, 3))
     W_r, W_z, W_n = np.split(net.W_hh, 3)
     J = K_z * W_z
     J += kept[..., None] * np.eye(len(W_r))
@@ -425,11 +397,6 @@ def jacobians(net: GRU, trace: Trace) -> np.ndarray:
     return J
 
 
-def _last_step(trace, t):
-    T = len(trace.x)
-    return T if t is None else as_integer("t", t, 0, T)
-
-
 @np.errstate(**OVERFLOW_IS_INF)
 def jacobian_products(net: GRU, trace: Trace, t: int | None = None) -> np.ndarray:
     """dh_t/dh_k = J_t J_{t-1} ... J_{k+1} (chapter 10), an array (t+1, B, H, H).
@@ -442,7 +409,7 @@ def jacobian_products(net: GRU, trace: Trace, t: int | None = None) -> np.ndarra
     RuntimeWarning: a product contains NaN (see the module).
     """
     _check_trace(net, trace)
-    t, J = _last_step(trace, t), _jacobians(net, trace)
+    t, J = last_step(t, len(trace.x)), _jacobians(net, trace)
     product = np.empty((t + 1, *J.shape[1:]), net.dtype)
     product[t] = np.eye(J.shape[-1])
     for k in range(t, 0, -1):
@@ -460,7 +427,7 @@ def highway(net: GRU, trace: Trace, t: int | None = None) -> np.ndarray:
     t  0 to T; None: T. ValueError: a trace of another net, t that isn't an integer from 0 to T.
     """
     _check_trace(net, trace)
-    t = _last_step(trace, t)
+    t = last_step(t, len(trace.x))
     product = np.ones((t + 1, *trace.h.shape[1:]), net.dtype)
     kept = trace.z[:t] if net.keep == "z" else 1 - trace.z[:t]
     np.cumprod(kept[::-1], axis=0, out=product[:t][::-1])

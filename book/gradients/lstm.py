@@ -22,6 +22,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gradients.initialisers import kaiming_normal
+from gradients.sequences import (
+    TORCH, blocks, check_dtypes, check_trace, flat, last_step, over_steps, slices_backwards, suspects, torch_state,
+)
 from gradients.validation import (
     OVERFLOW_IS_INF, as_array, as_integer, as_scale, check_dtype, check_generator, report_nan,
 )
@@ -31,7 +35,6 @@ __all__ = [
     "highway", "jacobian_products", "jacobians", "lstm", "to_torch",
 ]
 
-_TORCH = "weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"
 
 
 @dataclass(eq=False)
@@ -65,9 +68,7 @@ class LSTM:
         self.b_h = as_array("b_h", self.b_h, (4 * H,))
         self.W_qh = as_array("W_qh", self.W_qh, (None, H))
         self.b_q = as_array("b_q", self.b_q, (len(self.W_qh),))
-        for name, array in self.parameters.items():
-            if array.dtype != self.dtype:
-                raise ValueError(f"{name}: got dtype {array.dtype}, want {self.dtype} as in W_hx")
+        check_dtypes(self.parameters, self.dtype)
         if not isinstance(self.forget_gate, bool):
             raise ValueError(f"forget_gate: got {self.forget_gate!r}, want True or False")
 
@@ -117,7 +118,7 @@ def lstm(
     check_dtype(dtype)
 
     def weights(rows, columns, scale):
-        return (scale / np.sqrt(columns) * rng.standard_normal((rows, columns))).astype(dtype, copy=False)
+        return kaiming_normal(rows, columns, rng=rng, gain=scale, dtype=dtype)
 
     W_hx = weights(4 * H, D, as_scale("w_hx_scale", w_hx_scale))
     W_hh = weights(4 * H, H, as_scale("w_hh_scale", w_hh_scale))
@@ -135,11 +136,7 @@ def from_torch(state: Mapping, W_qh: np.ndarray, b_q: np.ndarray) -> LSTM:
 
     ValueError: other names in `state` (more layers, no biases), and as `LSTM`.
     """
-    if set(state) != set(_TORCH):
-        raise ValueError(f"state: got {', '.join(state)}, want {', '.join(_TORCH)}")
-    W_hx, W_hh, b_ih, b_hh = (as_array(f"state[{name!r}]", state[name]).copy() for name in _TORCH)
-    if b_ih.shape != b_hh.shape:
-        raise ValueError(f"state['bias_hh_l0']: got shape {b_hh.shape}, want {b_ih.shape} as bias_ih_l0")
+    W_hx, W_hh, b_ih, b_hh = torch_state(state)
     return LSTM(W_hx, W_hh, b_ih + b_hh, np.array(W_qh), np.array(b_q))
 
 
@@ -150,13 +147,7 @@ def to_torch(net: LSTM) -> dict[str, np.ndarray]:
     """
     if not net.forget_gate:
         raise ValueError("net: got forget_gate=False, want True, the LSTM of PyTorch")
-    return dict(zip(_TORCH, (net.W_hx.copy(), net.W_hh.copy(), net.b_h.copy(), np.zeros_like(net.b_h))))
-
-
-def _by_gate(array):
-    """Views of the quarters of the last axis: those of i, f, c~, o."""
-    H = array.shape[-1] // 4
-    return tuple(array[..., j * H:(j + 1) * H] for j in range(4))
+    return dict(zip(TORCH, (net.W_hx.copy(), net.W_hh.copy(), net.b_h.copy(), np.zeros_like(net.b_h))))
 
 
 @dataclass(eq=False)
@@ -179,7 +170,7 @@ class Trace:
     o: np.ndarray
 
     def _gate(self, j):
-        view = _by_gate(self.gates)[j]
+        view = blocks(self.gates, 4)[j]
         view.flags.writeable = False
         return view
 
@@ -204,11 +195,6 @@ class Trace:
         return self._gate(3)
 
 
-def _flat(sequence):
-    """(T, B, n) as (T B, n): a view, so that one product does all steps."""
-    return sequence.reshape(-1, sequence.shape[-1])
-
-
 @np.errstate(**OVERFLOW_IS_INF)
 def forward(net: LSTM, x: np.ndarray, h_0: np.ndarray | None = None, c_0: np.ndarray | None = None) -> Trace:
     """The forward pass, the equations of the module (chapter 9; Gers et al. 2000).
@@ -227,11 +213,11 @@ def forward(net: LSTM, x: np.ndarray, h_0: np.ndarray | None = None, c_0: np.nda
     h[0] = 0 if h_0 is None else as_array("h_0", h_0, (B, H), dtype=net.dtype)
     c[0] = 0 if c_0 is None else as_array("c_0", c_0, (B, H), dtype=net.dtype)
     sign = np.repeat(np.array([-1, -1, 1, -1], net.dtype), H)  # -a_t for the gates: sigma(a) = 1 / (1 + exp(-a))
-    np.matmul(_flat(x), net.W_hx.T * sign, out=_flat(gates))
+    np.matmul(flat(x), net.W_hx.T * sign, out=flat(gates))
     gates += net.b_h * sign
     W_hh_T, from_before, candidate = net.W_hh.T * sign, np.empty((B, 4 * H), net.dtype), np.empty((B, H), net.dtype)
     for g, i, f, c_tilde, o_gate, c_before, c_t, tanh_c_t, h_before, h_t in zip(
-            gates, *_by_gate(gates), c, c[1:], tanh_c, h, h[1:]):
+            gates, *blocks(gates, 4), c, c[1:], tanh_c, h, h[1:]):
         g += np.matmul(h_before, W_hh_T, out=from_before)
         np.tanh(c_tilde, out=candidate)
         np.exp(g, out=g)  # of all rows at once, which is faster than leaving out the candidate's
@@ -244,7 +230,7 @@ def forward(net: LSTM, x: np.ndarray, h_0: np.ndarray | None = None, c_0: np.nda
         c_t += np.multiply(i, candidate, out=candidate)
         np.tanh(c_t, out=tanh_c_t)
         np.multiply(o_gate, tanh_c_t, out=h_t)
-    o = (_flat(h[1:]) @ net.W_qh.T).reshape(T, B, Q)
+    o = (flat(h[1:]) @ net.W_qh.T).reshape(T, B, Q)
     o += net.b_q
     if np.isnan(o).any():
         report_nan((f"{name}[{i}]", array[i]) for i in range(T) for name, array in (("gates", gates), ("o", o)))
@@ -252,13 +238,11 @@ def forward(net: LSTM, x: np.ndarray, h_0: np.ndarray | None = None, c_0: np.nda
 
 
 def _check_trace(net, trace):
-    shapes = {name: array.shape for name, array in vars(trace).items()}
-    T, B = shapes["gates"][:2] if len(shapes["gates"]) == 3 else (0, 0)
+    T, B = trace.gates.shape[:2] if trace.gates.ndim == 3 else (0, 0)
     D, H, Q = net.sizes
-    wanted = {"x": (T, B, D), "gates": (T, B, 4 * H), "c": (T + 1, B, H), "tanh_c": (T, B, H), "h": (T + 1, B, H),
-              "o": (T, B, Q)}
-    if shapes != wanted:
-        raise ValueError(f"trace: got shapes {shapes}, want {wanted}: the trace of another net")
+    check_trace(trace, {
+        "x": (T, B, D), "gates": (T, B, 4 * H), "c": (T + 1, B, H), "tanh_c": (T, B, H), "h": (T + 1, B, H), "o": (T, B, Q),
+    })
 
 
 @dataclass(eq=False)
@@ -300,9 +284,9 @@ def _slopes(trace, steps=slice(None), out=None):
     E  dh_t/dc_t = o_t (1 - tanh^2(c_t)) at a fixed gate
     """
     gates, tanh_c, h = trace.gates[steps], trace.tanh_c[steps], trace.h[1:][steps]
-    i, f, c_tilde, o_gate = _by_gate(gates)
+    i, f, c_tilde, o_gate = blocks(gates, 4)
     K = np.subtract(1, gates, out=out)
-    K_i, K_f, K_c, K_o = _by_gate(K)
+    K_i, K_f, K_c, K_o = blocks(K, 4)
     written = i * c_tilde
     K_i *= written                    # c~ i (1 - i)
     K_f *= f * trace.c[:-1][steps]    # c_{t-1} f (1 - f)
@@ -313,22 +297,11 @@ def _slopes(trace, steps=slice(None), out=None):
     return K, E
 
 
-def _slopes_backwards(trace, out, entries=2**15):
-    """K_t, written to out[t-1], and E_t for t = T, ..., 1; some steps at once, few enough for the processor's cache."""
-    few = max(1, entries // out[0].size)
-    for end in range(len(out), 0, -few):
-        steps = slice(max(0, end - few), end)
+def _slopes_backwards(trace, out):
+    """K_t, written to out[t-1], and E_t, for t = T, ..., 1."""
+    for steps in slices_backwards(out):
         K, E = _slopes(trace, steps, out[steps])
         yield from zip(K[::-1], E[::-1])
-
-
-def _suspects(gradients):
-    """What `report_nan` looks at, in the order of computation. NaN in any delta is NaN in their sum db_h."""
-    if np.isnan(gradients.db_h).any():
-        for i in reversed(range(len(gradients.delta))):
-            yield f"delta[{i}]", gradients.delta[i]
-    for name in ("dW_hx", "dW_hh", "db_h", "dW_qh", "db_q", "dh", "dc", "dx"):
-        yield name, getattr(gradients, name)
 
 
 @np.errstate(**OVERFLOW_IS_INF)
@@ -351,7 +324,7 @@ def backward(net: LSTM, trace: Trace, do: np.ndarray) -> Gradients:
     do = as_array("do", do, trace.o.shape, dtype=net.dtype, finite=False)
     delta, dh, dc = np.empty_like(trace.gates), np.empty_like(trace.h), np.empty_like(trace.c)
     T, B, H = trace.tanh_c.shape
-    np.matmul(_flat(do), net.W_qh, out=_flat(dh[1:]))
+    np.matmul(flat(do), net.W_qh, out=flat(dh[1:]))
     dh[0] = dc[T] = 0
     from_later = np.empty((B, H), net.dtype)
     for t, (delta_t, E_t) in zip(range(T, 0, -1), _slopes_backwards(trace, delta)):
@@ -360,21 +333,21 @@ def backward(net: LSTM, trace: Trace, do: np.ndarray) -> Gradients:
         by_gate = delta_t.reshape(B, 4, H)
         by_gate[:, :3] *= dc[t][:, None]
         by_gate[:, 3] *= dh[t]
-        np.multiply(dc[t], _by_gate(trace.gates[t - 1])[1], out=dc[t - 1])
+        np.multiply(dc[t], blocks(trace.gates[t - 1], 4)[1], out=dc[t - 1])
         dh[t - 1] += np.matmul(delta_t, net.W_hh, out=from_later)
-    rows = _flat(delta)
+    rows = flat(delta)
     gradients = Gradients(
-        dW_hx=rows.T @ _flat(trace.x),
-        dW_hh=rows.T @ _flat(trace.h[:-1]),
-        db_h=delta.sum(axis=0).sum(axis=0),  # faster than both axes at once
-        dW_qh=_flat(do).T @ _flat(trace.h[1:]),
-        db_q=do.sum(axis=0).sum(axis=0),
+        dW_hx=rows.T @ flat(trace.x),
+        dW_hh=rows.T @ flat(trace.h[:-1]),
+        db_h=over_steps(delta),
+        dW_qh=flat(do).T @ flat(trace.h[1:]),
+        db_q=over_steps(do),
         delta=delta,
         dh=dh,
         dc=dc,
         dx=(rows @ net.W_hx).reshape(trace.x.shape),
     )
-    report_nan(_suspects(gradients))
+    report_nan(suspects(gradients, ("dW_hx", "dW_hh", "db_h", "dW_qh", "db_q", "dh", "dc", "dx")))
     return gradients
 
 
@@ -403,16 +376,11 @@ def jacobians(net: LSTM, trace: Trace) -> np.ndarray:
     return J
 
 
-def _last_step(trace, t):
-    T = len(trace.x)
-    return T if t is None else as_integer("t", t, 0, T)
-
-
 def _through_gates(net, K, c, h):
     """Rows dc_t, dh_t (.., B, R, H) by c_t and by h_t at fixed c_t, taken back to h_{t-1}; K (B, 4H) is that of step t."""
-    K_i, K_f, K_c, K_o = _by_gate(K[:, None])
+    K_i, K_f, K_c, K_o = blocks(K[:, None], 4)
     delta = np.concatenate([c * K_i, c * K_f, c * K_c, h * K_o], axis=-1)
-    return (_flat(delta) @ net.W_hh).reshape(h.shape)
+    return (flat(delta) @ net.W_hh).reshape(h.shape)
 
 
 @np.errstate(**OVERFLOW_IS_INF)
@@ -427,7 +395,7 @@ def jacobian_products(net: LSTM, trace: Trace, t: int | None = None) -> np.ndarr
     RuntimeWarning: a product contains NaN (see the module).
     """
     _check_trace(net, trace)
-    t, (_, B, H) = _last_step(trace, t), trace.c.shape
+    t, (_, B, H) = last_step(t, len(trace.x)), trace.c.shape
     K, E = _slopes(trace, slice(t))
     product = np.empty((t + 1, B, 2 * H, 2 * H), net.dtype)
     product[t] = np.eye(2 * H)
@@ -447,7 +415,7 @@ def highway(trace: Trace, t: int | None = None) -> np.ndarray:
 
     t  0 to T; None: T. ValueError: t that isn't an integer from 0 to T.
     """
-    t = _last_step(trace, t)
+    t = last_step(t, len(trace.x))
     product = np.ones((t + 1, *trace.c.shape[1:]), trace.c.dtype)
     np.cumprod(trace.f[:t][::-1], axis=0, out=product[:t][::-1])
     return product
@@ -492,7 +460,7 @@ def detour_terms(net: LSTM, trace: Trace, detours: int, t: int | None = None) ->
     RuntimeWarning: a term contains NaN (see the module).
     """
     _check_trace(net, trace)
-    detours, t = as_integer("detours", detours, 0), _last_step(trace, t)
+    detours, t = as_integer("detours", detours, 0), last_step(t, len(trace.x))
     _, B, H = trace.c.shape
     c, h = (np.broadcast_to(half, (B, 2 * H, H)) for half in np.split(np.eye(2 * H), 2, axis=1))
     terms = np.concatenate(_by_detours(net, trace, c, h, detours, t)[:2], axis=-1)
@@ -519,7 +487,7 @@ def detour_split(
     """
     _check_trace(net, trace)
     dh_t = as_array("dh_t", dh_t, trace.h[0].shape, dtype=net.dtype, finite=False)[:, None]
-    detours, t = as_integer("detours", detours, 0), _last_step(trace, t)
+    detours, t = as_integer("detours", detours, 0), last_step(t, len(trace.x))
     dc, dh, E = _by_detours(net, trace, np.zeros_like(dh_t), dh_t, detours, t)
     dc, dh = dc[:, :, :, 0], dh[:, :, :, 0]
     dc[:, 1:] += dh[:, 1:] * E
@@ -541,7 +509,7 @@ def gate_split(net: LSTM, trace: Trace, t: int | None = None) -> np.ndarray:
     RuntimeWarning: a term contains NaN (see the module).
     """
     _check_trace(net, trace)
-    t = _last_step(trace, t)
+    t = last_step(t, len(trace.x))
     _, B, H = trace.c.shape
     K, E = _slopes(trace, slice(t))
     on_highway = highway(trace, t)

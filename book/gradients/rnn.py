@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradients.activations import Activation
+from gradients.initialisers import kaiming_normal
+from gradients.sequences import check_dtypes, check_trace, flat, last_step, over_steps, slices_backwards, suspects
 from gradients.validation import (
     OVERFLOW_IS_INF, as_activation, as_array, as_integer, as_scale, check_dtype, check_generator, report_nan,
 )
@@ -23,6 +25,9 @@ __all__ = [
     "RNN", "Gradients", "LagTerms", "Trace", "backward", "chunked_backward", "forward", "jacobian_bound",
     "jacobian_products", "jacobians", "lag_terms", "rnn", "truncated_backward",
 ]
+
+
+_REPORTED = "dW_hx", "dW_hh", "dW_qh", "db_h", "db_q", "dx", "dh_0"  # gradients, in the order of `report_nan`
 
 
 @dataclass(eq=False)
@@ -55,9 +60,7 @@ class RNN:
         self.W_qh = as_array("W_qh", self.W_qh, (None, H))
         self.b_h = as_array("b_h", self.b_h, (H,))
         self.b_q = as_array("b_q", self.b_q, (len(self.W_qh),))
-        for name, array in self.parameters.items():
-            if array.dtype != self.dtype:
-                raise ValueError(f"{name}: got dtype {array.dtype}, want {self.dtype} as in W_hx")
+        check_dtypes(self.parameters, self.dtype)
         self.phi = as_activation("phi", self.phi)
 
     @property
@@ -105,7 +108,7 @@ def rnn(
     phi, bias_scale = as_activation("activation", activation), as_scale("bias_scale", bias_scale)
 
     def weights(rows, columns, scale):
-        return (scale / np.sqrt(columns) * rng.standard_normal((rows, columns))).astype(dtype, copy=False)
+        return kaiming_normal(rows, columns, rng=rng, gain=scale, dtype=dtype)
 
     def biases(n):
         return (0.0 + bias_scale * rng.standard_normal(n)).astype(dtype, copy=False)
@@ -131,11 +134,6 @@ class Trace:
     o: np.ndarray
 
 
-def _flat(sequence):
-    """(T, B, n) as (T B, n): a view, so that one product does all steps."""
-    return sequence.reshape(-1, sequence.shape[-1])
-
-
 @np.errstate(**OVERFLOW_IS_INF)
 def forward(net: RNN, x: np.ndarray, h_0: np.ndarray | None = None) -> Trace:
     """The forward pass a_t = W_hx x_t + W_hh h_{t-1} + b_h, h_t = phi(a_t), o_t = W_qh h_t + b_q (chapter 3).
@@ -151,13 +149,13 @@ def forward(net: RNN, x: np.ndarray, h_0: np.ndarray | None = None) -> Trace:
     T, B, _ = x.shape
     a, h = np.empty((T, B, H), net.dtype), np.empty((T + 1, B, H), net.dtype)
     h[0] = 0 if h_0 is None else as_array("h_0", h_0, (B, H), dtype=net.dtype)
-    np.matmul(_flat(x), net.W_hx.T, out=_flat(a))
+    np.matmul(flat(x), net.W_hx.T, out=flat(a))
     a += net.b_h
     W_hh_T, from_before = np.ascontiguousarray(net.W_hh.T), np.empty((B, H), net.dtype)
     for a_t, h_before, h_t in zip(a, h, h[1:]):
         a_t += np.matmul(h_before, W_hh_T, out=from_before)
         h_t[...] = net.phi.function(a_t)
-    o = (_flat(h[1:]) @ net.W_qh.T).reshape(T, B, Q)
+    o = (flat(h[1:]) @ net.W_qh.T).reshape(T, B, Q)
     o += net.b_q
     if np.isnan(o).any():
         report_nan((f"{name}[{i}]", array[i]) for i in range(T) for name, array in (("a", a), ("o", o)))
@@ -165,12 +163,9 @@ def forward(net: RNN, x: np.ndarray, h_0: np.ndarray | None = None) -> Trace:
 
 
 def _check_trace(net, trace):
-    shapes = {name: array.shape for name, array in vars(trace).items()}
-    T, B = shapes["a"][:2] if len(shapes["a"]) == 3 else (0, 0)
+    T, B = trace.a.shape[:2] if trace.a.ndim == 3 else (0, 0)
     D, H, Q = net.sizes
-    wanted = {"x": (T, B, D), "a": (T, B, H), "h": (T + 1, B, H), "o": (T, B, Q)}
-    if shapes != wanted:
-        raise ValueError(f"trace: got shapes {shapes}, want {wanted}: the trace of another net")
+    check_trace(trace, {"x": (T, B, D), "a": (T, B, H), "h": (T + 1, B, H), "o": (T, B, Q)})
 
 
 def _check(net, trace, do):
@@ -210,40 +205,28 @@ class Gradients:
 
 def _gradients(net, trace, do, delta, dh_0):
     """Each step used the same weights: dL/dW_hh = sum of delta_t h_{t-1}^T over steps and batch, and so on."""
-    rows = _flat(delta)
+    rows = flat(delta)
     return Gradients(
-        dW_hx=rows.T @ _flat(trace.x),
-        dW_hh=rows.T @ _flat(trace.h[:-1]),
-        dW_qh=_flat(do).T @ _flat(trace.h[1:]),
-        db_h=delta.sum(axis=0).sum(axis=0),  # faster than both axes at once
-        db_q=do.sum(axis=0).sum(axis=0),
+        dW_hx=rows.T @ flat(trace.x),
+        dW_hh=rows.T @ flat(trace.h[:-1]),
+        dW_qh=flat(do).T @ flat(trace.h[1:]),
+        db_h=over_steps(delta),
+        db_q=over_steps(do),
         delta=delta,
         dx=(rows @ net.W_hx).reshape(trace.x.shape),
         dh_0=dh_0,
     )
 
 
-def _suspects(gradients):
-    """What `report_nan` looks at, in the order of computation. NaN in any delta is NaN in their sum db_h."""
-    if np.isnan(gradients.db_h).any():
-        for i in reversed(range(len(gradients.delta))):
-            yield f"delta[{i}]", gradients.delta[i]
-    for name, gradient in gradients.parameters.items():
-        yield f"d{name}", gradient
-    yield "dx", gradients.dx
-    yield "dh_0", gradients.dh_0
-
-
 def _losses_alone(net, trace, do):
     """dl_t/dh_t = W_qh^T dl_t/do_t for all steps, (T, B, H): what each loss says of the state it reads."""
-    return (_flat(do) @ net.W_qh).reshape(trace.a.shape)
+    return (flat(do) @ net.W_qh).reshape(trace.a.shape)
 
 
-def _slopes_backwards(net, a, entries=2**15):
-    """phi'(a_t) for t = T, ..., 1; for some steps at once, few enough for the processor's cache."""
-    few = max(1, entries // a[0].size)
-    for end in range(len(a), 0, -few):
-        yield from net.phi.derivative(a[max(0, end - few):end])[::-1]
+def _slopes_backwards(net, a):
+    """phi'(a_t) for t = T, ..., 1."""
+    for steps in slices_backwards(a):
+        yield from net.phi.derivative(a[steps])[::-1]
 
 
 def _back_through_time(net, trace, do, steps):
@@ -276,7 +259,7 @@ def backward(net: RNN, trace: Trace, do: np.ndarray) -> Gradients:
     """
     do = _check(net, trace, do)
     gradients = _back_through_time(net, trace, do, steps=len(do))
-    report_nan(_suspects(gradients))
+    report_nan(suspects(gradients, _REPORTED))
     return gradients
 
 
@@ -294,7 +277,7 @@ def chunked_backward(net: RNN, trace: Trace, do: np.ndarray, steps: int) -> Grad
     """
     do = _check(net, trace, do)
     gradients = _back_through_time(net, trace, do, as_integer("steps", steps, 1))
-    report_nan(_suspects(gradients))
+    report_nan(suspects(gradients, _REPORTED))
     return gradients
 
 
@@ -314,7 +297,7 @@ def _deltas_by_lag(net, trace, do, lags):
         if j > 0:
             later = delta[1:] if j > first else delta
             delta, spare = spare[:len(later)], delta
-            np.matmul(_flat(later), net.W_hh, out=_flat(delta))
+            np.matmul(flat(later), net.W_hh, out=flat(delta))
             delta *= slope[max(first - j, 0):T - j]
         yield j, slice(max(first - j, 0), T - j), delta
 
@@ -342,7 +325,7 @@ def truncated_backward(net: RNN, trace: Trace, do: np.ndarray, tau: int) -> Grad
         if steps.start == 0 and j < tau:
             dh_0 += part[0] @ net.W_hh
     gradients = _gradients(net, trace, do, delta, dh_0)
-    report_nan(_suspects(gradients))
+    report_nan(suspects(gradients, _REPORTED))
     return gradients
 
 
@@ -371,13 +354,13 @@ def jacobian_products(net: RNN, trace: Trace, t: int | None = None) -> np.ndarra
     """
     _check_trace(net, trace)
     T, B, H = trace.a.shape
-    t = T if t is None else as_integer("t", t, 0, T)
+    t = last_step(t, T)
     slope = net.phi.derivative(trace.a[:t])
     product = np.empty((t + 1, B, H, H), net.dtype)
     product[t] = np.eye(H)
     for k in range(t, 0, -1):
         scaled = product[k] * slope[k - 1][:, None, :]
-        np.matmul(_flat(scaled), net.W_hh, out=_flat(product[k - 1]))
+        np.matmul(flat(scaled), net.W_hh, out=flat(product[k - 1]))
     report_nan((f"dh[{t}]/dh[{k}]", product[k]) for k in range(t, -1, -1))
     return product
 
@@ -427,9 +410,9 @@ def lag_terms(net: RNN, trace: Trace, do: np.ndarray) -> LagTerms:
     T = len(do)
     terms = LagTerms(*(np.empty((T, *shape), net.dtype) for shape in ((H, D), (H, H), (H,))))
     for j, steps, delta in _deltas_by_lag(net, trace, do, lags=T):
-        rows = _flat(delta)
-        np.matmul(rows.T, _flat(trace.x[steps]), out=terms.dW_hx[j])
-        np.matmul(rows.T, _flat(trace.h[steps]), out=terms.dW_hh[j])
+        rows = flat(delta)
+        np.matmul(rows.T, flat(trace.x[steps]), out=terms.dW_hx[j])
+        np.matmul(rows.T, flat(trace.h[steps]), out=terms.dW_hh[j])
         terms.db_h[j] = rows.sum(axis=0)
     report_nan((f"{name}[{j}]", term[j]) for j in range(T) for name, term in vars(terms).items())
     return terms

@@ -1,0 +1,25 @@
+"""What the tests of the nets share."""
+
+import tracemalloc
+
+import numpy as np
+
+
+def assert_close(got, want, rtol=1e-10, rounding=0.0, err_msg=""):
+    """Relative to the largest entry of the array; `rounding` is allowed on top."""
+    assert np.shape(got) == np.shape(want)
+    np.testing.assert_allclose(got, want, rtol=0, atol=rtol * np.abs(want).max() + rounding, err_msg=err_msg)
+
+
+def peak_memory(call):
+    tracemalloc.start()
+    call()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return peak
+
+
+def torch_gradients(torch, value, wanted):
+    """Arrays of d(value)/d(each tensor), zeros where it plays no part."""
+    found = torch.autograd.grad(value, wanted, allow_unused=True, retain_graph=True)
+    return [np.zeros(tuple(tensor.shape)) if g is None else g.numpy() for g, tensor in zip(found, wanted)]
