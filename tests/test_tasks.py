@@ -3,7 +3,10 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from gradients.tasks import VOCABULARY, agreement
+from gradients.losses import softmax_cross_entropy
+from gradients.tasks import (
+    CLASSES, SYMBOLS, VOCABULARY, adding, agreement, copying, copying_baseline, temporal_order,
+)
 
 NOUNS = {"barn", "gate", "house", "tree"}
 VERB_OF = {"Dog": "has", "Dogs": "have"}
@@ -123,3 +126,96 @@ def test_bad_arguments(argument, values):
     for value in values:
         with pytest.raises(ValueError, match=f"^{argument}: got .*, want "):
             agreement(**good | {argument: value})
+
+
+# The tasks of chapter 11 -------------------------------------------------------
+
+TASKS = {"adding": (adding, "length", 2), "temporal_order": (temporal_order, "length", 10), "copying": (copying, "pause", 1)}
+
+
+def draw_task(name, steps, sequences=4, seed=0):
+    return TASKS[name][0](steps, sequences, rng=np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("more", [0, 1, 7, 90])
+def test_tasks_have_the_shapes_they_say_and_follow_the_seed(name, more):
+    steps = TASKS[name][2] + more
+    batch = draw_task(name, steps, 3)
+    T, D, y = {"adding": (steps, 2, (3, 1)), "temporal_order": (steps, 8, (3,)),
+               "copying": (steps + 20, 10, (steps + 20, 3))}[name]
+    assert batch.x.shape == (T, 3, D) and batch.x.dtype == np.float64 and batch.y.shape == y
+    again, other = draw_task(name, steps, 3), draw_task(name, steps, 3, seed=1)
+    assert np.array_equal(batch.x, again.x) and np.array_equal(batch.y, again.y)
+    assert not np.array_equal(batch.x, other.x)
+
+
+@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("steps", [None, -1, 0, 2.5, "3", True])
+def test_tasks_refuse_other_lengths(name, steps):
+    _, argument, least = TASKS[name]
+    with pytest.raises(ValueError, match=f"^{argument}: "):
+        draw_task(name, steps)
+    with pytest.raises(ValueError, match=f"^{argument}: "):
+        draw_task(name, least - 1)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_tasks_refuse_other_counts_and_generators(name):
+    with pytest.raises(ValueError, match="^sequences: "):
+        draw_task(name, 20, 0)
+    with pytest.raises(ValueError, match="^rng: "):
+        TASKS[name][0](20, 4, rng=0)
+
+
+@pytest.mark.parametrize("T", [2, 3, 10, 51])
+def test_adding_marks_one_number_in_each_half_and_wants_their_sum(T):
+    batch = adding(T, 2000, rng=np.random.default_rng(1))
+    numbers, marks = batch.x[:, :, 0], batch.x[:, :, 1]
+    assert set(np.unique(marks)) <= {0, 1}
+    assert (marks[:T // 2].sum(axis=0) == 1).all() and (marks[T // 2:].sum(axis=0) == 1).all()
+    assert (marks.sum(axis=1) > 0).all()  # every step is marked in some sequence
+    assert numbers.min() >= 0 and numbers.max() < 1
+    np.testing.assert_allclose((numbers * marks).sum(axis=0), batch.y[:, 0], rtol=1e-15)
+
+
+def test_the_constant_answer_to_adding_has_an_error_of_a_sixth():
+    y = adding(10, 100_000, rng=np.random.default_rng(0)).y
+    assert ((y - 1)**2).mean() == pytest.approx(1 / 6, rel=0.02)
+    assert ((y - 0.9)**2).mean() > ((y - 1)**2).mean()
+
+
+@pytest.mark.parametrize("T", [10, 11, 37, 100])
+def test_temporal_order_puts_its_symbols_where_the_paper_does(T):
+    batch = temporal_order(T, 3000, rng=np.random.default_rng(2))
+    assert (batch.x.sum(axis=2) == 1).all()
+    texts = ["".join(SYMBOLS[s] for s in column) for column in batch.x.argmax(axis=2).T]
+    assert {text[0] for text in texts} == {"E"} and {text[-1] for text in texts} == {"B"}
+    counted = [[(t, s) for t, s in enumerate(text) if s in "XY"] for text in texts]
+    assert {tuple(t for t, _ in pair) for pair in counted} == {
+        (t1, t2) for t1 in range(T // 10, T // 5 + 1) for t2 in range(T // 2, 3 * T // 5 + 1)}
+    assert [CLASSES[y] for y in batch.y] == ["".join(s for _, s in pair) for pair in counted]
+    assert np.bincount(batch.y, minlength=4).min() > 650
+    assert set("".join(texts)) == set(SYMBOLS)
+
+
+@pytest.mark.parametrize("T", [1, 2, 30])
+def test_copying_wants_the_first_ten_symbols_after_the_signal(T):
+    batch = copying(T, 500, rng=np.random.default_rng(3))
+    symbols = batch.x.argmax(axis=2)
+    assert (batch.x.sum(axis=2) == 1).all()
+    assert set(np.unique(symbols[:10])) == set(range(8))
+    assert (symbols[10:9 + T] == 8).all() and (symbols[9 + T] == 9).all() and (symbols[10 + T:] == 8).all()
+    assert (batch.y[:-10] == 8).all() and np.array_equal(batch.y[-10:], symbols[:10])
+
+
+def test_the_baseline_of_copying_is_the_loss_of_a_net_that_guesses_among_eight():
+    batch = copying(30, 200, rng=np.random.default_rng(4))
+    o = np.full((50, 200, 9), -40.0)
+    o[:-10, :, 8] = 0
+    o[-10:, :, :8] = 0
+    loss, _ = softmax_cross_entropy(o, batch.y)
+    assert loss / (50 * 200) == pytest.approx(copying_baseline(30), rel=1e-12)
+    for pause in (0, 1.5, None):
+        with pytest.raises(ValueError, match="^pause: "):
+            copying_baseline(pause)

@@ -1,9 +1,12 @@
 """Tasks for sequence models: inputs, and the answers a model should learn to give (chapters 4 and 11).
 
 A task is a function that draws a batch from a numpy.random.Generator: inputs x (T, B, D), time first,
-and targets y. How far back the model has to look is an argument. Here so far:
+and targets y. How far back the model has to look is an argument.
 
-agreement   Dog ... has, Dogs ... have    (source 0, its last example)
+agreement       Dog ... has, Dogs ... have               (source 0, its last example)
+adding          the sum of the two numbers that are marked   (Hochreiter & Schmidhuber 1997, experiment 4)
+temporal_order  which of two symbols came first              (the same, experiment 6a)
+copying         ten symbols, repeated after a pause          (the same problem in Arjovsky et al. 2016, section 4.1)
 """
 
 from dataclasses import dataclass
@@ -12,7 +15,8 @@ import numpy as np
 
 from gradients.validation import as_integer, check_generator
 
-__all__ = ["VOCABULARY", "Sentences", "agreement"]
+__all__ = ["CLASSES", "COPIED", "SYMBOLS", "VOCABULARY", "Batch", "Sentences", "adding", "agreement", "copying",
+           "copying_baseline", "temporal_order"]
 
 _SUBJECTS, _VERBS = ("Dog", "Dogs"), ("has", "have")
 _PLACES, _TIMES = ("here", "outside", "upstairs"), ("today", "tonight", "now")
@@ -66,3 +70,99 @@ def agreement(filler: int, sentences: int, *, rng: np.random.Generator, subject:
         words[0] = index[subject]
     words[-1] = np.where(words[0] == index["Dog"], index["has"], index["have"])
     return Sentences(words, x=np.eye(len(VOCABULARY))[words[:-1]], y=words[1:])
+
+
+SYMBOLS = ("a", "b", "c", "d", "X", "Y", "E", "B")  # of temporal_order: distractors, the two that count, first and last
+CLASSES = ("XX", "XY", "YX", "YY")                  # Q, R, S, U in the paper
+COPIED = 10                                         # symbols to remember in `copying`, each one of 8
+
+
+@dataclass(eq=False)
+class Batch:
+    """B sequences of T steps.
+
+    x  (T, B, D), float64
+    y  what to answer: see the task
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+
+
+def adding(length: int, sequences: int, *, rng: np.random.Generator) -> Batch:
+    """Numbers pass by, two of them are marked: what is their sum? (Hochreiter & Schmidhuber 1997, section 5.4)
+
+    length     T >= 2, steps of a sequence
+    sequences  B >= 1
+
+    x  (T, B, 2): a number drawn uniformly from [0, 1), and a mark, 1 at two steps and 0 else. One marked step is drawn
+       uniformly from the first T // 2, the other from the rest
+    y  (B, 1), float64, the sum of the two marked numbers, wanted after the last step
+
+    This is the form of Arjovsky et al. 2016. The paper of 1997 draws from [-1, 1], wants (2 + their sum) / 4, which is
+    half of ours, marks one of the first ten steps and one of the first T/2, puts -1 as mark of the first and last
+    step, and varies T by a tenth. Who always answers 1 has a mean squared error of 1/6, the variance of the sum.
+    ValueError: counts that aren't such integers, an rng that isn't a numpy.random.Generator.
+    """
+    T, B = as_integer("length", length, 2), as_integer("sequences", sequences, 1)
+    check_generator(rng)
+    x, each = np.zeros((T, B, 2)), np.arange(B)
+    x[:, :, 0] = rng.random((T, B))
+    early, late = rng.integers(T // 2, size=B), rng.integers(T // 2, T, size=B)
+    x[early, each, 1] = x[late, each, 1] = 1
+    return Batch(x, (x[early, each, 0] + x[late, each, 0])[:, None])
+
+
+def temporal_order(length: int, sequences: int, *, rng: np.random.Generator) -> Batch:
+    """Two symbols, each X or Y, among many others: in which order did they come? (H. & S. 1997, experiment 6a)
+
+    length     T >= 10, steps of a sequence
+    sequences  B >= 1
+
+    x  (T, B, 8), one-hot, indices into SYMBOLS: first E, last B, X or Y at a step drawn uniformly from
+       T // 10, ..., T // 5 and at one from T // 2, ..., 3 T // 5 (counted from 0), else one of a, b, c, d
+    y  (B,), integers, indices into CLASSES, wanted after the last step
+
+    With T = 100 these are the places of the paper, where the length also varies from 100 to 110. Pascanu et al. 2013
+    scale it with T as here. Guessing is right in a quarter of the cases.
+    ValueError: counts that aren't such integers, an rng that isn't a numpy.random.Generator.
+    """
+    T, B = as_integer("length", length, 10), as_integer("sequences", sequences, 1)
+    check_generator(rng)
+    symbols, each = rng.integers(4, size=(T, B)), np.arange(B)
+    symbols[0], symbols[-1] = SYMBOLS.index("E"), SYMBOLS.index("B")
+    first, second = rng.integers(2, size=(2, B))
+    symbols[rng.integers(T // 10, T // 5 + 1, size=B), each] = SYMBOLS.index("X") + first
+    symbols[rng.integers(T // 2, 3 * T // 5 + 1, size=B), each] = SYMBOLS.index("X") + second
+    return Batch(np.eye(len(SYMBOLS))[symbols], 2 * first + second)
+
+
+def copying(pause: int, sequences: int, *, rng: np.random.Generator) -> Batch:
+    """Ten symbols, a pause, a signal: say the ten symbols in the same order (Arjovsky et al. 2016, section 4.1).
+
+    pause      T >= 1: the signal comes T steps after the last of the symbols
+    sequences  B >= 1
+
+    x  (T+20, B, 10), one-hot: ten symbols drawn uniformly from 0, ..., 7; T-1 blanks, 8; the signal, 9; ten blanks
+    y  (T+20, B), integers: T+10 blanks, then the ten symbols. Every step counts
+
+    See `copying_baseline` for the loss of a net without memory.
+    ValueError: counts that aren't such integers, an rng that isn't a numpy.random.Generator.
+    """
+    T, B = as_integer("pause", pause, 1), as_integer("sequences", sequences, 1)
+    check_generator(rng)
+    symbols = np.full((T + 2 * COPIED, B), 8)
+    symbols[:COPIED] = rng.integers(8, size=(COPIED, B))
+    symbols[COPIED + T - 1] = 9
+    y = np.full_like(symbols, 8)
+    y[-COPIED:] = symbols[:COPIED]
+    return Batch(np.eye(10)[symbols], y)
+
+
+def copying_baseline(pause: int) -> float:
+    """10 ln 8 / (T + 20), the cross-entropy a step of `copying` of who knows when to speak but not what, in nats.
+
+    ValueError: a pause that isn't an integer >= 1.
+    """
+    T = as_integer("pause", pause, 1)
+    return COPIED * float(np.log(8)) / (T + 2 * COPIED)
