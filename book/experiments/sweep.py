@@ -9,15 +9,29 @@ with its result:
 A case is written as soon as it is done. Start the same command again after a kill, and it goes on with the cases
 that are missing. When none is missing, the lines are put in the order of the cases: the same cases and settings give
 the same file, but for the date, whatever the number of processes.
+
+The cases can also run on a Dask cluster, on as many machines as there are:
+
+    dask scheduler                                               # on one machine; it says tcp://host:8786
+    dask worker tcp://host:8786 --nworkers -1 --nthreads 1       # on every machine: one process for each core
+    python book/experiments/depth.py --scheduler tcp://host:8786
+
+The workers need the Python of the script and the packages of requirements.txt, `gradients` among them; the code in
+this folder is sent to them. A worker may come or die at any time: its cases run elsewhere. Machines that compute
+alike give the same file as a run without a cluster.
 """
 
 import argparse
 import json
 import math
 import os
+import pickle
+import sys
 from collections.abc import Callable, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from joblib import Parallel, delayed
 from tqdm import tqdm
@@ -41,18 +55,24 @@ def read(path: str | Path) -> tuple[dict, list[dict]]:
 
 
 def sweep(
-    path: str | Path, run: Callable[..., dict], cases: Sequence[dict], *, command: str, settings: dict, jobs: int = -1
+    path: str | Path, run: Callable[..., dict], cases: Sequence[dict], *, command: str, settings: dict, jobs: int = -1,
+    scheduler: str | None = None,
 ) -> None:
     """Write `run(**case)` for every case to the file `path`, or finish such a file.
 
-    run       returns a dict of what JSON has; a function at the top level of a module, for it runs in other processes
-    cases     dicts of what JSON has, all different and with the same names, the arguments of `run`
-    command   how to make this file, for its first line
-    settings  what else the results depend on: a file with other settings isn't gone on with
-    jobs      processes, as in joblib: -1 is one for each core
+    run        returns a dict of what JSON has; a function at the top level of a module, for it runs in other processes
+    cases      dicts of what JSON has, all different and with the same names, the arguments of `run`
+    command    how to make this file, for its first line
+    settings   what else the results depend on: a file with other settings isn't gone on with
+    jobs       processes, as in joblib: -1 is one for each core
+    scheduler  "tcp://host:port" of a Dask cluster that runs the cases, instead of processes here; without workers, it
+               waits for them
 
-    ValueError: two equal cases, a file with other settings or with a case that isn't among `cases`.
+    ValueError: two equal cases, a file with other settings or with a case that isn't among `cases`, no such address.
+    ModuleNotFoundError: a scheduler, but no distributed. OSError: nothing answers there.
     """
+    if scheduler is not None:
+        _check(scheduler)
     path, names = Path(path), list(cases[0])
     order = {_key(case, names): i for i, case in enumerate(cases)}
     if len(order) < len(cases):
@@ -68,7 +88,10 @@ def sweep(
     _replace(path, [head, *rows])
     done = {_key(row, names) for row in rows}
     missing = [case for case in cases if _key(case, names) not in done]
-    work = Parallel(n_jobs=jobs, return_as="generator_unordered")(delayed(_one)(run, case) for case in missing)
+    if scheduler is None:
+        work = Parallel(n_jobs=jobs, return_as="generator_unordered")(delayed(_one)(run, case) for case in missing)
+    else:
+        work = _on_cluster(scheduler, run, missing)
     with open(path, "a", encoding="utf-8") as file:
         for row in tqdm(work, total=len(cases), initial=len(rows), unit="run", smoothing=0):
             file.write(_line(row))
@@ -81,9 +104,11 @@ def sweep(
 def main(path: Path, run: Callable[..., dict], cases: Sequence[dict], settings: dict, description: str) -> None:
     """The command line of a script whose results are in book/data, under the script's own name: see `sweep`."""
     parser = argparse.ArgumentParser(description=description.split("\n")[0])
-    parser.add_argument("--jobs", type=int, default=-1, help="processes; -1: one for each core")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--jobs", type=int, default=-1, help="processes; -1: one for each core")
+    where.add_argument("--scheduler", metavar="tcp://host:port", help="run on this Dask cluster instead")
     command = f"python book/experiments/{path.stem}.py"
-    sweep(path, run, cases, command=command, settings=settings, jobs=parser.parse_args().jobs)
+    sweep(path, run, cases, command=command, settings=settings, **vars(parser.parse_args()))
 
 
 def rounded(value: float, digits: int = 4) -> float | None:
@@ -93,6 +118,42 @@ def rounded(value: float, digits: int = 4) -> float | None:
 
 def _one(run, case):
     return case | run(**case)
+
+
+def _check(scheduler):
+    """ValueError if it's no address of a scheduler; ModuleNotFoundError if there is no Dask to reach it with."""
+    try:
+        parts = urlsplit(scheduler)
+        fits = parts.scheme == "tcp" and parts.hostname and parts.port and scheduler == f"tcp://{parts.netloc}"
+    except ValueError:  # a port that is no port
+        fits = False
+    if not fits:
+        raise ValueError(f"scheduler: got {scheduler!r}, want an address as in 'tcp://host:8786'")
+    try:
+        import distributed  # noqa: F401
+    except ImportError:
+        raise ModuleNotFoundError(
+            "scheduler: needs the package distributed; pip install distributed, or -r requirements.txt") from None
+
+
+def _on_cluster(scheduler, run, cases):
+    """Yield the row of every case as soon as a worker has it."""
+    if not cases:
+        return
+    import cloudpickle
+    from distributed import Client, as_completed
+
+    # Pickle has functions by name, but workers can't import what is in this folder: send those themselves.
+    here = Path(__file__).parent
+    for module in list(sys.modules.values()):
+        if Path(getattr(module, "__file__", None) or "/").parent == here:
+            cloudpickle.register_pickle_by_value(module)
+    packed = cloudpickle.dumps(partial(_one, run))
+    with Client(scheduler) as client:
+        # Still packed inside a lambda, for the scheduler would pickle the function again, and without knowing this.
+        # Hold no list of the futures: a worker that dies would make Dask run again what has been yielded.
+        for future in as_completed(client.map(lambda case: pickle.loads(packed)(case), cases, pure=False)):
+            yield future.result()
 
 
 def _key(row, names):
