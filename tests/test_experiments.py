@@ -10,6 +10,8 @@ from pathlib import Path
 
 import depth
 import digits
+import long_range
+import numpy as np
 import pytest
 import recurrent
 from sweep import read, sweep
@@ -117,7 +119,7 @@ def test_what_is_no_result_file_is_refused(tmp_path, text):
 
 # The committed results --------------------------------------------------------
 
-EXPERIMENTS = [depth, recurrent, digits]
+EXPERIMENTS = [depth, recurrent, digits, long_range]
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda module: module.__name__)
@@ -176,3 +178,39 @@ def test_a_slice_of_pre_training(way):
     want, got = stored(digits, **case), digits.run(**case)
     assert got["before"] == pytest.approx(want["before"], rel=0.05)
     assert got["new"] == pytest.approx(want["new"], abs=0.05)
+
+
+@pytest.mark.parametrize("case", [
+    dict(task="adding", length=20, model="GRU", seed=1),
+    dict(task="order", length=20, model="tanh", seed=1),
+    dict(task="order", length=20, model="tanh clipped", seed=1),
+    dict(task="order", length=20, model="LSTM", seed=1),
+    dict(task="order", length=50, model="IRNN", seed=1),
+    dict(task="order", length=50, model="tanh clipped", seed=1),
+    dict(task="agreement", length=30, model="LSTM bias 4", seed=1),
+    dict(task="agreement", length=60, model="GRU", seed=1),
+], ids=lambda case: "-".join(map(str, case.values())))
+def test_a_slice_of_long_range(case):
+    want, got = stored(long_range, **case), long_range.run(**case)
+    assert got["before"] == pytest.approx(want["before"], rel=0.02)  # two digits are stored
+    assert got["losses"][0] == pytest.approx(want["losses"][0], rel=0.02)
+    assert (got["solved"], got["stopped"]) == (want["solved"], want["stopped"])
+    assert got["steps"] == pytest.approx(want["steps"], abs=200)
+
+
+@pytest.mark.parametrize("model", ["ReLU", "IRNN"])
+def test_a_slice_of_long_range_that_is_out_of_reach(model, monkeypatch):
+    """The beginning of such a run: the settings of the whole but for fewer steps."""
+    monkeypatch.setitem(long_range.SETTINGS, "steps", 100)
+    for task, length in (("adding", 100), ("copying", 20)):
+        case = dict(task=task, length=length, model=model, seed=1)
+        want, got = stored(long_range, **case), long_range.run(**case)
+        assert got["before"] == pytest.approx(want["before"], rel=0.02)
+        assert got["right"] == pytest.approx(want["right"][:2], abs=0.1)
+
+
+def test_the_lags_of_stored_signals():
+    assert list(long_range.lags(5)) == [0, 1, 2, 3, 4]
+    assert list(long_range.lags(1)) == [0]
+    lags = long_range.lags(100)
+    assert len(lags) == 26 and lags[0] == 0 and lags[-1] == 99 and max(np.diff(lags)) == 4
