@@ -7,10 +7,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from explorable.figure import RECORD
-from explorable.sphinx_ext import local_fingerprint
+from explorable.sphinx_ext import lacking, local_fingerprint
 
 # Local modules ---------------------------------------------------------------
 
@@ -87,9 +87,9 @@ def update(n):
 explore(fig, update, n=IntSlider(min=0, max=3), id="fig-wave", alt="A wave.", caption="A wave.")"""
 
 
-def build(book):
+def build(book, *path):
     environment = {name: value for name, value in os.environ.items() if name != RECORD}
-    environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[1] / "book"), os.environ.get("PYTHONPATH", "")])
+    environment["PYTHONPATH"] = os.pathsep.join([*map(str, path), str(Path(__file__).parents[1] / "book"), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
         [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-b", "html", str(book), str(book / "_build" / "html")],
         capture_output=True, text=True, env=environment, timeout=300)
@@ -102,6 +102,44 @@ def runs(book):
     names = log.read_text().split() if log.exists() else []
     log.unlink(missing_ok=True)
     return sorted(names)
+
+
+def test_a_notebook_whose_package_is_missing_shows_its_stored_outputs(tmp_path):
+    """No slider of it is recorded, nothing is run, and nothing warns; once the package is there, it is run."""
+    (tmp_path / "conf.py").write_text(
+        "extensions = ['myst_nb', 'explorable.sphinx_ext']\n"
+        "exclude_patterns = ['_build']\n"
+        "nb_execution_mode = 'cache'\n"
+        "nb_ipywidgets_js = {}\n"
+        "explorable_needs = {'part/needy.ipynb': 'rarely_installed', 'plain.ipynb': 'numpy'}\n")
+    (tmp_path / "index.md").write_text("# Book\n\n```{toctree}\npart/needy\nplain\n```\n")
+    (tmp_path / "part").mkdir()
+    write(tmp_path / "plain.ipynb", "print('fresh', 'plain')")
+    write(tmp_path / "part" / "needy.ipynb", "import rarely_installed\nprint('fresh', rarely_installed.x)")
+    stored = nbformat.read(tmp_path / "part" / "needy.ipynb", as_version=4)
+    stored.metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
+    stored.cells[1].outputs = [new_output("stream", text="stored outcome\n")]
+    nbformat.write(stored, tmp_path / "part" / "needy.ipynb")
+    page = tmp_path / "_build" / "html" / "part" / "needy.html"
+
+    code, output = build(tmp_path)
+    assert code == 0, output
+    assert "part/needy.ipynb is not run: rarely_installed is missing" in output and "numpy is missing" not in output
+    assert "stored outcome" in page.read_text()
+    assert "fresh plain" in (page.parents[1] / "plain.html").read_text()
+
+    (tmp_path / "part" / "rarely_installed.py").write_text("x = 5\n")
+    code, output = build(tmp_path, tmp_path / "part")
+    assert code == 0 and "is missing" not in output, output
+    assert "fresh 5" in page.read_text() and "stored outcome" not in page.read_text()
+
+    code, output = build(tmp_path)
+    assert code == 0 and "stored outcome" in page.read_text(), output
+
+
+def test_only_missing_packages_are_lacking():
+    needs = {"a.ipynb": "numpy", "b.ipynb": "rarely_installed"}
+    assert lacking(needs) == {"b.ipynb": "rarely_installed"} and lacking({}) == {}
 
 
 def test_a_book_is_built_again_only_where_it_changed_and_fails_where_update_fails(tmp_path):

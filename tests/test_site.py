@@ -19,7 +19,8 @@ from explorable.controls import make_control
 QUANTUM = 0.06  # SVG units: half a tenth, and rounding
 SAMPLES = 12  # random states of each explorable, beside the ends of each control
 NAMES = chapters.names()
-WITH_CONTROLS = [name for name in NAMES if name.endswith("index") or re.search(r"/\d\d_", name)]
+WITH_CONTROLS = [name for name in NAMES if (name.endswith("index") or re.search(r"/\d\d_", name))
+                 and not name.endswith("12_pytorch")]  # a figure with controls there would need PyTorch to be recorded
 DARK = "localStorage.setItem('mode', 'dark'); localStorage.setItem('theme', 'dark')"
 
 

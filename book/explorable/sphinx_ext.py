@@ -5,6 +5,8 @@ Add ``explorable.sphinx_ext`` to the extensions of a book made with myst-nb
 
 * tells the kernels of the build, and no others, to record;
 * adds the script and the style to the site;
+* shows the stored outputs of a notebook whose optional package is missing, and does not run it:
+  ``explorable_needs: {book/12_pytorch.ipynb: torch}`` among the settings of Sphinx;
 * runs a notebook again when a local module that it imports, or a data file that
   it names, has changed, which the notebook cache, keyed on the cells alone,
   would not notice.
@@ -13,11 +15,14 @@ Add ``explorable.sphinx_ext`` to the extensions of a book made with myst-nb
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import os
 import re
 import sys
 from pathlib import Path
+
+from sphinx.util import logging
 
 from explorable.figure import RECORD
 
@@ -30,11 +35,25 @@ def setup(app):
     os.environ[RECORD] = "1"
     if sys.stderr.isatty() and hasattr(os, "ttyname"):
         os.environ["EXPLORABLE_TERMINAL"] = os.ttyname(sys.stderr.fileno())
+    app.add_config_value("explorable_needs", {}, "env")
+    app.connect("config-inited", _leave_out_what_cannot_run)
     app.connect("builder-inited", _add_static_path)
     app.connect("env-get-outdated", _outdated_notebooks)
     app.add_css_file("explorable.css")
     app.add_js_file("explorable.js", loading_method="defer")
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def lacking(needs: dict[str, str]) -> dict[str, str]:
+    """Of a dict notebook -> the package that it needs, those whose package is not installed."""
+    return {notebook: package for notebook, package in needs.items() if importlib.util.find_spec(package) is None}
+
+
+def _leave_out_what_cannot_run(app, config):
+    missing = lacking(config.explorable_needs)
+    for notebook, package in missing.items():
+        logging.getLogger(__name__).info("%s is not run: %s is missing; the page shows its stored outputs", notebook, package)
+    config.nb_execution_excludepatterns = [*config.nb_execution_excludepatterns, *missing]
 
 
 def _add_static_path(app):
