@@ -90,6 +90,11 @@ def first_net(model, inputs, outputs, rng):
     return Recurrent(net)
 
 
+def has_solved(looks):
+    """Whether the last two of the looks, pairs of loss and share, found the net right."""
+    return len(looks) > 1 and all(right >= SETTINGS["right"] for _, right in looks[-2:])
+
+
 def look(model, task):
     """The loss and the share of right answers in new sequences, the same at every look."""
     x, y = task.batch(SETTINGS["test"], np.random.default_rng(99))
@@ -125,13 +130,13 @@ def run(task, length, model, seed):
     net, optimiser = first_net(model, task.inputs, task.outputs, rng), Adam(SETTINGS["rate"])
     clip = None if model in ("tanh", "ReLU") else SETTINGS["clip"]
     before, looks, steps, stopped = signals(net, task), [look(net, task)], 0, False
-    while steps < SETTINGS["steps"] and not stopped and min(right for _, right in looks[-2:]) < SETTINGS["right"]:
+    while steps < SETTINGS["steps"] and not stopped and not has_solved(looks):
         history = fit(net, task.batches(rng), task.loss, optimiser, steps=SETTINGS["look"], clip=clip)
         steps, stopped = steps + len(history.loss), history.stopped is not None
         if not stopped:
             looks.append(look(net, task))
     return {
-        "solved": not stopped and min(right for _, right in looks[-2:]) >= SETTINGS["right"], "steps": steps,
+        "solved": not stopped and has_solved(looks), "steps": steps,
         "stopped": stopped, "right": [rounded(right, 3) for _, right in looks],
         "losses": [rounded(loss, 3) for loss, _ in looks], "before": before,
         "after": None if stopped else signals(net, task),
