@@ -1,0 +1,35 @@
+"""The course, for nbgrader: run its commands in this folder. The page "Teach with this book" shows them."""
+
+import os
+import warnings
+
+from grading.marks import one_seed
+from sqlalchemy.exc import SAWarning
+
+c = get_config()  # noqa: F821  nbgrader puts it there
+
+c.CourseDirectory.course_id = "gradients-through-time"
+# For another database: c.CourseDirectory.db_url = "postgresql://user:password@host/gradebook"
+# SQLite waits for other processes for up to a minute.
+c.CourseDirectory.db_url = f"sqlite:///{os.path.abspath('gradebook.db')}?timeout=60"
+
+# One seed for all inputs that a grading run draws. To repeat a run, set GRADING_SEED to what the feedback says.
+one_seed()
+
+# Whatever a submission contains, it gets a grade and a message: see grading/nbgrader_cells.py in the book.
+c.Autograde.exporter_class = "grading.nbgrader_cells.ReadAnything"
+c.Autograde.sanitize_preprocessors = [
+    "nbgrader.preprocessors.ClearOutput",
+    "grading.nbgrader_cells.Rebuild",
+    "nbgrader.preprocessors.OverwriteKernelspec",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
+c.Autograde.autograde_preprocessors = [
+    "grading.nbgrader_cells.ExecuteApart",
+    "nbgrader.preprocessors.LimitOutput",
+    "nbgrader.preprocessors.SaveAutoGrades",
+    "nbgrader.preprocessors.AssignLatePenalties",
+]
+
+# nbgrader 0.9.6 makes SQLAlchemy 2.1 warn at every submission, of nothing that matters.
+warnings.filterwarnings("ignore", category=SAWarning)

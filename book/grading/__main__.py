@@ -1,0 +1,82 @@
+"""Autograde all that was handed in, on all cores: `python -m grading ps1 [ps2 …]`, in the folder of the course.
+
+Each submission is graded by `nbgrader autograde` in a process of its own; a line says so as soon as it is done. Start
+the same command again after a kill, and it goes on with what is missing; what was handed in anew is graded anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+from joblib import Parallel, delayed
+from tqdm import tqdm
+
+from .marks import SEED, one_seed
+
+
+def submissions(course: Path, assignment: str) -> list[str]:
+    """The students who handed it in."""
+    return sorted(folder.parent.name for folder in course.glob(f"submitted/*/{assignment}") if folder.is_dir())
+
+
+def graded(course: Path, student: str, assignment: str) -> bool:
+    """Whether nbgrader has come to its end with the submission that is there now.
+
+    Its last step takes away the permission to write. A folder without that was left by a kill.
+    """
+    folders = [course / kind / student / assignment for kind in ("submitted", "autograded")]
+    notebooks = list(folders[1].glob("*.ipynb"))
+    if not notebooks or any(notebook.stat().st_mode & 0o222 for notebook in notebooks):
+        return False
+    times = [folder / "timestamp.txt" for folder in folders]
+    return not times[0].exists() or (times[1].exists() and times[0].read_text() == times[1].read_text())
+
+
+def autograde(course: Path, student: str, assignment: str) -> dict:
+    """Grade one submission, whatever an earlier attempt left. What nbgrader says: "success", "error", "log"."""
+    from nbgrader.apps import NbGraderAPI
+    from nbgrader.apps.baseapp import NbGrader
+
+    os.chdir(course)
+    app = NbGrader()
+    app.load_config_file()
+    begin = time.perf_counter()
+    result = NbGraderAPI(config=app.config).autograde(assignment, student, force=True, create=True)
+    return result | {"student": student, "seconds": time.perf_counter() - begin}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; 1 if a submission could not be graded."""
+    parser = argparse.ArgumentParser(prog="python -m grading", description=__doc__.split("\n")[0])
+    parser.add_argument("assignment", nargs="+", help="ps1, ps2, …")
+    parser.add_argument("--jobs", type=int, default=-1, metavar="N", help="processes; -1: one for each core")
+    parser.add_argument("--again", action="store_true", help="also what has been graded")
+    options = parser.parse_args(arguments)
+    course = Path.cwd()
+    if not (course / "nbgrader_config.py").exists():
+        parser.error(f"no nbgrader_config.py in {course}; change to the folder of the course")
+    print(f"{SEED}={one_seed()}")
+    failed = 0
+    for assignment in options.assignment:
+        students = submissions(course, assignment)
+        todo = [student for student in students if options.again or not graded(course, student, assignment)]
+        print(f"{assignment}: {len(students)} handed in, {len(todo)} to grade")
+        work = Parallel(n_jobs=options.jobs, return_as="generator_unordered")(
+            delayed(autograde)(course, student, assignment) for student in todo)
+        seconds = []
+        for result in tqdm(work, total=len(todo), unit="submission", disable=not todo):
+            seconds.append(result["seconds"])
+            if not result["success"]:
+                failed += 1
+                tqdm.write(f"{result['student']}: not graded\n{result['log'] or ''}{result['error'] or ''}")
+        if todo:
+            print(f"{assignment}: {sum(seconds) / len(todo):.1f} seconds a submission")
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,140 @@
+"""Compare what a student's function returns with what is right, and say in words what was expected of which quantity."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Marks", "SEED", "StudentError", "check", "difference", "one_seed"]
+
+SEED = "GRADING_SEED"  # the environment variable that says which inputs to draw
+TOLERANCE = 1e-4  # of the largest entry: float32 passes, and any order of summation
+
+
+def one_seed() -> str:
+    """The seed of a grading run: GRADING_SEED, or else one that is drawn now and put there for all that follows."""
+    return os.environ.setdefault(SEED, str(secrets.randbelow(10**6)))
+
+
+class StudentError(Exception):
+    """What a student's code raised in another process, or that it was stopped; `name` is the exception's class there."""
+
+    def __init__(self, name: str, message: str, traceback: str = ""):
+        super().__init__(f"{name}: {message}" if message else name)
+        self.name, self.traceback = name, traceback
+
+    def _render_traceback_(self):  # IPython shows this
+        return (self.traceback or str(self)).rstrip().split("\n")
+
+
+def difference(name: str, got: Any, want: Any, tolerance: float = TOLERANCE) -> str | None:
+    """What is wrong with `got`, in words; None if it agrees with `want`.
+
+    Numbers and arrays agree if they have the same shape and no entry is further off than `tolerance` times the largest
+    entry of `want`; dictionaries and sequences if all their entries do. A number may come as an array with one entry.
+    """
+    if isinstance(want, Mapping):
+        if not isinstance(got, Mapping):
+            return f"{name}: expected a dictionary with {_listed(want)}, got {_kind(got)}"
+        missing = [key for key in want if key not in got]
+        if missing:
+            return f"{name}: expected an entry {missing[0]!r}, got only {_listed(got)}"
+        return next(filter(None, (difference(f"{name}[{key!r}]", got[key], want[key], tolerance) for key in want)), None)
+    if isinstance(want, (list, tuple)):
+        if not isinstance(got, (list, tuple, np.ndarray)) or len(got) != len(want):
+            size = f" of {len(got)}" if isinstance(got, (list, tuple)) else ""
+            return f"{name}: expected {len(want)} values, got {_kind(got)}{size}"
+        pairs = enumerate(zip(got, want))
+        return next(filter(None, (difference(f"{name}[{i}]", g, w, tolerance) for i, (g, w) in pairs)), None)
+    if want is None or isinstance(want, (str, bool)):
+        plain = got is None or isinstance(got, (str, bool, np.bool_))
+        return None if plain and got == want else f"{name}: expected {want!r}, got {got!r:.60}"
+    return _numbers(name, got, want, tolerance)
+
+
+def _numbers(name, got, want, tolerance):
+    want = np.asarray(want)
+    try:
+        array = np.asarray(got)
+        if array.dtype.kind not in "biuf":
+            raise TypeError
+    except (TypeError, ValueError):
+        return f"{name}: expected {_sort(want)}, got {_kind(got)}"
+    if array.shape != want.shape and not (want.ndim == 0 and array.size == 1):
+        return f"{name}: expected the shape {want.shape}, got {array.shape}"
+    array = array.reshape(want.shape).astype(float)
+    if not np.isfinite(array).all():
+        return f"{name}: expected finite numbers, got {array[~np.isfinite(array)].flat[0]}"
+    off = np.abs(array - want)
+    if (off <= tolerance * np.abs(want).max(initial=0) + 1e-12).all():
+        return None
+    at = np.unravel_index(off.argmax(), off.shape)
+    where = f"[{', '.join(str(i) for i in at)}]" if want.ndim else ""
+    return f"{name}{where}: expected {want[at]:.6g}, got {array[at]:.6g}"
+
+
+def _sort(want):
+    return "a number" if want.ndim == 0 else f"an array of shape {want.shape}"
+
+
+def _listed(names):
+    return ", ".join(repr(name) for name in names) or "nothing"
+
+
+def _kind(value):
+    return "None (is there a return?)" if value is None else f"a {type(value).__name__}"
+
+
+def check(name: str, got: Any, want: Any, tolerance: float = TOLERANCE) -> None:
+    """A public check: print whether `got` is as expected."""
+    print(difference(name, got, want, tolerance) or f"{name}: as expected")
+
+
+class Marks:
+    """The marks of one graded cell: a sum of items, each of which is earned or not.
+
+    points  that the cell is worth
+    rng     a generator for fresh inputs. Its seed is the environment variable GRADING_SEED, 0 without it
+
+    An item that raises is not earned; the others count. The last line of the cell is `marks.score()`.
+    """
+
+    def __init__(self, points: float):
+        seed = os.environ.get(SEED, "0")
+        if not seed.isdecimal():
+            raise ValueError(f"{SEED}: got {seed!r}, want a whole number, 0 or larger")
+        self.points, self.rng = points, np.random.default_rng(int(seed))
+        self._offered = self._earned = 0
+        print(f"Inputs drawn with {SEED}={seed}")
+
+    def close(self, points: float, name: str, got: Callable[[], Any], want: Any, tolerance: float = TOLERANCE) -> bool:
+        """An item worth `points`: `got()` agrees with `want`, see `difference`. Whether it was earned."""
+        return self._item(points, name, lambda: difference(name, got(), want, tolerance))
+
+    def true(self, points: float, name: str, fact: Callable[[], bool], wanted: str) -> bool:
+        """An item worth `points`: `fact()` is true. If it isn't, say that `wanted` was. Whether it was earned."""
+        return self._item(points, name, lambda: None if fact() else f"{name}: expected {wanted}")
+
+    def _item(self, points, name, problem):
+        try:
+            words = problem()
+        except NameError as error:
+            words = f"{name}: {error}; was it renamed?"
+        except StudentError as error:
+            words = f"{name}: {error}"
+        except Exception as error:  # whatever a student's code raises
+            words = f"{name}: {type(error).__name__}: {error}"
+        self._offered += points
+        self._earned += 0 if words else points
+        print(f"0 of {points}  {words}" if words else f"{points} of {points}  {name}")
+        return not words
+
+    def score(self) -> float:
+        """The points earned. ValueError if the items don't add up to the points of the cell."""
+        if self._offered != self.points:
+            raise ValueError(f"points: the items add up to {self._offered}, want {self.points}")
+        return self._earned

@@ -1,0 +1,117 @@
+"""Steps of `nbgrader autograde` that take a submission as it is: whatever it contains, it gets a grade and a message.
+
+`nbgrader_config.py` puts `Rebuild` in the place of nbgrader's OverwriteCells, `ExecuteApart` in that of Execute, and
+`ReadAnything` in that of nbconvert's NotebookExporter.
+"""
+
+from __future__ import annotations
+
+import nbformat
+from nbconvert.exporters import NotebookExporter
+from nbformat.notebooknode import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbgrader.api import Gradebook
+from nbgrader.preprocessors import Execute, NbGraderPreprocessor
+from nbgrader.utils import is_grade, is_solution
+from traitlets import Float, Integer, List
+
+__all__ = ["ExecuteApart", "ReadAnything", "Rebuild"]
+
+GIVEN = "given"  # the tag of a cell that the student's code needs, such as one with imports
+
+
+class ReadAnything(NotebookExporter):
+    """Takes a file that is no notebook for one that is empty but for a message."""
+
+    def from_file(self, file_stream, resources=None, **options):
+        try:
+            nb = nbformat.read(file_stream, as_version=4)
+        except Exception as error:  # whatever was handed in
+            nb = new_notebook(cells=[new_markdown_cell(f"The file could not be read as a notebook: {error!s:.200}")])
+        return self.from_notebook_node(nb, resources, **options)
+
+
+class Rebuild(NbGraderPreprocessor):
+    """Puts the teacher's cells back: those that were deleted, moved, doubled or changed in text, kind or points.
+
+    The cells that nbgrader knows are made anew, in the teacher's order, from what `nbgrader generate_assignment` has
+    stored. Of the submission come the text of the cells that were to be filled in, and all other cells, each after
+    the known cell that it followed.
+    """
+
+    def preprocess(self, nb, resources):
+        names = resources["nbgrader"]
+        followers, found, last = {None: []}, {}, None
+        with Gradebook(names["db_url"]) as gradebook:
+            notebook = gradebook.find_notebook(names["notebook"], names["assignment"])
+            known = {cell.name: cell for cell in notebook.source_cells}
+            points = {cell.name: cell.max_score for cell in notebook.grade_cells}
+            solutions = {cell.name for cell in notebook.solution_cells}
+            for cell in nb.cells:
+                own = cell.metadata.pop("nbgrader", None)
+                name = own.get("grade_id") if isinstance(own, dict) else None
+                if isinstance(name, str) and name in known and name not in found:
+                    found[name], last = cell, name
+                    followers[last] = []
+                else:
+                    followers[last].append(cell)
+            cells = list(followers[None])
+            for name, source in known.items():
+                cells.append(self._cell(source, found.get(name), points.get(name), name in solutions))
+                cells += followers.get(name, [])
+            nb.cells = cells
+        return nb, resources
+
+    @staticmethod
+    def _cell(source, submitted, points, solution):
+        new = new_code_cell if source.cell_type == "code" else new_markdown_cell
+        missing = submitted is None
+        if not solution:
+            text = source.source
+        elif missing:
+            text = "# This cell was missing." if source.cell_type == "code" else "This cell was missing."
+        else:
+            text = submitted.source
+        cell = new(text)
+        if not missing:
+            cell.metadata.update(submitted.metadata)
+            cell.id = submitted.get("id", cell.id)
+        cell.metadata["nbgrader"] = NotebookNode(
+            grade=points is not None, grade_id=source.name, locked=source.locked, solution=solution, task=False,
+            schema_version=3, cell_type=source.cell_type, checksum=source.checksum)
+        if points is not None:
+            cell.metadata.nbgrader["points"] = points
+        return cell
+
+
+class ExecuteApart(Execute):
+    """Runs the teacher's cells in a kernel and the student's in a process apart, see `grading.sandbox`."""
+
+    timeout = Integer(600, help="seconds for one of the teacher's cells, with all calls in it").tag(config=True)
+    extra_arguments = List(
+        ["--IPKernelApp.log_level=40"], help="for the kernel: no warnings, such as that nothing is encrypted on loopback"
+    ).tag(config=True)
+    seconds = Float(10, help="that a cell of the student's, or a call from a test, may take").tag(config=True)
+    patience = Float(60, help="seconds in all with code that is stopped in the end").tag(config=True)
+
+    def preprocess(self, nb, resources):
+        code = [(cell, cell.source) for cell in nb.cells if cell.cell_type == "code"]
+        for cell, source in code:
+            own = cell.metadata.get("nbgrader", {})
+            label = f"<{own.get('grade_id', 'your own cell')}>"
+            if not own or is_solution(cell):
+                cell.source = f"_sandbox.run({source!r}, {label!r})"
+            elif GIVEN in cell.metadata.get("tags", []) and not is_grade(cell):
+                cell.source += f"\n_sandbox.give({source!r}, {label!r})"
+        begin = new_code_cell(
+            "from grading.sandbox import Sandbox as _Sandbox\n"
+            f"_sandbox = _Sandbox(get_ipython().user_ns, {self.seconds!r}, {self.patience!r})")
+        end = new_code_cell("_sandbox.close()")
+        nb.cells = [begin, *nb.cells, end]
+        try:
+            nb, resources = super().preprocess(nb, resources)
+        finally:
+            nb.cells = nb.cells[1:-1]
+            for cell, source in code:
+                cell.source = source
+        return nb, resources

@@ -1,0 +1,179 @@
+"""A student's code in a process of its own: it can neither stop the tests nor change what they compare with.
+
+The tests run in one process, the code in another; what goes between them is plain values (`values`). So nothing that
+the code does to NumPy, to its own process or by never coming to an end reaches the tests.
+"""
+
+from __future__ import annotations
+
+import builtins
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from .marks import SEED, StudentError
+from .values import decode, encode
+
+__all__ = ["Sandbox"]
+
+
+class Sandbox:
+    """Runs cells in another process, and stands in for the functions that they define.
+
+    space     the namespace of the tests. What a cell sets appears there: numbers and arrays as copies, functions as
+              functions that call the student's. Names that the tests' own code has set stay as they are
+    seconds   that a cell, and a call, may take
+    patience  seconds in all that may pass with code that is stopped in the end; then no more of it is run
+
+    A process that ends, or does not come to an end in time, is replaced by a fresh one, in which the cells before run
+    again. A function that was stopped twice isn't called any more.
+    """
+
+    def __init__(self, space: dict[str, Any], seconds: float = 10, patience: float = 60):
+        self.space, self.seconds, self.patience = space, seconds, patience
+        self._ran: list[dict] = []
+        self._theirs: set[str] = set()
+        self._stopped: Counter[str] = Counter()
+        self._process = None
+
+    def run(self, code: str, label: str) -> None:
+        """Run a student's cell. StudentError: what it raised, or that it did not end; the names set until then stay."""
+        request = {"run": code, "label": label, "given": False}
+        answer = self._ask(request, f"the cell {label}")
+        self._ran.append(request)
+        self._adopt(answer["names"])
+        self._raise(answer)
+
+    def give(self, code: str, label: str) -> None:
+        """Run a cell of the teacher's, which the tests have run, too: what it sets is here already."""
+        request = {"run": code, "label": label, "given": True}
+        self._theirs -= set(self._ask(request, f"the cell {label}", quiet=True)["names"])
+        self._ran.append(request)
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        """Call a function that a cell has defined. StudentError: what it raised, or that it did not end."""
+        functions: list[Callable] = []
+
+        def number(function):
+            functions.append(function)
+            return len(functions) - 1
+
+        request = {"call": name, "args": encode(args, number), "kwargs": encode(kwargs, number)}
+        answer = self._ask(request, f"{name}(…)", functions=functions)
+        self._raise(answer)
+        return self._decoded(answer["value"])
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process:
+            self._kill()
+
+    def _adopt(self, names):
+        for name, value in names.items():
+            if name in self._theirs or not (name in self.space or hasattr(builtins, name)):
+                self._theirs.add(name)
+                self.space[name] = self._decoded(value, lambda _, name=name: self._stand_in(name))
+
+    def _stand_in(self, name):
+        def function(*args, **kwargs):
+            return self.call(name, *args, **kwargs)
+        function.__name__ = name
+        return function
+
+    @staticmethod
+    def _decoded(value, function=None):
+        try:
+            return decode(value, function)
+        except Exception as error:
+            raise StudentError("TypeError", f"returned what can't be graded ({error})") from None
+
+    @staticmethod
+    def _raise(answer):
+        if error := answer.get("error"):
+            if error["name"] == "NameError":
+                raise NameError(error["message"])
+            raise StudentError(error["name"], error["message"], error["traceback"])
+
+    def _start(self):
+        self._folder = tempfile.TemporaryDirectory(prefix="grading-")
+        environment = os.environ | {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL")}
+        environment["MPLBACKEND"] = "agg"
+        environment.pop(SEED, None)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "grading.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, cwd=self._folder.name, env=environment, start_new_session=True)
+        self._unread = b""
+        ran, self._ran = self._ran, []
+        for request in ran:
+            try:
+                self._ask(request, request["label"], quiet=True)
+                self._ran.append(request)
+            except StudentError:
+                pass  # it came to an end the first time
+
+    def _kill(self):
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass
+        self._process.wait()
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._process = None
+        self._folder.cleanup()
+
+    def _ask(self, request, what, quiet=False, functions=()):
+        """Send a request and wait for the answer; answer what the code asks meanwhile."""
+        if self.patience <= 0 or self._stopped[what] >= 2:
+            raise StudentError("TimeoutError", f"{what} was not run again, since it did not come to an end")
+        if self._process is None:
+            self._start()
+        begin = time.monotonic()
+        deadline = begin + self.seconds
+        try:
+            self._send(request)
+            while True:
+                answer = json.loads(self._line(deadline))
+                if "ask" not in answer:
+                    break
+                try:
+                    self._send({"result": encode(functions[answer["ask"]](*decode(answer["args"])))})
+                except Exception as error:  # the argument that the student's code passed may be anything
+                    self._send({"raised": f"{type(error).__name__}: {error}"})
+        except TimeoutError:
+            self._kill()
+            self._stopped[what] += 1
+            self.patience -= time.monotonic() - begin
+            raise StudentError("TimeoutError", f"{what} did not come to an end within {self.seconds:g} seconds") from None
+        except (EOFError, OSError, ValueError, KeyError, TypeError):
+            self._kill()
+            raise StudentError("Stopped", f"{what} ended Python, or used more memory than there is") from None
+        if answer.get("printed") and not quiet:
+            print(answer["printed"], end="")
+        return answer
+
+    def _send(self, message):
+        self._process.stdin.write(json.dumps(message).encode() + b"\n")
+        self._process.stdin.flush()
+
+    def _line(self, deadline):
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            while b"\n" not in self._unread:
+                left = deadline - time.monotonic()
+                if left <= 0 or not selector.select(left):
+                    raise TimeoutError
+                some = os.read(self._process.stdout.fileno(), 2**16)
+                if not some:
+                    raise EOFError
+                self._unread += some
+        line, _, self._unread = self._unread.partition(b"\n")
+        return line

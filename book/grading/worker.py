@@ -1,0 +1,148 @@
+"""The process in which a student's code runs: `python -m grading.worker`, started by `sandbox.Sandbox`.
+
+It reads requests from its standard input and writes answers to its standard output, each a line of JSON:
+
+    {"run": code, "label": text, "given": bool}  run a cell; the answer has the "names" that it set
+    {"call": name, "args": [...], "kwargs": {}}  call a function; the answer has the "value"
+    {"result": value} or {"raised": text}        what a function of the caller's, passed as an argument, returned
+
+Answers are {"value": ..., "names": ..., "printed": ...}, {"error": {...}, "printed": ...}, and {"ask": number,
+"args": ...} for a call of a function that was passed as an argument.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import linecache
+import os
+import re
+import sys
+import traceback
+
+from .values import decode, encode
+
+PRINTED = 20_000  # characters kept of what one request prints
+MEMORY = 4 * 2**30  # bytes
+
+
+class Printed(io.StringIO):
+    """Keeps the first PRINTED characters."""
+
+    def write(self, text):
+        left = PRINTED - self.tell()
+        super().write(text[:max(left, 0)])
+        if 0 < left < len(text):
+            super().write("\n… (more was printed)\n")
+        return len(text)
+
+
+class Locked:
+    """Keeps the book's own solutions from being imported."""
+
+    on = True
+
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        if cls.on and name.partition(".")[0] == "gradients":
+            raise ImportError(f"{name} has the solutions; here the code must be your own")
+
+
+class Worker:
+    def __init__(self, requests, answers):
+        self.requests, self.answers = requests, answers
+        self.space = {"__name__": "__main__", "__builtins__": __builtins__, "display": print}
+
+    def send(self, **answer):
+        self.answers.write(json.dumps(answer) + "\n")
+        self.answers.flush()
+
+    def receive(self):
+        return json.loads(self.requests.readline() or "null")
+
+    def serve(self):
+        while request := self.receive():
+            sys.stdout = sys.stderr = printed = Printed()
+            try:
+                answer = self.run(**request) if "run" in request else self.call(**request)
+            except BaseException as error:  # SystemExit and KeyboardInterrupt, too
+                answer = {"error": described(error)}
+            self.send(**answer, printed=printed.getvalue())
+
+    def run(self, run, label, given):
+        """A cell; a given one, the teacher's, may import the book's solutions."""
+        before, answer = dict(self.space), {}
+        Locked.on = not given
+        try:
+            self.execute(run, label)
+        except BaseException as error:  # SystemExit and KeyboardInterrupt, too
+            answer["error"] = described(error)
+        Locked.on = True
+        names = answer["names"] = {}
+        for name, value in self.space.items():
+            if not name.startswith("_") and value is not before.get(name, self):
+                try:
+                    names[name] = encode(value, lambda _: None)
+                except TypeError:
+                    pass  # a module, an object: the tests can't use it
+        return answer
+
+    def execute(self, run, label):
+        linecache.cache[label] = (len(run), None, run.splitlines(keepends=True), label)  # for tracebacks
+        try:
+            tree = ast.parse(run, label)
+        except SyntaxError:  # perhaps lines for IPython alone, such as %matplotlib inline
+            tree = ast.parse(re.sub(r"^(\s*)[%!?].*", r"\1pass", run, flags=re.MULTILINE), label)
+        shown = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+        exec(compile(tree, label, "exec"), self.space)
+        if shown:
+            value = eval(compile(ast.Expression(shown.value), label, "eval"), self.space)
+            if value is not None:
+                print(repr(value))
+
+    def call(self, call, args, kwargs):
+        if not callable(self.space.get(call)):
+            raise NameError(f"name {call!r} is not defined")
+        args, kwargs = (decode(each, self.stand_in) for each in (args, kwargs))
+        return {"value": encode(self.space[call](*args, **kwargs))}
+
+    def stand_in(self, number):
+        """A function of the caller's: calling it asks the caller."""
+        def ask(*args):
+            self.send(ask=number, args=encode(args))
+            reply = self.receive()
+            if "raised" in reply:
+                raise RuntimeError(reply["raised"])
+            return decode(reply["result"])
+        return ask
+
+
+def described(error):
+    """Name, message and the part of the traceback that is the student's."""
+    lines = traceback.format_exception(error)
+    own = [line for line in lines if f'File "{os.path.dirname(__file__)}' not in line]
+    message = str(error)
+    if isinstance(error, SystemExit):
+        message = "the code ended Python (exit, quit or sys.exit); leave that out"
+    return {"name": type(error).__name__, "message": message[:500], "traceback": "".join(own)[-PRINTED:]}
+
+
+def main() -> None:
+    requests = os.fdopen(os.dup(0), encoding="utf-8")
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    nothing = os.open(os.devnull, os.O_RDWR)  # for input(), and for what libraries print by themselves
+    for descriptor in (0, 1, 2):
+        os.dup2(nothing, descriptor)
+    sys.stdin = open(os.devnull, encoding="utf-8")
+    try:
+        import resource
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    except (ImportError, ValueError):  # Windows, or a system that sets a smaller limit itself
+        pass
+    sys.meta_path.insert(0, Locked)
+    Worker(requests, answers).serve()
+
+
+if __name__ == "__main__":
+    main()
