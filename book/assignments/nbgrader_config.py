@@ -1,6 +1,7 @@
 """The course, for nbgrader: run its commands in this folder. The page "Teach with this book" shows them."""
 
 import os
+import sys
 import warnings
 
 from grading.marks import one_seed
@@ -12,6 +13,9 @@ c.CourseDirectory.course_id = "gradients-through-time"
 # For another database: c.CourseDirectory.db_url = "postgresql://user:password@host/gradebook"
 # SQLite waits for other processes for up to a minute.
 c.CourseDirectory.db_url = f"sqlite:///{os.path.abspath('gradebook.db')}?timeout=60"
+
+# nbgrader starts another program of this Python's, alembic, when it makes the database.
+os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
 
 # One seed for all inputs that a grading run draws. To repeat a run, set GRADING_SEED to what the feedback says.
 one_seed()

@@ -4,6 +4,7 @@ marks    what the cells of a problem set use: `Marks` in a graded cell, `check` 
 values   numbers and arrays as text that a process can send to another without trusting it
 sandbox  a student's code in a process of its own, with time limits
 worker   that process
+orphans  ends it when the tests are gone
 nbgrader_cells  the steps of nbgrader that put all this to work (`nbgrader_config.py` names them)
 
 `python -m grading ps1` autogrades all that was handed in, on all cores.

@@ -16,6 +16,7 @@ from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from .marks import SEED, one_seed
+from .orphans import end_with
 
 
 def submissions(course: Path, assignment: str) -> list[str]:
@@ -36,11 +37,12 @@ def graded(course: Path, student: str, assignment: str) -> bool:
     return not times[0].exists() or (times[1].exists() and times[0].read_text() == times[1].read_text())
 
 
-def autograde(course: Path, student: str, assignment: str) -> dict:
+def autograde(course: Path, student: str, assignment: str, parent: int) -> dict:
     """Grade one submission, whatever an earlier attempt left. What nbgrader says: "success", "error", "log"."""
     from nbgrader.apps import NbGraderAPI
     from nbgrader.apps.baseapp import NbGrader
 
+    end_with(parent)
     os.chdir(course)
     app = NbGrader()
     app.load_config_file()
@@ -66,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
         todo = [student for student in students if options.again or not graded(course, student, assignment)]
         print(f"{assignment}: {len(students)} handed in, {len(todo)} to grade")
         work = Parallel(n_jobs=options.jobs, return_as="generator_unordered")(
-            delayed(autograde)(course, student, assignment) for student in todo)
+            delayed(autograde)(course, student, assignment, os.getpid()) for student in todo)
         seconds = []
         for result in tqdm(work, total=len(todo), unit="submission", disable=not todo):
             seconds.append(result["seconds"])

@@ -42,7 +42,7 @@ class Sandbox:
         self._ran: list[dict] = []
         self._theirs: set[str] = set()
         self._stopped: Counter[str] = Counter()
-        self._process = None
+        self._process, self._number = None, 0
 
     def run(self, code: str, label: str) -> None:
         """Run a student's cell. StudentError: what it raised, or that it did not end; the names set until then stay."""
@@ -97,7 +97,8 @@ class Sandbox:
 
     @staticmethod
     def _raise(answer):
-        if error := answer.get("error"):
+        error = answer.get("error")
+        if isinstance(error, dict):
             if error["name"] == "NameError":
                 raise NameError(error["message"])
             raise StudentError(error["name"], error["message"], error["traceback"])
@@ -138,10 +139,11 @@ class Sandbox:
             self._start()
         begin = time.monotonic()
         deadline = begin + self.seconds
+        self._number += 1
         try:
-            self._send(request)
+            self._send(request | {"number": self._number})
             while True:
-                answer = json.loads(self._line(deadline))
+                answer = self._checked(json.loads(self._line(deadline)), request)
                 if "ask" not in answer:
                     break
                 try:
@@ -153,12 +155,30 @@ class Sandbox:
             self._stopped[what] += 1
             self.patience -= time.monotonic() - begin
             raise StudentError("TimeoutError", f"{what} did not come to an end within {self.seconds:g} seconds") from None
-        except (EOFError, OSError, ValueError, KeyError, TypeError):
+        except (EOFError, OSError):
             self._kill()
             raise StudentError("Stopped", f"{what} ended Python, or used more memory than there is") from None
-        if answer.get("printed") and not quiet:
+        except ValueError:
+            self._kill()
+            raise StudentError("Stopped", f"{what} disturbed the grading") from None
+        if not quiet:
             print(answer["printed"], end="")
         return answer
+
+    def _checked(self, answer, request):
+        """The answer, if it has the form that the worker gives it. ValueError: the student's code has forged it."""
+        match answer:
+            case {"number": self._number, "ask": int(), "args": _}:
+                return answer
+            case {"number": self._number, "printed": str()}:
+                match answer:
+                    case {"names": dict()} if "run" in request:
+                        return answer
+                    case {"value": _} if "call" in request:
+                        return answer
+                    case {"error": {"name": str(), "message": str(), "traceback": str()}} if "call" in request:
+                        return answer
+        raise ValueError(f"answer: got {answer!r:.60}")
 
     def _send(self, message):
         self._process.stdin.write(json.dumps(message).encode() + b"\n")

@@ -1,13 +1,14 @@
 """The process in which a student's code runs: `python -m grading.worker`, started by `sandbox.Sandbox`.
 
-It reads requests from its standard input and writes answers to its standard output, each a line of JSON:
+It reads requests from its standard input and writes answers to its standard output, each a line of JSON with the
+"number" of the request:
 
     {"run": code, "label": text, "given": bool}  run a cell; the answer has the "names" that it set
     {"call": name, "args": [...], "kwargs": {}}  call a function; the answer has the "value"
     {"result": value} or {"raised": text}        what a function of the caller's, passed as an argument, returned
 
-Answers are {"value": ..., "names": ..., "printed": ...}, {"error": {...}, "printed": ...}, and {"ask": number,
-"args": ...} for a call of a function that was passed as an argument.
+Answers have "names" or "value", "error" if something was raised, and "printed". {"ask": k, "args": ...} is no answer yet
+but a call of function k, one that was passed as an argument.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import re
 import sys
 import traceback
 
+from .orphans import end_with
 from .values import decode, encode
 
 PRINTED = 20_000  # characters kept of what one request prints
@@ -32,9 +34,8 @@ class Printed(io.StringIO):
 
     def write(self, text):
         left = PRINTED - self.tell()
-        super().write(text[:max(left, 0)])
-        if 0 < left < len(text):
-            super().write("\n… (more was printed)\n")
+        if left > 0:
+            super().write(text if len(text) < left else text[:left] + "\n… (more was printed)\n")
         return len(text)
 
 
@@ -55,7 +56,7 @@ class Worker:
         self.space = {"__name__": "__main__", "__builtins__": __builtins__, "display": print}
 
     def send(self, **answer):
-        self.answers.write(json.dumps(answer) + "\n")
+        self.answers.write(json.dumps(answer | {"number": self.number}) + "\n")
         self.answers.flush()
 
     def receive(self):
@@ -65,6 +66,7 @@ class Worker:
         while request := self.receive():
             sys.stdout = sys.stderr = printed = Printed()
             try:
+                self.number = request.pop("number")
                 answer = self.run(**request) if "run" in request else self.call(**request)
             except BaseException as error:  # SystemExit and KeyboardInterrupt, too
                 answer = {"error": described(error)}
@@ -107,10 +109,10 @@ class Worker:
         args, kwargs = (decode(each, self.stand_in) for each in (args, kwargs))
         return {"value": encode(self.space[call](*args, **kwargs))}
 
-    def stand_in(self, number):
+    def stand_in(self, k):
         """A function of the caller's: calling it asks the caller."""
         def ask(*args):
-            self.send(ask=number, args=encode(args))
+            self.send(ask=k, args=encode(args))
             reply = self.receive()
             if "raised" in reply:
                 raise RuntimeError(reply["raised"])
@@ -125,10 +127,12 @@ def described(error):
     message = str(error)
     if isinstance(error, SystemExit):
         message = "the code ended Python (exit, quit or sys.exit); leave that out"
+        own[-1] = f"SystemExit: {message}\n"
     return {"name": type(error).__name__, "message": message[:500], "traceback": "".join(own)[-PRINTED:]}
 
 
 def main() -> None:
+    end_with(os.getppid())
     requests = os.fdopen(os.dup(0), encoding="utf-8")
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     nothing = os.open(os.devnull, os.O_RDWR)  # for input(), and for what libraries print by themselves

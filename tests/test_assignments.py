@@ -1,0 +1,333 @@
+"""The problem sets, through nbgrader: right, wrong, partial, empty and hostile submissions, and what the release shows."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbgrader.api import Gradebook
+
+import chapters
+
+COURSE = chapters.BOOK / "assignments"
+SETS = sorted(path.name for path in (COURSE / "source").iterdir())
+SEED = "20261121"
+
+
+def read(path: Path):
+    return nbformat.read(path, as_version=4)
+
+
+def source(name: str):
+    return read(COURSE / "source" / name / f"{name}.ipynb")
+
+
+def grade_id(cell) -> str | None:
+    return cell.metadata.get("nbgrader", {}).get("grade_id")
+
+
+def cell(nb, name: str):
+    found, = (cell for cell in nb.cells if grade_id(cell) == name)
+    return found
+
+
+def points_of(nb) -> dict[str, float]:
+    """The points of the cells with hidden tests."""
+    cells = (cell.metadata.get("nbgrader", {}) for cell in nb.cells if cell.cell_type == "code")
+    return {own["grade_id"]: own["points"] for own in cells if own.get("grade")}
+
+
+def nbgrader(course: Path, *arguments: str) -> str:
+    done = subprocess.run([sys.executable, "-m", "nbgrader", *arguments], cwd=course, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def grading(course: Path, *arguments: str, **options):
+    environment = os.environ | {"GRADING_SEED": SEED, "OPENBLAS_NUM_THREADS": "1"}
+    return subprocess.Popen([sys.executable, "-m", "grading", *arguments], cwd=course, env=environment, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True, **options)
+
+
+def hand_in(course: Path, student: str, name: str, nb) -> None:
+    folder = course / "submitted" / student / name
+    folder.mkdir(parents=True)
+    if isinstance(nb, str):
+        (folder / f"{name}.ipynb").write_text(nb)
+    else:
+        nbformat.write(nb, folder / f"{name}.ipynb")
+
+
+def scores(course: Path, name: str) -> dict[str, dict[str, float]]:
+    """By student and cell: the points that the tests gave."""
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        return {submission.student.id: {
+            grade.name: grade.auto_score for notebook in submission.notebooks for grade in notebook.grades
+        } for submission in gradebook.assignment_submissions(name)}
+
+
+def feedback_of(course: Path, student: str, name: str) -> str:
+    """All that the graded notebook prints."""
+    nb = read(course / "autograded" / student / name / f"{name}.ipynb")
+    outputs = [output for cell in nb.cells if cell.cell_type == "code" for output in cell.outputs]
+    return "".join(output.get("text", "") + "\n".join(output.get("traceback", [])) for output in outputs)
+
+
+@pytest.fixture(scope="session")
+def course(tmp_path_factory):
+    """A fresh course with all problem sets, generated."""
+    folder = tmp_path_factory.mktemp("course")
+    shutil.copy(COURSE / "nbgrader_config.py", folder)
+    shutil.copytree(COURSE / "source", folder / "source")
+    for name in SETS:
+        nbgrader(folder, "generate_assignment", name)
+    return folder
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_the_release_is_what_nbgrader_makes_of_the_source(course, name):
+    made, kept = (folder / "release" / name for folder in (course, COURSE))
+    assert sorted(p.name for p in kept.iterdir()) == sorted(p.name for p in made.iterdir()) == [f"{name}.ipynb"]
+    assert (made / f"{name}.ipynb").read_text() == (kept / f"{name}.ipynb").read_text(), (
+        f"in book/assignments: nbgrader generate_assignment {name} --force")
+
+
+def secrets(name: str) -> set[str]:
+    """Lines that only a solution, a hidden test or a model answer has."""
+    nb = source(name)
+    kept = "\n".join(c.source for c in read(COURSE / "release" / name / f"{name}.ipynb").cells)
+    lines = {line.strip() for c in nb.cells if c.metadata.get("nbgrader", {}).get("solution") or c.metadata.get("nbgrader", {}).get("grade")
+             for line in c.source.splitlines()}
+    return {line for line in lines if len(line) > 12 and line not in kept and not line.startswith("###")}
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_the_release_has_no_solution_no_hidden_test_and_no_output(name):
+    path = COURSE / "release" / name / f"{name}.ipynb"
+    text = path.read_text()
+    assert len(secrets(name)) > 30 and not [line for line in secrets(name) if json.dumps(line)[1:-1] in text]
+    assert "SOLUTION" not in text and "HIDDEN" not in text
+    imported = re.findall(r"(?:from|import) gradients.*", "\n".join(c.source for c in read(path).cells if c.cell_type == "code"))
+    assert set(imported) <= {"from gradients import tasks"}
+    assert not [c for c in read(path).cells if c.get("outputs")]
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_a_problem_set_has_its_parts(name):
+    nb = source(name)
+    kinds = [c.metadata.get("nbgrader", {}) for c in nb.cells]
+    assert sum(own.get("points", 0) for own in kinds) == 20
+    assert len([own for own in kinds if own.get("grade") and own["solution"]]) == 1, "one free-text question"
+    assert len(points_of(nb)) >= 3
+    head = nb.cells[0].source
+    assert re.match(rf"# Problem set {name[2:]}: ", head) and re.search(r"About .* hours?, 20 points", head)
+    assert "Public check" in "".join(c.source for c in nb.cells if c.cell_type == "markdown")
+    assert not [c for c in nb.cells if c.cell_type == "code" and re.search(r"ipywidgets|explorable", c.source)]
+
+
+def with_cells(name: str, cells: dict[str, str]):
+    nb = source(name)
+    for key, code in cells.items():
+        assert cell(nb, key).metadata.nbgrader.solution
+        cell(nb, key).source = code.strip()
+    return nb
+
+
+def single_precision(name: str):
+    """The solution, with all arrays that come in turned into float32, unless a function comes with them: differences need float64."""
+    nb = source(name)
+    convert = ("def single(v):\n"
+               "    if isinstance(v, dict):\n        return {k: single(each) for k, each in v.items()}\n"
+               "    if isinstance(v, (list, tuple)):\n        return type(v)(map(single, v))\n"
+               "    return np.float32(v) if isinstance(v, (float, np.ndarray)) and np.asarray(v).dtype == float else v\n\n")
+    for c in nb.cells:
+        if c.metadata.get("nbgrader", {}).get("solution") and c.cell_type == "code":
+            names = re.findall(r"^def (\w+)", c.source, re.MULTILINE)
+            wrap = "".join(f"\n{f} = (lambda f: lambda *a, **k: f(*a, **k) if any(map(callable, a)) "
+                           f"else f(*map(single, a), **single(k)))({f})" for f in names)
+            c.source = convert + c.source + "\n" + wrap
+    return nb
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_a_fair_teacher_would_give_the_same_marks(course, name):
+    wrong = importlib.import_module(f"submissions.{name}").WRONG
+    assert len(wrong) >= 6
+    full = points_of(source(name))
+    empty = read(COURSE / "release" / name / f"{name}.ipynb")
+    hand_in(course, "right", name, source(name))
+    hand_in(course, "single precision", name, single_precision(name))
+    hand_in(course, "empty", name, empty)
+    expected = {"right": full, "single precision": full, "empty": dict.fromkeys(full, 0)}
+    for title, (cells, marks) in wrong.items():
+        hand_in(course, title, name, with_cells(name, cells))
+        assert set(marks) <= set(full) and any(marks[key] < full[key] for key in marks)
+        expected[title] = full | marks
+    work = grading(course, name)
+    said, _ = work.communicate(timeout=600)
+    assert work.returncode == 0, said
+    found = {student: {key: value for key, value in by_cell.items() if key in full} for student, by_cell in scores(course, name).items()}
+    assert found == expected
+    for student in expected:
+        assert f"GRADING_SEED={SEED}" in feedback_of(course, student, name)
+
+
+@pytest.fixture(scope="module")
+def small(course, tmp_path_factory):
+    """A course with problem set 1 alone, and nothing handed in."""
+    folder = tmp_path_factory.mktemp("small")
+    shutil.copy(COURSE / "nbgrader_config.py", folder)
+    shutil.copytree(COURSE / "source" / "ps1", folder / "source" / "ps1")
+    nbgrader(folder, "generate_assignment", "ps1")
+    return folder
+
+
+GOOD = cell(source("ps1"), "ps1-two-paths").source
+
+
+def change(**cells):
+    return with_cells("ps1", {key.replace("_", "-"): code for key, code in cells.items()})
+
+
+def deleted():
+    nb = source("ps1")
+    nb.cells = [c for c in nb.cells if grade_id(c) not in ("ps1-two-paths-test", "ps1-missing-factor")]
+    return nb
+
+
+def doubled():
+    nb = source("ps1")
+    copy = nbformat.from_dict(json.loads(json.dumps(cell(nb, "ps1-two-paths-test"))))
+    copy.source, copy.id = "99", "doubled"
+    nb.cells.insert(0, copy)
+    return nb
+
+
+def tampered():
+    nb = change(ps1_two_paths=GOOD.replace("* w2", ""))
+    test = cell(nb, "ps1-two-paths-test")
+    test.metadata.nbgrader.points, test.source = 100, "100"
+    cell(nb, "ps1-depth-test").metadata.nbgrader.update(grade=False, solution=True, locked=False)
+    cell(nb, "ps1-differences").metadata["nbgrader"] = "nothing"
+    return nb
+
+
+def forged():
+    """No work, but an output that claims full marks."""
+    nb = read(COURSE / "release" / "ps1" / "ps1.ipynb")
+    for c in nb.cells:
+        if grade_id(c) == "ps1-two-paths-test":
+            c.outputs = [nbformat.v4.new_output("execute_result", {"text/plain": "6"})]
+    return nb
+
+
+def stripped():
+    nb = source("ps1")
+    for c in nb.cells:
+        c.metadata = nbformat.NotebookNode()
+    return nb
+
+
+def stub(body):
+    return f"def by_hand(w1, w2, w3, b1, b2, x, y):\n    {body}"
+
+
+SIX = '["w1", "w2", "w3", "b1", "b2", "x"]'
+# Name: what is handed in, points for two-paths (of 6; the other questions are right), and words of the message.
+HOSTILE = {
+    "loop": (lambda: change(ps1_two_paths=stub("while True:\n        try:\n            while True: pass\n        except BaseException: pass")),
+             0, "by_hand(…) did not come to an end within 10 seconds"),
+    "loop-in-a-cell": (lambda: change(ps1_two_paths=GOOD + "\nwhile True: pass"), 0, "did not come to an end within 10 seconds"),
+    "exit": (lambda: change(ps1_two_paths=GOOD + "\nexit()"), 6, "the code ended Python (exit, quit or sys.exit)"),
+    "exit-when-called": (lambda: change(ps1_two_paths=stub("exit()")), 0, "the code ended Python (exit, quit or sys.exit)"),
+    "os-exit": (lambda: change(ps1_two_paths=stub("import os; os._exit(0)")), 0, "by_hand(…) ended Python"),
+    "patched": (lambda: change(ps1_two_paths=(
+        "import builtins, numpy\nnumpy.allclose = numpy.isclose = lambda *a, **k: True\nnumpy.abs = builtins.abs = lambda v: 0\n"
+        f"Marks = marks = check = abs = lambda *a, **k: 6\n{stub(f'return dict.fromkeys({SIX}, 0.0)')}")), 0, "0 of 1  dL/dw1: expected"),
+    "renamed": (lambda: change(ps1_two_paths=GOOD.replace("by_hand", "by_head")), 0, "name 'by_hand' is not defined; was it renamed?"),
+    "shape": (lambda: change(ps1_two_paths=stub(f"return dict.fromkeys({SIX}, np.ones((2, 3)))")), 0, "expected the shape (), got (2, 3)"),
+    "nan": (lambda: change(ps1_two_paths=stub(f"return dict.fromkeys({SIX}, np.nan)")), 0, "expected finite numbers, got nan"),
+    "nothing": (lambda: change(ps1_two_paths=stub("pass")), 0, "'NoneType' object is not subscriptable"),
+    "syntax": (lambda: change(ps1_two_paths="def by_hand(:"), 0, "SyntaxError"),
+    "imports": (lambda: change(ps1_two_paths="from gradients import deep\n" + GOOD), 0, "gradients has the solutions"),
+    "deleted": (deleted, 6, "1 of 1  dL/dw1"),
+    "doubled": (doubled, 6, "1 of 1  dL/dw1"),
+    "tampered": (tampered, 3, "0 of 1  dL/dw1: expected"),
+    "stripped": (stripped, 6, "1 of 1  dL/dw1"),
+    "magic": (lambda: change(ps1_two_paths="%matplotlib inline\n" + GOOD + "\n!ls\ndisplay(1)"), 6, "1 of 1  dL/dw1"),
+}
+
+
+def test_a_hostile_submission_gets_its_marks_and_a_message(small):
+    for student, (make, _, _) in HOSTILE.items():
+        hand_in(small, student, "ps1", make())
+    hand_in(small, "forged", "ps1", forged())
+    hand_in(small, "unreadable", "ps1", '{"cells": [')
+    work = grading(small, "ps1")
+    said, _ = work.communicate(timeout=900)
+    assert work.returncode == 0, said
+    found = scores(small, "ps1")
+    marks = {student: {key: by_cell[key] for key in ("ps1-two-paths-test", "ps1-depth-test", "ps1-differences-test")}
+             for student, by_cell in found.items()}
+    assert marks.pop("forged") == marks.pop("unreadable") == dict.fromkeys(marks["loop"], 0)
+    assert marks == {student: {"ps1-two-paths-test": points, "ps1-depth-test": 6, "ps1-differences-test": 4}
+                     for student, (_, points, _) in HOSTILE.items()}
+    for student, (_, _, words) in HOSTILE.items():
+        assert words in feedback_of(small, student, "ps1"), student
+    shown = (small / "autograded" / "unreadable" / "ps1" / "ps1.ipynb").read_text()
+    assert "could not be read as a notebook" in shown
+
+
+def test_a_kill_loses_nothing_and_nothing_is_graded_twice(small):
+    for number in range(6):
+        hand_in(small, f"student-{number}", "ps1", source("ps1"))
+    done = lambda: {path: path.stat().st_mtime_ns for path in small.glob("autograded/student-*/ps1/ps1.ipynb")  # noqa: E731
+                    if not path.stat().st_mode & 0o222}
+    work = grading(small, "ps1", "--jobs", "2")
+    while len(done()) < 2:
+        assert work.poll() is None
+        time.sleep(0.05)
+    work.kill()  # this process alone: its workers must end by themselves
+    work.communicate()
+    time.sleep(2)
+    before = done()
+    assert 2 <= len(before) < 6
+    work = grading(small, "ps1", "--jobs", "2")
+    said, _ = work.communicate(timeout=300)
+    assert work.returncode == 0 and f"{6 - len(before)} to grade" in said
+    after = done()
+    assert len(after) == 6 and {path: after[path] for path in before} == before
+    marks = scores(small, "ps1")
+    assert all(marks[f"student-{number}"]["ps1-depth-test"] == 6 for number in range(6))
+    work = grading(small, "ps1")
+    assert "0 to grade" in work.communicate(timeout=60)[0]
+
+
+def test_the_same_seed_gives_the_same_inputs_again(small):
+    before = feedback_of(small, "shape", "ps1"), feedback_of(small, "patched", "ps1")
+    shutil.rmtree(small / "autograded" / "patched")
+    assert grading(small, "ps1").wait(timeout=300) == 0
+    assert feedback_of(small, "patched", "ps1") == before[1]
+
+
+def test_feedback_and_export(small):
+    nbgrader(small, "generate_feedback", "ps1", "--student", "tampered")
+    page = (small / "feedback" / "tampered" / "ps1" / "ps1.html").read_text()
+    assert "expected" in page and SEED in page
+    nbgrader(small, "export")
+    assert "ps1,,,tampered," in (small / "grades.csv").read_text()
+
+
+def test_outside_a_course_the_command_says_where_to_go(tmp_path):
+    work = grading(tmp_path, "ps1")
+    said, _ = work.communicate(timeout=60)
+    assert work.returncode == 2 and "no nbgrader_config.py" in said

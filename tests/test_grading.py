@@ -1,0 +1,268 @@
+"""Marks and messages, values between processes, and the process in which a student's code runs."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grading.marks import SEED, Marks, StudentError, check, difference
+from grading.sandbox import Sandbox
+from grading.values import decode, encode
+
+A = np.array([[1.0, -2.0], [0.5, 4.0]])
+
+
+# --- marks
+
+@pytest.mark.parametrize("got", [A, A.astype(np.float32), A.tolist(), A + 3e-4, A.astype("f2")])
+def test_what_agrees(got):
+    assert difference("dW", got, A) is None
+
+
+@pytest.mark.parametrize("got, words", [
+    (A.T, "dW[0, 1]: expected -2, got 0.5"),
+    (A * [[1, 1], [1, 1.001]], "dW[1, 1]: expected 4, got 4.004"),
+    (A[0], "dW: expected the shape (2, 2), got (2,)"),
+    (A[..., None], "dW: expected the shape (2, 2), got (2, 2, 1)"),
+    (1.0, "dW: expected the shape (2, 2), got ()"),
+    (np.where(A < 0, np.nan, A), "dW: expected finite numbers, got nan"),
+    (np.where(A < 0, np.inf, A), "dW: expected finite numbers, got inf"),
+    (None, "dW: expected an array of shape (2, 2), got None (is there a return?)"),
+    ("text", "dW: expected an array of shape (2, 2), got a str"),
+    ([[1], [1, 2]], "dW: expected an array of shape (2, 2), got a list"),
+    (A + 0j, "dW: expected an array of shape (2, 2), got a ndarray"),
+    ({"W": A}, "dW: expected an array of shape (2, 2), got a dict"),
+])
+def test_what_differs_is_named_with_what_was_expected(got, words):
+    assert difference("dW", got, A) == words
+
+
+@pytest.mark.parametrize("got, want, words", [
+    (np.array([2.0]), 2.0, None),
+    ({"a": 1.0, "b": A, "more": 0}, {"a": 1, "b": A}, None),
+    ({"a": 1.0}, {"a": 1, "b": A}, "g: expected an entry 'b', got only 'a'"),
+    ([1.0], {"a": 1}, "g: expected a dictionary with 'a', got a list"),
+    ({"a": A}, {"a": 2 * A}, "g['a'][1, 1]: expected 8, got 4"),
+    ((1.0, A), (1.0, A), None),
+    ([1.0, A], (1.0, A), None),
+    (A, (1.0, A), "g[0]: expected the shape (), got (2,)"),
+    ((1.0,), (1.0, A), "g: expected 2 values, got a tuple of 1"),
+    (3.0, (1.0, A), "g: expected 2 values, got a float"),
+    (None, (1.0, A), "g: expected 2 values, got None (is there a return?)"),
+    ("yes", "yes", None),
+    ("no", "yes", "g: expected 'yes', got 'no'"),
+    (np.True_, True, None),
+    (A, True, "g: expected True, got array([[ 1. , -2. ],\n       [ 0.5,  4. ]])"),
+    (1e-14, 0.0, None),
+    (1e-3, 0.0, "g: expected 0, got 0.001"),
+])
+def test_numbers_dictionaries_sequences_and_words(got, want, words):
+    assert difference("g", got, want) == words
+
+
+def test_marks_add_up_item_by_item(capsys, monkeypatch):
+    monkeypatch.setenv(SEED, "7")
+    marks = Marks(4)
+    assert marks.rng.random() == np.random.default_rng(7).random()
+    marks.close(1, "right", lambda: 2.0, 2.0)
+    marks.close(0.5, "wrong", lambda: 3.0, 2.0)
+    marks.close(0.5, "raises", lambda: 1 / 0, 2.0)
+    marks.close(1, "missing", lambda: backward(), 2.0)  # noqa: F821
+    marks.true(0.5, "fact", lambda: True, "a fact")
+    marks.true(0.5, "no fact", lambda: False, "a fact")
+    assert marks.score() == 1.5
+    assert capsys.readouterr().out.splitlines() == [
+        "Inputs drawn with GRADING_SEED=7", "1 of 1  right", "0 of 0.5  wrong: expected 2, got 3",
+        "0 of 0.5  raises: ZeroDivisionError: division by zero",
+        "0 of 1  missing: name 'backward' is not defined; was it renamed?",
+        "0.5 of 0.5  fact", "0 of 0.5  no fact: expected a fact"]
+
+
+def test_items_that_do_not_add_up_are_a_mistake_of_the_teacher():
+    marks = Marks(2)
+    marks.true(1, "fact", lambda: True, "a fact")
+    with pytest.raises(ValueError, match="points: the items add up to 1, want 2"):
+        marks.score()
+
+
+def test_a_seed_that_is_no_number(monkeypatch):
+    monkeypatch.setenv(SEED, "-1")
+    with pytest.raises(ValueError, match="GRADING_SEED: got '-1', want a whole number"):
+        Marks(1)
+
+
+def test_a_public_check_says_what_it_finds(capsys):
+    check("dW", A, A)
+    check("dW", A, A.T)
+    assert capsys.readouterr().out == "dW: as expected\ndW[0, 1]: expected 0.5, got -2\n"
+
+
+# --- values
+
+arrays = st.lists(st.floats(allow_nan=False), max_size=4).map(np.array)
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | arrays,
+    lambda inner: st.lists(inner, max_size=3) | st.tuples(inner, inner) | st.dictionaries(st.integers() | st.text(), inner, max_size=3))
+
+
+def same(one, other):
+    if isinstance(one, (list, tuple)):
+        return type(one) is type(other) and len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, dict):
+        return type(other) is dict and list(one) == list(other) and all(same(one[key], other[key]) for key in one)
+    return np.array_equal(one, other, equal_nan=isinstance(one, float))
+
+
+@given(plain)
+def test_values_come_back_as_they_were(value):
+    assert same(value, decode(json.loads(json.dumps(encode(value)))))
+
+
+@pytest.mark.parametrize("array", [A.astype(np.float32), np.arange(6).reshape(2, 3).T, np.zeros((0, 3)), np.array(True), np.array(1j)])
+def test_arrays_keep_their_shape_and_kind(array):
+    back = decode(json.loads(json.dumps(encode(array))))
+    assert back.dtype == array.dtype and back.shape == array.shape and (back == array).all()
+
+
+@pytest.mark.parametrize("value", [object(), {1, 2}, np.array([object()]), np.array(["text"]), np.zeros(10**7), len, np])
+def test_what_is_not_plain_is_refused(value):
+    with pytest.raises(TypeError, match="can't be graded"):
+        encode([value])
+
+
+@pytest.mark.parametrize("text", [
+    {"array": "", "shape": [1], "dtype": "O"}, {"array": "AAAA", "shape": [10**9], "dtype": "<f8"}, {"function": 0},
+    {"pickle": "x"}, [1, 2], {"array": "!", "shape": [1], "dtype": "<f8"},
+])
+def test_text_that_encode_does_not_make_is_refused(text):
+    with pytest.raises(ValueError):
+        decode(text)
+
+
+# --- the process apart
+
+@pytest.fixture
+def sandbox():
+    sandbox = Sandbox({"np": np, "given": 5}, seconds=2, patience=20)
+    yield sandbox
+    sandbox.close()
+
+
+def test_cells_set_names_and_functions_are_called(sandbox, capsys):
+    sandbox.run("import numpy as np\nx = np.arange(3)\ndef double(v, by=2):\n    print('called')\n    return {'v': by * v}\nx", "<cell>")
+    assert (sandbox.space["x"] == np.arange(3)).all()
+    assert (sandbox.space["double"](A, by=3)["v"] == 3 * A).all()
+    assert capsys.readouterr().out == "array([0, 1, 2])\ncalled\n"
+
+
+def test_a_function_as_an_argument_calls_back(sandbox):
+    sandbox.run("def slope(f, x):\n    return f(x + 1) - f(x)", "<cell>")
+    assert sandbox.space["slope"](lambda v: float(v**2), 3.0) == 7
+    with pytest.raises(StudentError, match="RuntimeError: ZeroDivisionError"):
+        sandbox.space["slope"](lambda v: 1 / 0, 3.0)
+
+
+def test_names_of_the_tests_stay_theirs(sandbox):
+    sandbox.run("given = 6\nabs = lambda x: 0\ndef print(*a): pass\nimport numpy as np\nnp.allclose = lambda *a: True\nown = 1", "<cell>")
+    assert sandbox.space["given"] == 5 and sandbox.space["np"] is np and sandbox.space["own"] == 1
+    assert not {"abs", "print"} & set(sandbox.space) and not np.allclose(1, 2)
+
+
+def test_a_given_cell_is_there_for_the_student(sandbox):
+    sandbox.space["helper"] = "the test's"
+    sandbox.give("import numpy as np\ndef helper(x):\n    return x + 1", "<given>")
+    sandbox.run("def f(x):\n    return helper(x) * np.ones(2)", "<cell>")
+    assert (sandbox.space["f"](1.0) == [2, 2]).all() and sandbox.space["helper"] == "the test's"
+
+
+@pytest.mark.parametrize("code, words", [
+    ("1 / 0", "ZeroDivisionError: division by zero"),
+    ("def f(:", "SyntaxError"),
+    ("exit()", "SystemExit: the code ended Python"),
+    ("import sys; sys.exit(3)", "SystemExit"),
+    ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+    ("input()", "EOFError"),
+    ("x = [0] * 10**12", "MemoryError"),
+    ("from gradients import rnn", "gradients has the solutions; here the code must be your own"),
+    ("import importlib; importlib.import_module('gradients.lstm')", "has the solutions"),
+    ("import os; os._exit(0)", "Stopped: the cell <cell> ended Python"),
+    ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "Stopped: the cell <cell> ended Python"),
+    ("while True:\n    try:\n        while True: pass\n    except BaseException: pass", "did not come to an end within 2 seconds"),
+    ("import time; time.sleep(60)", "did not come to an end within 2 seconds"),
+])
+def test_whatever_a_cell_does_the_next_one_runs(sandbox, code, words):
+    sandbox.run("before = 1\ndef f(x):\n    return x + before", "<before>")
+    with pytest.raises(StudentError, match=words):
+        sandbox.run(code, "<cell>")
+    sandbox.run("after = before + 1", "<after>")
+    assert sandbox.space["after"] == 2 and sandbox.space["f"](1) == 2
+
+
+@pytest.mark.parametrize("body, words", [
+    ("while True: pass", "TimeoutError: f(…) did not come to an end"),
+    ("import os; os._exit(1)", "Stopped: f(…) ended Python"),
+    ("return object()", "a object can't be graded"),
+    ("return f(x)", "RecursionError"),
+])
+def test_whatever_a_function_does_the_others_answer(sandbox, body, words):
+    sandbox.run(f"def f(x):\n    {body}\ndef g(x):\n    return x", "<cell>")
+    with pytest.raises(StudentError) as error:
+        sandbox.space["f"](1)
+    assert words in str(error.value) and sandbox.space["g"](3) == 3
+
+
+def test_a_function_that_was_stopped_twice_is_not_called_again(sandbox):
+    sandbox.run("def f(x):\n    while x: pass\n    return 1", "<cell>")
+    for _ in range(2):
+        with pytest.raises(StudentError, match="within 2 seconds"):
+            sandbox.space["f"](1)
+    begin = time.perf_counter()
+    with pytest.raises(StudentError, match="was not run again"):
+        sandbox.space["f"](0)
+    assert time.perf_counter() - begin < 1
+
+
+def test_the_patience_with_a_notebook_has_an_end():
+    sandbox = Sandbox({}, seconds=0.5, patience=0.9)
+    for number in range(2):
+        with pytest.raises(StudentError, match="did not come to an end"):
+            sandbox.run("while True: pass", f"<{number}>")
+    with pytest.raises(StudentError, match="was not run again"):
+        sandbox.run("x = 1", "<2>")
+    sandbox.close()
+
+
+def test_much_output_is_cut(sandbox, capsys):
+    sandbox.run("for i in range(10**5): print(i)", "<cell>")
+    out = capsys.readouterr().out
+    assert len(out) < 25_000 and "more was printed" in out
+
+
+def test_lines_for_ipython_are_left_out(sandbox):
+    sandbox.run("%matplotlib inline\n!ls\nx = 7 % 4", "<cell>")
+    assert sandbox.space["x"] == 3
+
+
+def test_the_traceback_shows_the_students_lines_alone(sandbox):
+    with pytest.raises(StudentError) as error:
+        sandbox.run("def f():\n    return 1 / 0\nf()", "<ps1-depth>")
+    shown = "\n".join(error.value._render_traceback_())
+    assert "return 1 / 0" in shown and "<ps1-depth>" in shown and "worker.py" not in shown
+
+
+@pytest.mark.parametrize("line", [
+    '{"number": 2, "printed": "", "value": {"array": "", "shape": [1], "dtype": "O"}}', "not json", "[]", "5",
+    '{"number": 2, "ask": -1, "args": 1}', '{"number": 1, "printed": "", "names": {}}', '{"number": 2, "printed": "", "names": 3}',
+])
+def test_a_forged_answer_is_noticed(sandbox, line):
+    sandbox.run("def f(x):\n    return x", "<before>")
+    forge = "import gc, io\nfor o in gc.get_objects():\n    if isinstance(o, io.TextIOWrapper) and o.writable() and o.name != '/dev/null':\n        "
+    with pytest.raises(StudentError, match="disturbed the grading"):
+        sandbox.run(forge + f"o.write({line!r} + chr(10)); o.flush()", "<cell>")
+        sandbox.space["f"](3)
+    assert sandbox.space["f"](3) == 3
