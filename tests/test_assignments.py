@@ -13,10 +13,13 @@ import time
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from nbgrader.api import Gradebook
 
 import chapters
+from gradients import rnn
+from gradients.activations import Activation
 
 COURSE = chapters.BOOK / "assignments"
 SETS = sorted(path.name for path in (COURSE / "source").iterdir())
@@ -179,6 +182,63 @@ def test_a_fair_teacher_would_give_the_same_marks(course, name):
     assert found == expected
     for student in expected:
         assert f"GRADING_SEED={SEED}" in feedback_of(course, student, name)
+
+
+def text_of(name: str, words: str) -> str:
+    """The Markdown cell that contains these words."""
+    found, = (c.source for c in source(name).cells if c.cell_type == "markdown" and words in c.source)
+    return found
+
+
+def table_of(text: str) -> list[list[str]]:
+    """The body of the first table in it."""
+    rows = [[entry.strip() for entry in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
+    return rows[2:]
+
+
+def test_problem_set_2_shows_the_errors_of_three_real_programs():
+    """Chunks of 4 steps, the total derivative, tau = 2; a softsign net, one loss at a time."""
+    rng = np.random.default_rng(77)
+    softsign = Activation("softsign", lambda a: a / (1 + abs(a)), lambda a: 1 / (1 + abs(a)) ** 2, 1.0)
+    net = rnn.rnn(2, 12, 1, softsign, rng=rng, w_hh_scale=1.0, bias_scale=0.1)
+    trace = rnn.forward(net, rng.standard_normal((9, 1, 2)) * 0.6, rng.uniform(-0.5, 0.5, (1, 12)))
+    for row, t in zip(table_of(text_of("ps2", "Three programs, one check")), range(1, 10), strict=True):
+        do = np.zeros((9, 1, 1))
+        do[t - 1] = 1
+        terms, full = rnn.lag_terms(net, trace, do).dW_hh, rnn.backward(net, trace, do).dW_hh
+        total = np.tensordot(np.arange(1, 10), terms, 1)  # a term of lag j counts j + 1 times
+        programs = rnn.chunked_backward(net, trace, do, 4).dW_hh, total, rnn.truncated_backward(net, trace, do, 2).dW_hh
+        errors = [np.linalg.norm(dW - full) / np.linalg.norm(full) for dW in programs]
+        assert row == [str(t), *("0" if error < 1e-10 else f"{error:.2f}" for error in errors)]
+
+
+def test_problem_set_3_asks_about_the_numbers_that_its_cell_prints():
+    printed = "".join(output.text for output in cell(source("ps3"), "ps3-experiment").outputs)
+    for name, *numbers in table_of(text_of("ps3", "| | net A | net B |")):
+        for number in numbers:
+            assert number in printed, name
+
+
+def test_problem_set_4_shows_a_real_run_that_is_clipped_by_value():
+    x = np.zeros((20, 2))
+    x[0] = [1, -1]
+
+    def last(w, b):
+        h = np.zeros(2)
+        for x_t in x:
+            h = np.tanh(w * h + b + x_t)
+        return h
+
+    def loss(p):
+        return np.mean((last(*p) - [0.8, -0.8]) ** 2) / 2
+
+    p, lines = np.array([1.7, 0.4]), []
+    for step in range(1, 6):
+        g = np.array([loss(p + d).imag for d in 1e-30j * np.eye(2)]) / 1e-30
+        move, h = np.clip(g, -1, 1), last(*p)
+        lines.append(f"{step:4} {p[0]:5.2f} {p[1]:5.2f}  {h[0]:5.2f} {h[1]:5.2f}  {loss(p):6.3f} {np.linalg.norm(g):7.2g} {np.linalg.norm(move):10.2g}")
+        p = p - 0.5 * move
+    assert "\n".join(lines[2:]) in text_of("ps4", "From step 3 on it printed")
 
 
 @pytest.fixture(scope="module")

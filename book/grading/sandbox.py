@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 import json
 import os
+import secrets
 import selectors
 import signal
 import subprocess
@@ -42,7 +43,7 @@ class Sandbox:
         self._ran: list[dict] = []
         self._theirs: set[str] = set()
         self._stopped: Counter[str] = Counter()
-        self._process, self._number = None, 0
+        self._process = None
 
     def run(self, code: str, label: str) -> None:
         """Run a student's cell. StudentError: what it raised, or that it did not end; the names set until then stay."""
@@ -135,15 +136,15 @@ class Sandbox:
         """Send a request and wait for the answer; answer what the code asks meanwhile."""
         if self.patience <= 0 or self._stopped[what] >= 2:
             raise StudentError("TimeoutError", f"{what} was not run again, since it did not come to an end")
-        if self._process is None:
+        while self._process is None:
             self._start()
         begin = time.monotonic()
         deadline = begin + self.seconds
-        self._number += 1
+        number = secrets.randbelow(2**48)  # an answer without it was not the worker's
         try:
-            self._send(request | {"number": self._number})
+            self._send(request | {"number": number})
             while True:
-                answer = self._checked(json.loads(self._line(deadline)), request)
+                answer = self._checked(json.loads(self._line(deadline)), request, number)
                 if "ask" not in answer:
                     break
                 try:
@@ -165,19 +166,19 @@ class Sandbox:
             print(answer["printed"], end="")
         return answer
 
-    def _checked(self, answer, request):
+    @staticmethod
+    def _checked(answer, request, number):
         """The answer, if it has the form that the worker gives it. ValueError: the student's code has forged it."""
         match answer:
-            case {"number": self._number, "ask": int(), "args": _}:
+            case {"number": n, "ask": int(), "args": _} if n == number and "call" in request:
                 return answer
-            case {"number": self._number, "printed": str()}:
-                match answer:
-                    case {"names": dict()} if "run" in request:
-                        return answer
-                    case {"value": _} if "call" in request:
-                        return answer
-                    case {"error": {"name": str(), "message": str(), "traceback": str()}} if "call" in request:
-                        return answer
+            case {"number": n, "names": dict(), "printed": str()} if n == number and "run" in request:
+                return answer
+            case {"number": n, "value": _, "printed": str()} if n == number and "call" in request:
+                return answer
+            case {"number": n, "error": {"name": str(), "message": str(), "traceback": str()}, "printed": str()} if (
+                    n == number and "call" in request):
+                return answer
         raise ValueError(f"answer: got {answer!r:.60}")
 
     def _send(self, message):
