@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import re
@@ -15,38 +14,12 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
-from nbgrader.api import Gradebook
 
-import chapters
 from gradients import rnn
 from gradients.activations import Activation
+from problem_sets import COURSE, SETS, cell, grade_id, hand_in, points_of, read, scores, source, teachers_lines, wrong_answers
 
-COURSE = chapters.BOOK / "assignments"
-SETS = sorted(path.name for path in (COURSE / "source").iterdir())
 SEED = "20261121"
-
-
-def read(path: Path):
-    return nbformat.read(path, as_version=4)
-
-
-def source(name: str):
-    return read(COURSE / "source" / name / f"{name}.ipynb")
-
-
-def grade_id(cell) -> str | None:
-    return cell.metadata.get("nbgrader", {}).get("grade_id")
-
-
-def cell(nb, name: str):
-    found, = (cell for cell in nb.cells if grade_id(cell) == name)
-    return found
-
-
-def points_of(nb) -> dict[str, float]:
-    """The points of the cells with hidden tests."""
-    cells = (cell.metadata.get("nbgrader", {}) for cell in nb.cells if cell.cell_type == "code")
-    return {own["grade_id"]: own["points"] for own in cells if own.get("grade")}
 
 
 def nbgrader(course: Path, *arguments: str) -> str:
@@ -59,23 +32,6 @@ def grading(course: Path, *arguments: str, **options):
     environment = os.environ | {"GRADING_SEED": SEED, "OPENBLAS_NUM_THREADS": "1"}
     return subprocess.Popen([sys.executable, "-m", "grading", *arguments], cwd=course, env=environment, text=True,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True, **options)
-
-
-def hand_in(course: Path, student: str, name: str, nb) -> None:
-    folder = course / "submitted" / student / name
-    folder.mkdir(parents=True)
-    if isinstance(nb, str):
-        (folder / f"{name}.ipynb").write_text(nb)
-    else:
-        nbformat.write(nb, folder / f"{name}.ipynb")
-
-
-def scores(course: Path, name: str) -> dict[str, dict[str, float]]:
-    """By student and cell: the points that the tests gave."""
-    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
-        return {submission.student.id: {
-            grade.name: grade.auto_score for notebook in submission.notebooks for grade in notebook.grades
-        } for submission in gradebook.assignment_submissions(name)}
 
 
 def feedback_of(course: Path, student: str, name: str) -> str:
@@ -104,20 +60,11 @@ def test_the_release_is_what_nbgrader_makes_of_the_source(course, name):
         f"in book/assignments: nbgrader generate_assignment {name} --force")
 
 
-def secrets(name: str) -> set[str]:
-    """Lines that only a solution, a hidden test or a model answer has."""
-    nb = source(name)
-    kept = "\n".join(c.source for c in read(COURSE / "release" / name / f"{name}.ipynb").cells)
-    lines = {line.strip() for c in nb.cells if c.metadata.get("nbgrader", {}).get("solution") or c.metadata.get("nbgrader", {}).get("grade")
-             for line in c.source.splitlines()}
-    return {line for line in lines if len(line) > 12 and line not in kept and not line.startswith("###")}
-
-
 @pytest.mark.parametrize("name", SETS)
 def test_the_release_has_no_solution_no_hidden_test_and_no_output(name):
     path = COURSE / "release" / name / f"{name}.ipynb"
     text = path.read_text()
-    assert len(secrets(name)) > 30 and not [line for line in secrets(name) if json.dumps(line)[1:-1] in text]
+    assert len(teachers_lines(name)) > 30 and not [line for line in teachers_lines(name) if json.dumps(line)[1:-1] in text]
     assert "SOLUTION" not in text and "HIDDEN" not in text
     imported = re.findall(r"(?:from|import) gradients.*", "\n".join(c.source for c in read(path).cells if c.cell_type == "code"))
     assert set(imported) <= {"from gradients import tasks"}
@@ -163,7 +110,7 @@ def single_precision(name: str):
 
 @pytest.mark.parametrize("name", SETS)
 def test_a_fair_teacher_would_give_the_same_marks(course, name):
-    wrong = importlib.import_module(f"submissions.{name}").WRONG
+    wrong = wrong_answers(name)
     assert len(wrong) >= 6
     full = points_of(source(name))
     empty = read(COURSE / "release" / name / f"{name}.ipynb")
@@ -264,10 +211,18 @@ def deleted():
     return nb
 
 
+def with_own_cell(code):
+    """A cell of the student's that uses what a public check has set."""
+    nb = source("ps1")
+    at = nb.cells.index(cell(nb, "ps1-depth-larger-check"))
+    nb.cells.insert(at + 1, nbformat.v4.new_code_cell(code))
+    return nb
+
+
 def doubled():
     nb = source("ps1")
     copy = nbformat.from_dict(json.loads(json.dumps(cell(nb, "ps1-two-paths-test"))))
-    copy.source, copy.id = "99", "doubled"
+    copy.source = "99"  # and the same id
     nb.cells.insert(0, copy)
     return nb
 
@@ -287,6 +242,14 @@ def forged():
     for c in nb.cells:
         if grade_id(c) == "ps1-two-paths-test":
             c.outputs = [nbformat.v4.new_output("execute_result", {"text/plain": "6"})]
+    return nb
+
+
+def skipped():
+    """No work, and tags that keep nbclient from running a cell: a test without an output would count as passed."""
+    nb = change(ps1_two_paths=stub("pass"))
+    for c in nb.cells:
+        c.metadata["tags"] = ["skip-execution"]
     return nb
 
 
@@ -322,6 +285,8 @@ HOSTILE = {
     "deleted": (deleted, 6, "1 of 1  dL/dw1"),
     "doubled": (doubled, 6, "1 of 1  dL/dw1"),
     "tampered": (tampered, 3, "0 of 1  dL/dw1: expected"),
+    "skipped": (skipped, 0, "0 of 1  dL/dw1"),
+    "own-cells": (lambda: with_own_cell("assert dW[1].shape == (3, 2)\nprint('own cell', len(W))"), 6, "own cell 3"),
     "stripped": (stripped, 6, "1 of 1  dL/dw1"),
     "magic": (lambda: change(ps1_two_paths="%matplotlib inline\n" + GOOD + "\n!ls\ndisplay(1)"), 6, "1 of 1  dL/dw1"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import random
 import re
 import subprocess
@@ -14,6 +15,7 @@ from matplotlib.text import Text
 
 import chapters
 import pages
+import problem_sets
 from explorable.controls import make_control
 
 QUANTUM = 0.06  # SVG units: half a tenth, and rounding
@@ -226,6 +228,35 @@ def test_first_state_without_javascript(name, address, new_page):
     for figure in page.locator("figure.explorable").all():
         assert figure.locator("svg path").count() > 3
         assert figure.locator("figcaption").inner_text().strip()
+
+
+def test_no_solution_and_no_hidden_test_reaches_the_site(site):
+    """Not as text of a page, and not in a file: downloads, sources, the index of the search."""
+    elsewhere = "\n".join(cell for page in chapters.NOTEBOOKS for cell in chapters.code_cells(page))
+    lines = {line for name in problem_sets.SETS for line in problem_sets.teachers_lines(name) if line not in elsewhere}
+    assert len(lines) > 500
+    for path in site.rglob("*"):
+        if path.suffix in (".html", ".ipynb", ".md", ".txt", ".py", ".js", ".json") and path.is_file():
+            text = path.read_text(encoding="utf-8", errors="replace")
+            shown = html.unescape(re.sub(r"<[^>]*>", "", text)) if path.suffix == ".html" else text.replace('\\"', '"')
+            assert not [line for line in lines if line in shown], path
+
+
+@pytest.mark.parametrize("name", problem_sets.SETS)
+def test_the_release_of_a_problem_set_can_be_downloaded(name, site, address, page):
+    page.goto(f"{address}/book/problem_sets.html")
+    with page.expect_download() as download:
+        page.get_by_role("link", name=f"{name}.ipynb").click()
+    assert download.value.path().read_bytes() == (problem_sets.COURSE / "release" / name / f"{name}.ipynb").read_bytes()
+
+
+def test_the_page_for_teachers_shows_what_the_commands_said(address, page):
+    page.goto(f"{address}/book/teach.html")
+    shown = page.inner_text("article")
+    for words in ("ps1: 3 handed in, 3 to grade", "ps1: 3 handed in, 0 to grade", "0 of 1  dL/dw1: expected", "the code ended Python",
+                  "GRADING_SEED=4711", "ps1,ann,20.0,0.0,20.0,20.0", "ps1,bob,15.0,0.0,15.0,20.0", "ps1,cem,13.0,0.0,13.0,20.0"):
+        assert words in shown, words
+    assert "/tmp/" not in shown
 
 
 def test_front_door_leads_to_the_book(site, new_page):

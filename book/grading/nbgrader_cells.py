@@ -17,8 +17,6 @@ from traitlets import Float, Integer, List
 
 __all__ = ["ExecuteApart", "ReadAnything", "Rebuild"]
 
-GIVEN = "given"  # the tag of a cell that the student's code needs, such as one with imports
-
 
 class ReadAnything(NotebookExporter):
     """Takes a file that is no notebook for one that is empty but for a message."""
@@ -36,7 +34,7 @@ class Rebuild(NbGraderPreprocessor):
 
     The cells that nbgrader knows are made anew, in the teacher's order, from what `nbgrader generate_assignment` has
     stored. Of the submission come the text of the cells that were to be filled in, and all other cells, each after
-    the known cell that it followed.
+    the known cell that it followed. No metadata: a tag, say, can keep a cell from being run.
     """
 
     def preprocess(self, nb, resources):
@@ -54,12 +52,15 @@ class Rebuild(NbGraderPreprocessor):
                     found[name], last = cell, name
                     followers[last] = []
                 else:
+                    cell.metadata.clear()
                     followers[last].append(cell)
             cells = list(followers[None])
             for name, source in known.items():
                 cells.append(self._cell(source, found.get(name), points.get(name), name in solutions))
                 cells += followers.get(name, [])
-            nb.cells = cells
+        for number, cell in enumerate(cells):
+            cell.id = f"cell-{number}"
+        nb.cells, nb.nbformat, nb.nbformat_minor = cells, 4, 5
         return nb, resources
 
     @staticmethod
@@ -73,9 +74,6 @@ class Rebuild(NbGraderPreprocessor):
         else:
             text = submitted.source
         cell = new(text)
-        if not missing:
-            cell.metadata.update(submitted.metadata)
-            cell.id = submitted.get("id", cell.id)
         cell.metadata["nbgrader"] = NotebookNode(
             grade=points is not None, grade_id=source.name, locked=source.locked, solution=solution, task=False,
             schema_version=3, cell_type=source.cell_type, checksum=source.checksum)
@@ -85,11 +83,15 @@ class Rebuild(NbGraderPreprocessor):
 
 
 class ExecuteApart(Execute):
-    """Runs the teacher's cells in a kernel and the student's in a process apart, see `grading.sandbox`."""
+    """Runs the teacher's cells in a kernel and the student's in a process apart, see `grading.sandbox`.
+
+    There the teacher's cells run, too, but for the tests: the student's code may need what they set.
+    """
 
     timeout = Integer(600, help="seconds for one of the teacher's cells, with all calls in it").tag(config=True)
     extra_arguments = List(
-        ["--IPKernelApp.log_level=40"], help="for the kernel: no warnings, such as that nothing is encrypted on loopback"
+        ["--IPKernelApp.log_level=40", "--HistoryManager.hist_file=:memory:"],
+        help="for the kernel: no warnings, such as that nothing is encrypted on loopback, and no history",
     ).tag(config=True)
     seconds = Float(10, help="that a cell of the student's, or a call from a test, may take").tag(config=True)
     patience = Float(60, help="seconds in all with code that is stopped in the end").tag(config=True)
@@ -101,7 +103,7 @@ class ExecuteApart(Execute):
             label = f"<{own.get('grade_id', 'your own cell')}>"
             if not own or is_solution(cell):
                 cell.source = f"_sandbox.run({source!r}, {label!r})"
-            elif GIVEN in cell.metadata.get("tags", []) and not is_grade(cell):
+            elif not is_grade(cell):
                 cell.source += f"\n_sandbox.give({source!r}, {label!r})"
         begin = new_code_cell(
             "from grading.sandbox import Sandbox as _Sandbox\n"

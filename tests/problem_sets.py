@@ -1,0 +1,68 @@
+"""The problem sets: their notebooks, wrong answers to them, and what nbgrader makes of a submission."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import nbformat
+from nbgrader.api import Gradebook
+
+import chapters
+
+COURSE = chapters.BOOK / "assignments"
+SETS = sorted(path.name for path in (COURSE / "source").iterdir())
+
+
+def read(path: Path):
+    return nbformat.read(path, as_version=4)
+
+
+def source(name: str):
+    return read(COURSE / "source" / name / f"{name}.ipynb")
+
+
+def grade_id(cell) -> str | None:
+    return cell.metadata.get("nbgrader", {}).get("grade_id")
+
+
+def cell(nb, name: str):
+    found, = (cell for cell in nb.cells if grade_id(cell) == name)
+    return found
+
+
+def points_of(nb) -> dict[str, float]:
+    """The points of the cells with hidden tests."""
+    cells = (cell.metadata.get("nbgrader", {}) for cell in nb.cells if cell.cell_type == "code")
+    return {own["grade_id"]: own["points"] for own in cells if own.get("grade")}
+
+
+def wrong_answers(name: str) -> dict[str, tuple[dict[str, str], dict[str, float]]]:
+    """By title: the cells, and the marks of the tests that don't get full marks."""
+    return importlib.import_module(f"submissions.{name}").WRONG
+
+
+def teachers_lines(name: str) -> set[str]:
+    """Lines that only a solution, a hidden test or a model answer has."""
+    nb = source(name)
+    kept = "\n".join(c.source for c in read(COURSE / "release" / name / f"{name}.ipynb").cells)
+    lines = {line.strip() for c in nb.cells if c.metadata.get("nbgrader", {}).get("solution") or c.metadata.get("nbgrader", {}).get("grade")
+             for line in c.source.splitlines()}
+    return {line for line in lines if len(line) > 12 and line not in kept and not line.startswith("###")}
+
+
+def hand_in(course: Path, student: str, name: str, nb) -> None:
+    folder = course / "submitted" / student / name
+    folder.mkdir(parents=True)
+    if isinstance(nb, str):
+        (folder / f"{name}.ipynb").write_text(nb)
+    else:
+        nbformat.write(nb, folder / f"{name}.ipynb")
+
+
+def scores(course: Path, name: str) -> dict[str, dict[str, float]]:
+    """By student and cell: the points that the tests gave."""
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        return {submission.student.id: {
+            grade.name: grade.auto_score for notebook in submission.notebooks for grade in notebook.grades
+        } for submission in gradebook.assignment_submissions(name)}
