@@ -204,6 +204,7 @@ def test_whatever_a_cell_does_the_next_one_runs(sandbox, code, words):
 
 
 @pytest.mark.parametrize("body, words", [
+    ("return y", "NameError: name 'y' is not defined"),
     ("while True: pass", "TimeoutError: f(…) did not come to an end"),
     ("import os; os._exit(1)", "Stopped: f(…) ended Python"),
     ("return object()", "a object can't be graded"),

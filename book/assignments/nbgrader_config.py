@@ -10,7 +10,7 @@ from sqlalchemy.exc import SAWarning
 c = get_config()  # noqa: F821  nbgrader puts it there
 
 c.CourseDirectory.course_id = "gradients-through-time"
-# For another database: c.CourseDirectory.db_url = "postgresql://user:password@host/gradebook"
+# Another database is an address as in SQLAlchemy: "postgresql://user:password@host/gradebook"
 # SQLite waits for other processes for up to a minute.
 c.CourseDirectory.db_url = f"sqlite:///{os.path.abspath('gradebook.db')}?timeout=60"
 

@@ -47,7 +47,7 @@ class Sandbox:
 
     def run(self, code: str, label: str) -> None:
         """Run a student's cell. StudentError: what it raised, or that it did not end; the names set until then stay."""
-        request = {"run": code, "label": label, "given": False}
+        request = {"run": code, "label": label}
         answer = self._ask(request, f"the cell {label}")
         self._ran.append(request)
         self._adopt(answer["names"])
@@ -55,7 +55,7 @@ class Sandbox:
 
     def give(self, code: str, label: str) -> None:
         """Run a cell of the teacher's, which the tests have run, too: what it sets is here already."""
-        request = {"run": code, "label": label, "given": True}
+        request = {"run": code, "label": label}
         self._theirs -= set(self._ask(request, f"the cell {label}", quiet=True)["names"])
         self._ran.append(request)
 
@@ -98,11 +98,8 @@ class Sandbox:
 
     @staticmethod
     def _raise(answer):
-        error = answer.get("error")
-        if isinstance(error, dict):
-            if error["name"] == "NameError":
-                raise NameError(error["message"])
-            raise StudentError(error["name"], error["message"], error["traceback"])
+        if error := answer.get("error"):
+            raise StudentError(error.get("name", "Error"), error.get("message", ""), error.get("traceback", ""))
 
     def _start(self):
         self._folder = tempfile.TemporaryDirectory(prefix="grading-")
@@ -169,15 +166,15 @@ class Sandbox:
     @staticmethod
     def _checked(answer, request, number):
         """The answer, if it has the form that the worker gives it. ValueError: the student's code has forged it."""
-        match answer:
-            case {"number": n, "ask": int(), "args": _} if n == number and "call" in request:
+        def has(**kinds):
+            return all(isinstance(answer.get(key), kind) for key, kind in kinds.items())
+
+        if isinstance(answer, dict) and answer.get("number") == number:
+            if "call" in request and has(ask=int) and "args" in answer:
                 return answer
-            case {"number": n, "names": dict(), "printed": str()} if n == number and "run" in request:
-                return answer
-            case {"number": n, "value": _, "printed": str()} if n == number and "call" in request:
-                return answer
-            case {"number": n, "error": {"name": str(), "message": str(), "traceback": str()}, "printed": str()} if (
-                    n == number and "call" in request):
+            error = answer.get("error", {})
+            sound = isinstance(error, dict) and all(isinstance(error.get(key, ""), str) for key in ("name", "message", "traceback"))
+            if has(printed=str) and sound and (has(names=dict) if "run" in request else "value" in answer or error):
                 return answer
         raise ValueError(f"answer: got {answer!r:.60}")
 

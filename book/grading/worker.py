@@ -3,7 +3,7 @@
 It reads requests from its standard input and writes answers to its standard output, each a line of JSON with the
 "number" of the request:
 
-    {"run": code, "label": text, "given": bool}  run a cell; the answer has the "names" that it set
+    {"run": code, "label": text}                 run a cell; the answer has the "names" that it set
     {"call": name, "args": [...], "kwargs": {}}  call a function; the answer has the "value"
     {"result": value} or {"raised": text}        what a function of the caller's, passed as an argument, returned
 
@@ -42,11 +42,9 @@ class Printed(io.StringIO):
 class Locked:
     """Keeps the book's own solutions from being imported."""
 
-    on = True
-
-    @classmethod
-    def find_spec(cls, name, path=None, target=None):
-        if cls.on and name.partition(".")[0] == "gradients":
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] == "gradients":
             raise ImportError(f"{name} has the solutions; here the code must be your own")
 
 
@@ -72,15 +70,12 @@ class Worker:
                 answer = {"error": described(error)}
             self.send(**answer, printed=printed.getvalue())
 
-    def run(self, run, label, given):
-        """A cell; a given one, the teacher's, may import the book's solutions."""
+    def run(self, run, label):
         before, answer = dict(self.space), {}
-        Locked.on = not given
         try:
             self.execute(run, label)
         except BaseException as error:  # SystemExit and KeyboardInterrupt, too
             answer["error"] = described(error)
-        Locked.on = True
         names = answer["names"] = {}
         for name, value in self.space.items():
             if not name.startswith("_") and value is not before.get(name, self):
