@@ -52,7 +52,6 @@ class Rebuild(NbGraderPreprocessor):
                     found[name], last = cell, name
                     followers[last] = []
                 else:
-                    cell.metadata.clear()
                     followers[last].append(cell)
             cells = list(followers[None])
             for name, source in known.items():
