@@ -339,9 +339,21 @@ def test_a_kill_loses_nothing_and_nothing_is_graded_twice(small):
 
 def test_the_same_seed_gives_the_same_inputs_again(small):
     before = feedback_of(small, "shape", "ps1"), feedback_of(small, "patched", "ps1")
-    shutil.rmtree(small / "autograded" / "patched")
-    assert grading(small, "ps1").wait(timeout=300) == 0
+    handed_in = small / "submitted" / "patched" / "ps1" / "ps1.ipynb"
+    handed_in.write_text(handed_in.read_text())  # handed in anew: graded anew
+    work = grading(small, "ps1")
+    assert "1 to grade" in work.communicate(timeout=300)[0] and work.returncode == 0
     assert feedback_of(small, "patched", "ps1") == before[1]
+
+
+def test_a_notebook_with_another_name_is_named(small):
+    hand_in(small, "other-name", "ps1", source("ps1"))
+    folder = small / "submitted" / "other-name" / "ps1"
+    (folder / "ps1.ipynb").rename(folder / "Problem set 1.ipynb")
+    work = grading(small, "ps1")
+    said, _ = work.communicate(timeout=60)
+    assert work.returncode == 1 and "other-name: not graded, no ps1.ipynb in submitted/other-name/ps1" in said
+    shutil.rmtree(folder.parent)
 
 
 def test_feedback_and_export(small):

@@ -157,7 +157,7 @@ def test_cells_set_names_and_functions_are_called(sandbox, capsys):
     sandbox.run("import numpy as np\nx = np.arange(3)\ndef double(v, by=2):\n    print('called')\n    return {'v': by * v}\nx", "<cell>")
     assert (sandbox.space["x"] == np.arange(3)).all()
     assert (sandbox.space["double"](A, by=3)["v"] == 3 * A).all()
-    assert capsys.readouterr().out == "array([0, 1, 2])\ncalled\n"
+    assert capsys.readouterr().out == "array([0, 1, 2])\n", "what a function prints would stand between the marks"
 
 
 def test_a_function_as_an_argument_calls_back(sandbox):
@@ -254,6 +254,10 @@ def test_the_traceback_shows_the_students_lines_alone(sandbox):
         sandbox.run("def f():\n    return 1 / 0\nf()", "<ps1-depth>")
     shown = "\n".join(error.value._render_traceback_())
     assert "return 1 / 0" in shown and "<ps1-depth>" in shown and "worker.py" not in shown
+    with pytest.raises(StudentError) as error:
+        sandbox.run("x = 1\ndef f(:", "<ps1-depth>")
+    shown = "\n".join(error.value._render_traceback_())
+    assert "def f(:" in shown and "SyntaxError" in shown and "ast.py" not in shown
 
 
 @pytest.mark.parametrize("line", [

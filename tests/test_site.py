@@ -255,7 +255,7 @@ def test_the_page_for_teachers_shows_what_the_commands_said(address, page):
     page.goto(f"{address}/book/teach.html")
     shown = page.inner_text("article")
     for words in ("ps1: 3 handed in, 3 to grade", "ps1: 3 handed in, 0 to grade", "0 of 1  dL/dw1: expected", "the code ended Python",
-                  "GRADING_SEED=4711", "ps1,ann,20.0,0.0,20.0,20.0", "ps1,bob,15.0,0.0,15.0,20.0", "ps1,cem,13.0,0.0,13.0,20.0"):
+                  "GRADING_SEED=4711", "ps1,101,20.0,0.0,20.0,20.0", "ps1,102,15.0,0.0,15.0,20.0", "ps1,103,13.0,0.0,13.0,20.0"):
         assert words in shown, words
     assert "/tmp/" not in shown
 

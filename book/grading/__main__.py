@@ -29,12 +29,16 @@ def graded(course: Path, student: str, assignment: str) -> bool:
 
     Its last step takes away the permission to write. A folder without that was left by a kill.
     """
-    folders = [course / kind / student / assignment for kind in ("submitted", "autograded")]
-    notebooks = list(folders[1].glob("*.ipynb"))
-    if not notebooks or any(notebook.stat().st_mode & 0o222 for notebook in notebooks):
+    handed_in, done = (list((course / kind / student / assignment).glob("*.ipynb")) for kind in ("submitted", "autograded"))
+    if not done or any(notebook.stat().st_mode & 0o222 for notebook in done):
         return False
-    times = [folder / "timestamp.txt" for folder in folders]
-    return not times[0].exists() or (times[1].exists() and times[0].read_text() == times[1].read_text())
+    return max(notebook.stat().st_ctime for notebook in handed_in) <= min(notebook.stat().st_ctime for notebook in done)
+
+
+def lacking(course: Path, student: str, assignment: str) -> list[str]:
+    """The notebooks of the assignment that the student has not handed in under their names."""
+    wanted = (path.name for path in (course / "source" / assignment).glob("*.ipynb"))
+    return [name for name in wanted if not (course / "submitted" / student / assignment / name).exists()]
 
 
 def autograde(course: Path, student: str, assignment: str, parent: int) -> dict:
@@ -65,6 +69,11 @@ def main(arguments: list[str] | None = None) -> int:
     failed = 0
     for assignment in options.assignment:
         students = submissions(course, assignment)
+        for student in list(students):
+            if names := lacking(course, student, assignment):
+                print(f"{student}: not graded, no {' and no '.join(names)} in submitted/{student}/{assignment}")
+                students.remove(student)
+                failed += 1
         todo = [student for student in students if options.again or not graded(course, student, assignment)]
         print(f"{assignment}: {len(students)} handed in, {len(todo)} to grade")
         work = Parallel(n_jobs=options.jobs, return_as="generator_unordered")(

@@ -60,7 +60,10 @@ class Sandbox:
         self._ran.append(request)
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        """Call a function that a cell has defined. StudentError: what it raised, or that it did not end."""
+        """Call a function that a cell has defined; what it prints is left out.
+
+        StudentError: what it raised, or that it did not end.
+        """
         functions: list[Callable] = []
 
         def number(function):
@@ -68,7 +71,7 @@ class Sandbox:
             return len(functions) - 1
 
         request = {"call": name, "args": encode(args, number), "kwargs": encode(kwargs, number)}
-        answer = self._ask(request, f"{name}(…)", functions=functions)
+        answer = self._ask(request, f"{name}(…)", quiet=True, functions=functions)
         self._raise(answer)
         return self._decoded(answer["value"])
 

@@ -117,13 +117,11 @@ class Worker:
 
 def described(error):
     """Name, message and the part of the traceback that is the student's."""
-    lines = traceback.format_exception(error)
-    own = [line for line in lines if f'File "{os.path.dirname(__file__)}' not in line]
-    message = str(error)
     if isinstance(error, SystemExit):
-        message = "the code ended Python (exit, quit or sys.exit); leave that out"
-        own[-1] = f"SystemExit: {message}\n"
-    return {"name": type(error).__name__, "message": message[:500], "traceback": "".join(own)[-PRINTED:]}
+        error = SystemExit("the code ended Python (exit, quit or sys.exit); leave that out").with_traceback(error.__traceback__)
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith("<") and frame.line]
+    shown = traceback.format_list(own) + traceback.format_exception_only(error)
+    return {"name": type(error).__name__, "message": str(error)[:500], "traceback": "".join(shown)[-PRINTED:]}
 
 
 def main() -> None:
