@@ -264,6 +264,40 @@ def stub(body):
     return f"def by_hand(w1, w2, w3, b1, b2, x, y):\n    {body}"
 
 
+def merged():
+    """The solutions typed into other cells: the imports, and a test."""
+    nb = source("ps1")
+    imports, test = cell(nb, "ps1-imports"), cell(nb, "ps1-depth-test")
+    imports.source += "\n\n\n" + cell(nb, "ps1-two-paths").source
+    test.source = cell(nb, "ps1-depth").source
+    cell(nb, "ps1-two-paths").source = cell(nb, "ps1-depth").source = ""
+    return nb
+
+
+def with_picture():
+    nb = source("ps1")
+    cell(nb, "ps1-missing-factor")["attachments"] = {"a.png": {"image/png": "iVBORw0KGgo="}}
+    return nb
+
+
+def with_byte_order_mark():
+    return "\ufeff" + nbformat.writes(source("ps1"))
+
+
+def damaged():
+    """Valid JSON, but hardly a notebook; what can be read counts."""
+    nb = json.loads(nbformat.writes(source("ps1")))
+    nb["metadata"] = {"kernelspec": "R"}
+    nb["cells"].append({"cell_type": "question", "source": None, "metadata": {}})
+    for c in nb["cells"]:
+        c.pop("outputs", None), c.pop("id", None)
+    return json.dumps(nb)
+
+
+WARNS = """
+def central_differences(f, array, eps=1e-5):
+    f(np.full(array.shape, 1e4))  # the tests' own function overflows, and warns
+""" + cell(source("ps1"), "ps1-differences").source.split('"""')[-1]
 SIX = '["w1", "w2", "w3", "b1", "b2", "x"]'
 # Name: what is handed in, points for two-paths (of 6; the other questions are right), and words of the message.
 HOSTILE = {
@@ -288,6 +322,12 @@ HOSTILE = {
     "skipped": (skipped, 0, "0 of 1  dL/dw1"),
     "own-cells": (lambda: with_own_cell("assert dW[1].shape == (3, 2)\nprint('own cell', len(W))"), 6, "own cell 3"),
     "stripped": (stripped, 6, "1 of 1  dL/dw1"),
+    "merged": (merged, 6, "1 of 1  dL/dw1"),
+    "picture": (with_picture, 6, "1 of 1  dL/dw1"),
+    "byte-order-mark": (with_byte_order_mark, 6, "1 of 1  dL/dw1"),
+    "damaged": (damaged, 6, "1 of 1  dL/dw1"),
+    "numpy-keys": (lambda: change(ps1_depth=cell(source("ps1"), "ps1-depth").source.replace("in range(n, 0, -1)", "in np.arange(n, 0, -1)")),
+                   6, "1 of 1  dW of a net of four layers"),
     "magic": (lambda: change(ps1_two_paths="%matplotlib inline\n" + GOOD + "\n!ls\ndisplay(1)"), 6, "1 of 1  dL/dw1"),
 }
 
@@ -297,13 +337,20 @@ def test_a_hostile_submission_gets_its_marks_and_a_message(small):
         hand_in(small, student, "ps1", make())
     hand_in(small, "forged", "ps1", forged())
     hand_in(small, "unreadable", "ps1", '{"cells": [')
+    hand_in(small, "killer", "ps1", change(ps1_two_paths="import os, signal\nos.kill(os.getppid(), signal.SIGKILL)"))
+    hand_in(small, "warns", "ps1", change(ps1_differences=WARNS))
     work = grading(small, "ps1")
     said, _ = work.communicate(timeout=900)
     assert work.returncode == 0, said
     found = scores(small, "ps1")
     marks = {student: {key: by_cell[key] for key in ("ps1-two-paths-test", "ps1-depth-test", "ps1-differences-test")}
              for student, by_cell in found.items()}
-    assert marks.pop("forged") == marks.pop("unreadable") == dict.fromkeys(marks["loop"], 0)
+    assert marks.pop("forged") == marks.pop("unreadable") == marks.pop("killer") == dict.fromkeys(marks["loop"], 0)
+    # One item is lost, since f has met more than one changed entry; the warning costs nothing.
+    assert marks.pop("warns") == {"ps1-two-paths-test": 6, "ps1-depth-test": 6, "ps1-differences-test": 3}
+    assert "nothing could be graded" in feedback_of(small, "killer", "ps1")
+    picture, = (c for c in read(small / "autograded" / "picture" / "ps1" / "ps1.ipynb").cells if grade_id(c) == "ps1-missing-factor")
+    assert picture.attachments == {"a.png": {"image/png": "iVBORw0KGgo="}}
     assert marks == {student: {"ps1-two-paths-test": points, "ps1-depth-test": 6, "ps1-differences-test": 4}
                      for student, (_, points, _) in HOSTILE.items()}
     for student, (_, _, words) in HOSTILE.items():
@@ -333,6 +380,9 @@ def test_a_kill_loses_nothing_and_nothing_is_graded_twice(small):
     assert len(after) == 6 and {path: after[path] for path in before} == before
     marks = scores(small, "ps1")
     assert all(marks[f"student-{number}"]["ps1-depth-test"] == 6 for number in range(6))
+    (small / "autograded" / "student-0" / "ps1" / "ps1.ipynb").chmod(0o644)  # as a kill leaves it
+    work = grading(small, "ps1", "--jobs", "1")
+    assert "1 to grade" in work.communicate(timeout=60)[0] and work.returncode == 0
     work = grading(small, "ps1")
     assert "0 to grade" in work.communicate(timeout=60)[0]
 

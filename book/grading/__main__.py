@@ -46,7 +46,8 @@ def autograde(course: Path, student: str, assignment: str, parent: int) -> dict:
     from nbgrader.apps import NbGraderAPI
     from nbgrader.apps.baseapp import NbGrader
 
-    end_with(parent)
+    if os.getpid() != parent:  # with one process joblib makes no other
+        end_with(parent)
     os.chdir(course)
     app = NbGrader()
     app.load_config_file()

@@ -6,10 +6,13 @@
 
 from __future__ import annotations
 
+import re
+
 import nbformat
+from nbclient.exceptions import DeadKernelError
 from nbconvert.exporters import NotebookExporter
 from nbformat.notebooknode import NotebookNode
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output, new_raw_cell
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import Execute, NbGraderPreprocessor
 from nbgrader.utils import is_grade, is_solution
@@ -19,14 +22,31 @@ __all__ = ["ExecuteApart", "ReadAnything", "Rebuild"]
 
 
 class ReadAnything(NotebookExporter):
-    """Takes a file that is no notebook for one that is empty but for a message."""
+    """Takes of a file what grading needs: texts and kinds of cells, nbgrader's metadata, pictures in answers.
+
+    A file that is no notebook becomes one that is empty but for a message.
+    """
 
     def from_file(self, file_stream, resources=None, **options):
         try:
-            nb = nbformat.read(file_stream, as_version=4)
+            read = nbformat.reads(file_stream.read().lstrip("\ufeff"), as_version=4)
+            cells = [self._cell(cell) for cell in read.cells]
         except Exception as error:  # whatever was handed in
-            nb = new_notebook(cells=[new_markdown_cell(f"The file could not be read as a notebook: {error!s:.200}")])
-        return self.from_notebook_node(nb, resources, **options)
+            cells = [new_markdown_cell(f"The file could not be read as a notebook: {error!s:.200}")]
+        return self.from_notebook_node(new_notebook(cells=cells, metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}}),
+                                       resources, **options)
+
+    @staticmethod
+    def _cell(cell):
+        text = cell.get("source") or ""
+        text = (text if isinstance(text, str) else "".join(text)).encode("utf-8", "replace").decode()
+        fresh = {"code": new_code_cell, "raw": new_raw_cell}.get(cell.get("cell_type"), new_markdown_cell)(text)
+        own = cell.get("metadata", {}).get("nbgrader")
+        if isinstance(own, dict):
+            fresh.metadata["nbgrader"] = own
+        if cell.get("attachments") and fresh.cell_type == "markdown":
+            fresh["attachments"] = cell.attachments
+        return fresh
 
 
 class Rebuild(NbGraderPreprocessor):
@@ -34,7 +54,7 @@ class Rebuild(NbGraderPreprocessor):
 
     The cells that nbgrader knows are made anew, in the teacher's order, from what `nbgrader generate_assignment` has
     stored. Of the submission come the text of the cells that were to be filled in, and all other cells, each after
-    the known cell that it followed. No metadata: a tag, say, can keep a cell from being run.
+    the known cell that it followed. What was written into a teacher's cell gets a cell of its own before it.
     """
 
     def preprocess(self, nb, resources):
@@ -49,6 +69,8 @@ class Rebuild(NbGraderPreprocessor):
                 own = cell.metadata.pop("nbgrader", None)
                 name = own.get("grade_id") if isinstance(own, dict) else None
                 if isinstance(name, str) and name in known and name not in found:
+                    if name not in solutions and cell.source.strip() != self._released(known[name].source).strip():
+                        followers[last].append(new_code_cell(cell.source))
                     found[name], last = cell, name
                     followers[last] = []
                 else:
@@ -59,8 +81,13 @@ class Rebuild(NbGraderPreprocessor):
                 cells += followers.get(name, [])
         for number, cell in enumerate(cells):
             cell.id = f"cell-{number}"
-        nb.cells, nb.nbformat, nb.nbformat_minor = cells, 4, 5
+        nb.cells = cells
         return nb, resources
+
+    @staticmethod
+    def _released(text):
+        """As students get it: without hidden tests."""
+        return re.sub(r"^[^\n]*BEGIN HIDDEN TESTS.*?END HIDDEN TESTS[^\n]*\n?", "", text, flags=re.DOTALL | re.MULTILINE)
 
     @staticmethod
     def _cell(source, submitted, points, solution):
@@ -73,6 +100,8 @@ class Rebuild(NbGraderPreprocessor):
         else:
             text = submitted.source
         cell = new(text)
+        if submitted and "attachments" in submitted and source.cell_type == "markdown":
+            cell["attachments"] = submitted.attachments
         cell.metadata["nbgrader"] = NotebookNode(
             grade=points is not None, grade_id=source.name, locked=source.locked, solution=solution, task=False,
             schema_version=3, cell_type=source.cell_type, checksum=source.checksum)
@@ -93,7 +122,7 @@ class ExecuteApart(Execute):
         help="for the kernel: no warnings, such as that nothing is encrypted on loopback, and no history",
     ).tag(config=True)
     seconds = Float(10, help="that a cell of the student's, or a call from a test, may take").tag(config=True)
-    patience = Float(60, help="seconds in all with code that is stopped in the end").tag(config=True)
+    patience = Float(120, help="that all of the student's code may take together").tag(config=True)
 
     def preprocess(self, nb, resources):
         code = [(cell, cell.source) for cell in nb.cells if cell.cell_type == "code"]
@@ -105,12 +134,17 @@ class ExecuteApart(Execute):
             elif not is_grade(cell):
                 cell.source += f"\n_sandbox.give({source!r}, {label!r})"
         begin = new_code_cell(
+            "import sys as _sys\n"
+            "_sys.stderr = _sys.stdout  # to nbgrader a warning would be a failed test\n"
             "from grading.sandbox import Sandbox as _Sandbox\n"
             f"_sandbox = _Sandbox(get_ipython().user_ns, {self.seconds!r}, {self.patience!r})")
         end = new_code_cell("_sandbox.close()")
         nb.cells = [begin, *nb.cells, end]
         try:
             nb, resources = super().preprocess(nb, resources)
+        except DeadKernelError:
+            for cell, _ in code:
+                cell.outputs = [new_output("error", ename="Stopped", evalue="", traceback=["The code ended the grading itself; nothing could be graded."])]
         finally:
             nb.cells = nb.cells[1:-1]
             for cell, source in code:

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -25,6 +26,8 @@ from .values import decode, encode
 
 __all__ = ["Sandbox"]
 
+LONGEST = 200_000_000  # bytes in one answer
+
 
 class Sandbox:
     """Runs cells in another process, and stands in for the functions that they define.
@@ -32,16 +35,16 @@ class Sandbox:
     space     the namespace of the tests. What a cell sets appears there: numbers and arrays as copies, functions as
               functions that call the student's. Names that the tests' own code has set stay as they are
     seconds   that a cell, and a call, may take
-    patience  seconds in all that may pass with code that is stopped in the end; then no more of it is run
+    patience  seconds that all cells and calls may take together; then no more of the code is run
 
     A process that ends, or does not come to an end in time, is replaced by a fresh one, in which the cells before run
     again. A function that was stopped twice isn't called any more.
     """
 
-    def __init__(self, space: dict[str, Any], seconds: float = 10, patience: float = 60):
+    def __init__(self, space: dict[str, Any], seconds: float = 10, patience: float = 120):
         self.space, self.seconds, self.patience = space, seconds, patience
         self._ran: list[dict] = []
-        self._theirs: set[str] = set()
+        self._theirs: dict[str, Any] = {}
         self._stopped: Counter[str] = Counter()
         self._process = None
 
@@ -56,7 +59,7 @@ class Sandbox:
     def give(self, code: str, label: str) -> None:
         """Run a cell of the teacher's, which the tests have run, too: what it sets is here already."""
         request = {"run": code, "label": label}
-        self._theirs -= set(self._ask(request, f"the cell {label}", quiet=True)["names"])
+        self._ask(request, f"the cell {label}", quiet=True, seconds=6 * self.seconds)  # it may call many functions
         self._ran.append(request)
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
@@ -82,9 +85,9 @@ class Sandbox:
 
     def _adopt(self, names):
         for name, value in names.items():
-            if name in self._theirs or not (name in self.space or hasattr(builtins, name)):
-                self._theirs.add(name)
-                self.space[name] = self._decoded(value, lambda _, name=name: self._stand_in(name))
+            theirs = name in self._theirs and self.space.get(name) is self._theirs[name]
+            if theirs or not (name in self.space or hasattr(builtins, name)):
+                self._theirs[name] = self.space[name] = self._decoded(value, lambda _, name=name: self._stand_in(name))
 
     def _stand_in(self, name):
         def function(*args, **kwargs):
@@ -112,7 +115,7 @@ class Sandbox:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "grading.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL, cwd=self._folder.name, env=environment, start_new_session=True)
-        self._unread = b""
+        self._unread = bytearray()
         ran, self._ran = self._ran, []
         for request in ran:
             try:
@@ -121,47 +124,58 @@ class Sandbox:
             except StudentError:
                 pass  # it came to an end the first time
 
-    def _kill(self):
+    @staticmethod
+    def _signal(pid):
         try:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            os.killpg(pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
             pass
+
+    def _kill(self):
+        self._signal(self._process.pid)
         self._process.wait()
-        self._process.stdin.close()
-        self._process.stdout.close()
+        for pipe in (self._process.stdin, self._process.stdout):
+            try:
+                pipe.close()
+            except OSError:
+                pass  # what was still to be written has no reader
         self._process = None
         self._folder.cleanup()
 
-    def _ask(self, request, what, quiet=False, functions=()):
+    def _ask(self, request, what, quiet=False, functions=(), seconds=None):
         """Send a request and wait for the answer; answer what the code asks meanwhile."""
         if self.patience <= 0 or self._stopped[what] >= 2:
-            raise StudentError("TimeoutError", f"{what} was not run again, since it did not come to an end")
+            raise StudentError("TimeoutError", f"{what} was not run, since too much of the code did not come to an end")
         while self._process is None:
             self._start()
-        begin = time.monotonic()
-        deadline = begin + self.seconds
+        seconds, begin = seconds or self.seconds, time.monotonic()
         number = secrets.randbelow(2**48)  # an answer without it was not the worker's
+        alarm = threading.Timer(seconds + 1, self._signal, [self._process.pid])  # if it doesn't read what it asked for
+        alarm.start()
         try:
             self._send(request | {"number": number})
             while True:
-                answer = self._checked(json.loads(self._line(deadline)), request, number)
+                answer = self._checked(json.loads(self._line(begin + seconds)), request, number)
                 if "ask" not in answer:
                     break
                 try:
-                    self._send({"result": encode(functions[answer["ask"]](*decode(answer["args"])))})
+                    args, kwargs = decode(answer["args"]), decode(answer["kwargs"])
+                    self._send({"result": encode(functions[answer["ask"]](*args, **kwargs))})
                 except Exception as error:  # the argument that the student's code passed may be anything
                     self._send({"raised": f"{type(error).__name__}: {error}"})
-        except TimeoutError:
+        except BaseException as error:
             self._kill()
-            self._stopped[what] += 1
+            if isinstance(error, TimeoutError):
+                self._stopped[what] += 1
+                raise StudentError("TimeoutError", f"{what} did not come to an end within {seconds:g} seconds") from None
+            if isinstance(error, (EOFError, OSError)):
+                raise StudentError("Stopped", f"{what} ended Python, or used more memory than there is") from None
+            if isinstance(error, (ValueError, RecursionError)):
+                raise StudentError("Stopped", f"{what} disturbed the grading") from None
+            raise
+        finally:
+            alarm.cancel()
             self.patience -= time.monotonic() - begin
-            raise StudentError("TimeoutError", f"{what} did not come to an end within {self.seconds:g} seconds") from None
-        except (EOFError, OSError):
-            self._kill()
-            raise StudentError("Stopped", f"{what} ended Python, or used more memory than there is") from None
-        except ValueError:
-            self._kill()
-            raise StudentError("Stopped", f"{what} disturbed the grading") from None
         if not quiet:
             print(answer["printed"], end="")
         return answer
@@ -173,7 +187,7 @@ class Sandbox:
             return all(isinstance(answer.get(key), kind) for key, kind in kinds.items())
 
         if isinstance(answer, dict) and answer.get("number") == number:
-            if "call" in request and has(ask=int) and "args" in answer:
+            if "call" in request and has(ask=int) and "args" in answer and "kwargs" in answer:
                 return answer
             error = answer.get("error", {})
             sound = isinstance(error, dict) and all(isinstance(error.get(key, ""), str) for key in ("name", "message", "traceback"))
@@ -186,15 +200,20 @@ class Sandbox:
         self._process.stdin.flush()
 
     def _line(self, deadline):
+        """The next line of the answers. TimeoutError, EOFError; ValueError: a line that is too long."""
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)
-            while b"\n" not in self._unread:
-                left = deadline - time.monotonic()
+            searched = 0
+            while (end := self._unread.find(b"\n", searched)) < 0:
+                searched, left = len(self._unread), deadline - time.monotonic()
+                if searched > LONGEST:
+                    raise ValueError(f"answer: got more than {LONGEST:,} bytes")
                 if left <= 0 or not selector.select(left):
                     raise TimeoutError
-                some = os.read(self._process.stdout.fileno(), 2**16)
+                some = os.read(self._process.stdout.fileno(), 2**20)
                 if not some:
                     raise EOFError
                 self._unread += some
-        line, _, self._unread = self._unread.partition(b"\n")
+        line = bytes(self._unread[:end])
+        del self._unread[:end + 1]
         return line

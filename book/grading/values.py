@@ -6,7 +6,7 @@ None, booleans, numbers, text, NumPy arrays of numbers, lists, tuples and dictio
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, KeysView, Mapping, Sequence, ValuesView
 from typing import Any
 
 import numpy as np
@@ -14,25 +14,32 @@ import numpy as np
 __all__ = ["decode", "encode"]
 
 LARGEST = 50_000_000  # bytes in one array
+DIGITS = 10_000  # binary, of a whole number
 
 
 def encode(value: Any, function: Callable[[Callable], Any] | None = None) -> Any:
     """`value` as JSON has it; `function` says what stands for a function. TypeError: anything else, named."""
-    if value is None or isinstance(value, (bool, int, float, str)):
+    if isinstance(value, np.ndarray) and value.dtype == object:
+        value = value.tolist()
+    if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "biufc" and value.nbytes <= LARGEST:
+        if value.dtype.itemsize > 16 or value.dtype == np.longdouble:
+            value = value.astype(float)
+        data = base64.b64encode(np.ascontiguousarray(value).tobytes()).decode()
+        kind = "scalar" if isinstance(value, np.generic) else "array"
+        return {kind: data, "shape": value.shape, "dtype": value.dtype.str}
+    if value is None or isinstance(value, (bool, float)) or isinstance(value, int) and value.bit_length() < DIGITS:
         return value
-    if isinstance(value, np.generic):
-        value = np.asarray(value)
-    if isinstance(value, np.ndarray):
-        if value.dtype.kind not in "biufc" or value.nbytes > LARGEST:
-            raise TypeError(f"an array of {value.nbytes:,} bytes of {value.dtype} can't be graded, want numbers and at most {LARGEST:,} bytes")
-        return {"array": base64.b64encode(np.ascontiguousarray(value).tobytes()).decode(), "shape": value.shape, "dtype": value.dtype.str}
-    if isinstance(value, (list, tuple)):
-        return {type(value).__name__ if type(value) in (list, tuple) else "tuple": [encode(each, function) for each in value]}
-    if isinstance(value, dict):
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, Mapping):
         return {"dict": [[encode(key), encode(each, function)] for key, each in value.items()]}
+    if isinstance(value, tuple):
+        return {"tuple": [encode(each, function) for each in value]}
+    if isinstance(value, (Sequence, KeysView, ValuesView)):
+        return {"list": [encode(each, function) for each in value]}
     if callable(value) and function:
         return {"function": function(value)}
-    raise TypeError(f"a {type(value).__name__} can't be graded, want numbers, arrays, lists, tuples, dictionaries")
+    raise TypeError(f"{type(value).__name__} can't be graded, want numbers, arrays of numbers, lists, tuples, dictionaries, not too large")
 
 
 def decode(value: Any, function: Callable[[Any], Callable] | None = None) -> Any:
@@ -42,6 +49,8 @@ def decode(value: Any, function: Callable[[Any], Callable] | None = None) -> Any
             return value
     else:
         match value:
+            case {"scalar": str(text), "dtype": str(dtype)} if np.dtype(dtype).kind in "biufc":
+                return np.frombuffer(base64.b64decode(text), dtype)[0]
             case {"array": str(text), "shape": list(shape), "dtype": str(dtype)} if np.dtype(dtype).kind in "biufc":
                 return np.frombuffer(base64.b64decode(text), dtype).reshape(shape).copy()
             case {"list": list(parts)}:
