@@ -66,6 +66,16 @@ def test_the_fingerprint_follows_the_data_that_a_document_names(folder):
     assert local_fingerprint(folder / "b.ipynb") != before
 
 
+def test_a_folder_that_a_document_names_counts_with_all_that_is_in_it(folder):
+    inside = folder / "assignments" / "source" / "ps1" / "ps1.ipynb"
+    inside.parent.mkdir(parents=True)
+    inside.write_text("1")
+    write(folder / "b.ipynb", 'shutil.copytree("assignments/source/ps1", course)')
+    before = local_fingerprint(folder / "b.ipynb")
+    inside.write_text("2")
+    assert before and local_fingerprint(folder / "b.ipynb") != before
+
+
 def test_modules_that_import_each_other(folder):
     (folder / "deeper.py").write_text("import direct\n")
     assert local_fingerprint(folder / "a.ipynb")

@@ -28,7 +28,7 @@ from explorable.figure import RECORD
 
 _STATIC = Path(__file__).parent / "static"
 _IMPORT = re.compile(r"""\b(?:import|from)\s+([^\n"'#;\\(]+)""")  # "numpy as np, figures", in a notebook's JSON, too
-_DATA = re.compile(r"\bdata/[\w./-]*\w")
+_DATA = re.compile(r"\b(?:data|assignments)/[\w./-]*\w")
 
 
 def setup(app):
@@ -91,12 +91,13 @@ def local_fingerprint(document: Path) -> str:
     """A hash of the local modules that `document` imports, directly or not, and of its data; "" if none.
 
     Local means: a package or module beside the document. Matplotlib style
-    files beside it count, too. Data are the files that it names, such as
-    "data/depth.jsonl", in the folder data beside it.
+    files beside it count, too. Data are the files and folders that it names,
+    such as "data/depth.jsonl", in the folders data and assignments beside it.
     """
     folder = document.parent
     pending, files = [document], set()
-    data = {folder / name for name in _DATA.findall(document.read_text(encoding="utf-8"))}
+    named = {folder / name for name in _DATA.findall(document.read_text(encoding="utf-8"))}
+    data = named.union(*(path.rglob("*") for path in named))
     while pending:
         imports = _IMPORT.findall(pending.pop().read_text(encoding="utf-8"))
         for name in {name for line in imports for name in re.findall(r"(?:^|,)\s*(\w+)", line)}:
