@@ -236,6 +236,14 @@ def test_whatever_a_function_does_the_others_answer(sandbox, body, words):
     assert words in str(error.value) and sandbox.space["g"](3) == 3
 
 
+def test_a_cell_that_does_not_run_a_second_time_is_left_out(sandbox, tmp_path):
+    sandbox.run(f"import os, pathlib\np = pathlib.Path({str(tmp_path / 'been here')!r})\nif p.exists(): os._exit(1)\np.touch()", "<once>")
+    sandbox.run("import os\ndef f():\n    os._exit(1)\ndef g():\n    return 1", "<cell>")
+    with pytest.raises(StudentError):
+        sandbox.space["f"]()
+    assert sandbox.space["g"]() == 1
+
+
 def test_a_function_that_was_stopped_twice_is_not_called_again(sandbox):
     sandbox.run("def f(x):\n    while x: pass\n    return 1", "<cell>")
     for _ in range(2):
