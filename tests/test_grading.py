@@ -237,8 +237,8 @@ def test_whatever_a_function_does_the_others_answer(sandbox, body, words):
 
 
 def test_a_cell_that_does_not_run_a_second_time_is_left_out(sandbox, tmp_path):
-    sandbox.run(f"import os, pathlib\np = pathlib.Path({str(tmp_path / 'been here')!r})\nif p.exists(): os._exit(1)\np.touch()", "<once>")
     sandbox.run("import os\ndef f():\n    os._exit(1)\ndef g():\n    return 1", "<cell>")
+    sandbox.run(f"import os, pathlib\np = pathlib.Path({str(tmp_path / 'been here')!r})\nif p.exists(): os._exit(1)\np.touch()", "<once>")
     with pytest.raises(StudentError):
         sandbox.space["f"]()
     assert sandbox.space["g"]() == 1
