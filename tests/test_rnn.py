@@ -7,11 +7,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from gradients.activations import NAMES, Activation, activation
+from gradients.activations import NAMES, activation
 from gradients.check import central_differences, gradient_check
 from gradients.losses import softmax_cross_entropy, squared_error
 from gradients.rnn import (
-    RNN, Gradients, Trace, backward, chunked_backward, forward, jacobian_bound, jacobian_products,
+    RNN, Trace, backward, chunked_backward, forward, jacobian_bound, jacobian_products,
     jacobians, lag_terms, rnn, truncated_backward,
 )
 from nets import assert_close, peak_memory

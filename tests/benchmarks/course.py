@@ -21,7 +21,6 @@ from pathlib import Path
 
 import nbformat
 import numpy as np
-from nbgrader.api import Gradebook
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import problem_sets  # noqa: E402
@@ -115,8 +114,10 @@ def main() -> None:
             seconds["autograde"] = typed(course, "grading", name)
             seconds["generate_feedback"] = typed(course, "nbgrader", "generate_feedback", name)
             seconds["export"] = typed(course, "nbgrader", "export")
-            lost = missing(course, name, changes)
-            marks = [sum(by_cell.values()) for by_cell in graded(course, name).values()]
+            full = problem_sets.points_of(problem_sets.source(name))
+            found = {student: {key: by_cell.get(key) for key in full} for student, by_cell in problem_sets.scores(course, name).items()}
+            lost = missing(course, name, changes, found, full)
+            marks = [sum(by_cell.values()) for student, by_cell in found.items() if student not in lost]
             print(f"{name}: {options.students} submissions, {os.cpu_count()} cores, {sum(map(bool, changes.values()))} of them changed;"
                   f" autograde {seconds['autograde'] / options.students:.2f} s a submission,"
                   f" feedback {seconds['generate_feedback'] / options.students:.2f} s;"
@@ -125,20 +126,12 @@ def main() -> None:
                 raise SystemExit(f"lost: {lost}")
 
 
-def graded(course: Path, name: str) -> dict[str, dict[str, float]]:
-    tests = problem_sets.points_of(problem_sets.source(name))
-    return {student: {key: by_cell.get(key) for key in tests} for student, by_cell in problem_sets.scores(course, name).items()}
-
-
-def missing(course: Path, name: str, changes: dict[str, int]) -> list[str]:
+def missing(course: Path, name: str, changes: dict[str, int], found: dict[str, dict], full: dict[str, float]) -> list[str]:
     """The students whose marks, feedback or row are not there, or are not what an unchanged solution earns."""
-    full, found = problem_sets.points_of(problem_sets.source(name)), graded(course, name)
     with open(course / "grades.csv", newline="") as table:
         rows = {row["student_id"] for row in csv.DictReader(table) if row["assignment"] == name}
-    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
-        students = {student.id for student in gradebook.students}
     return [student for student, changed in changes.items() if not (
-        student in students and student in rows and (course / "feedback" / student / name / f"{name}.html").exists()
+        student in found and student in rows and (course / "feedback" / student / name / f"{name}.html").exists()
         and None not in found[student].values() and (changed or found[student] == full))]
 
 

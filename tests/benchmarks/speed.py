@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from threadpoolctl import threadpool_info, threadpool_limits  # scikit-learn has it installed
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import gates
 import rnn
