@@ -99,7 +99,7 @@ explore(fig, update, n=IntSlider(min=0, max=3), id="fig-wave", alt="A wave.", ca
 
 def build(book, *path):
     environment = {name: value for name, value in os.environ.items() if name != RECORD}
-    environment["PYTHONPATH"] = os.pathsep.join([*map(str, path), str(Path(__file__).parents[1] / "book"), os.environ.get("PYTHONPATH", "")])
+    environment["PYTHONPATH"] = os.pathsep.join([*map(str, path), str(Path(__file__).parents[2] / "book"), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
         [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-b", "html", str(book), str(book / "_build" / "html")],
         capture_output=True, text=True, env=environment, timeout=300)
