@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from typing import Callable, Iterable
 
@@ -16,7 +15,6 @@ from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.text import Text
-from tqdm import tqdm
 
 from explorable.controls import Grid
 from explorable.marks import MarkRenderer
@@ -140,21 +138,19 @@ def record(fig, update: Callable, grid: Grid, name: str):
         renderer = MarkRenderer(width, height, clip_prefix=f"{name}-clip")
         artists = still = None
         recording = Recording(grid.size)
-        with _progress(grid.size, name) as progress:
-            for number, state in enumerate(grid.states()):
-                returned = _run(update, state, name)
-                if artists is None:
-                    artists = returned
-                    still = _StillParts(fig, artists, MarkRenderer(width, height, strict=False))
-                elif len(returned) != len(artists) or any(a is not b for a, b in zip(returned, artists)):
-                    raise RuntimeError(f"{name}: update returned other artists at {describe(state)} than before")
-                try:
-                    for slot, artist in enumerate(artists):
-                        recording.add(number, str(slot), renderer.take(artist))
-                    still.check()
-                except Exception as error:
-                    raise RuntimeError(f"{name}: {error} [at {describe(state)}]") from error
-                progress.update()
+        for number, state in enumerate(grid.states()):
+            returned = _run(update, state, name)
+            if artists is None:
+                artists = returned
+                still = _StillParts(fig, artists, MarkRenderer(width, height, strict=False))
+            elif len(returned) != len(artists) or any(a is not b for a, b in zip(returned, artists)):
+                raise RuntimeError(f"{name}: update returned other artists at {describe(state)} than before")
+            try:
+                for slot, artist in enumerate(artists):
+                    recording.add(number, str(slot), renderer.take(artist))
+                still.check()
+            except Exception as error:
+                raise RuntimeError(f"{name}: {error} [at {describe(state)}]") from error
     return recording, artists, renderer.clips
 
 
@@ -167,18 +163,3 @@ def _run(update, state, name):
         return list(dict.fromkeys(artists_of(returned)))  # each once
     except TypeError as error:
         raise TypeError(f"{name}: {error} [at {describe(state)}]") from None
-
-
-@contextmanager
-def _progress(total: int, name: str):
-    """A progress bar on the terminal that started the build, if there is one.
-
-    A kernel's own standard error would end up on the page.
-    """
-    terminal = os.environ.get("EXPLORABLE_TERMINAL")
-    if not terminal or total < 200:
-        with tqdm(total=total, disable=True) as bar:
-            yield bar
-        return
-    with open(terminal, "w") as stream, tqdm(total=total, desc=f"recording {name}", unit="state", file=stream) as bar:
-        yield bar

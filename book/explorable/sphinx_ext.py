@@ -7,41 +7,38 @@ Add ``explorable.sphinx_ext`` to the extensions of a book made with myst-nb
 * adds the script and the style to the site;
 * shows the stored outputs of a notebook whose optional package is missing, and does not run it:
   ``explorable_needs: {book/12_pytorch.ipynb: torch}`` among the settings of Sphinx;
-* runs a notebook again when a local module that it imports, or a data file that
-  it names, has changed, which the notebook cache, keyed on the cells alone,
-  would not notice.
+* in myst-nb's execution mode "cache", runs the notebooks side by side, and runs one again when a local module
+  that it imports, or a data file that it names, has changed, which the cache, keyed on the cells alone, would not notice.
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
-import json
 import os
 import re
-import sys
+from glob import escape
 from pathlib import Path
 
+from myst_nb.core.read import create_nb_reader
 from sphinx.util import logging
+from tqdm import tqdm
 
+from explorable.execution import Runs, Store, local_fingerprint
 from explorable.figure import RECORD
 
 _STATIC = Path(__file__).parent / "static"
-_IMPORT = re.compile(r"""\b(?:import|from)\s+([^\n"'#;\\(]+)""")  # "numpy as np, figures", in a notebook's JSON, too
-_DATA = re.compile(r"\b(?:data|assignments)/[\w./-]*\w")
+logger = logging.getLogger(__name__)
 
 
 def setup(app):
     os.environ[RECORD] = "1"
-    if sys.stderr.isatty() and hasattr(os, "ttyname"):
-        os.environ["EXPLORABLE_TERMINAL"] = os.ttyname(sys.stderr.fileno())
     app.add_config_value("explorable_needs", {}, "env")
     app.connect("config-inited", _leave_out_what_cannot_run)
     app.connect("builder-inited", _add_static_path)
-    app.connect("env-get-outdated", _outdated_notebooks)
+    app.connect("builder-inited", _Notebooks)
     app.add_css_file("explorable.css")
     app.add_js_file("explorable.js", loading_method="defer")
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+    return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}
 
 
 def lacking(needs: dict[str, str]) -> dict[str, str]:
@@ -52,7 +49,7 @@ def lacking(needs: dict[str, str]) -> dict[str, str]:
 def _leave_out_what_cannot_run(app, config):
     missing = lacking(config.explorable_needs)
     for notebook, package in missing.items():
-        logging.getLogger(__name__).info("%s is not run: %s is missing; the page shows its stored outputs", notebook, package)
+        logger.info("%s is not run: %s is missing; the page shows its stored outputs", notebook, package)
     config.nb_execution_excludepatterns = [*config.nb_execution_excludepatterns, *missing]
 
 
@@ -60,68 +57,76 @@ def _add_static_path(app):
     app.config.html_static_path.append(str(_STATIC))
 
 
-def _outdated_notebooks(app, env, added, changed, removed):
-    """Name the documents whose local modules changed, and forget their cached outputs.
+class _Notebooks:
+    """The notebooks of one build: those that have to run are started before the first page is read.
 
-    A document that failed is named, too: Sphinx itself would not read it again,
-    and the next build would pass.
+    When a page is read, its notebook is in the cache, where myst-nb looks for it. One that failed is a warning,
+    and its page shows the stored outputs; since it isn't kept, the next build runs it again.
     """
-    runs = getattr(env, "nb_metadata", {})
-    failed = {name for name in env.found_docs if (runs.get(name, {}).get("exec_data") or {}).get("succeeded") is False}
-    if app.config.nb_execution_mode != "cache":
-        return sorted(failed)
-    store = Path(app.config.nb_execution_cache_path or Path(app.outdir).parent / ".jupyter_cache")
-    record = store / "local_modules.json"
-    before = json.loads(record.read_text()) if record.exists() else {}
-    now = {}
-    for name in sorted(env.found_docs):
-        fingerprint = local_fingerprint(Path(env.doc2path(name)))
-        if fingerprint:
-            now[name] = fingerprint
-    stale = [name for name in now if now[name] != before.get(name)]
-    if stale:
-        _forget(store, [env.doc2path(name) for name in stale])
-        store.mkdir(parents=True, exist_ok=True)
-    if store.exists():
-        record.write_text(json.dumps(now, indent=1))
-    return sorted(failed.union(stale))
 
+    def __init__(self, app):
+        if app.config.nb_execution_mode != "cache":
+            return
+        self._app = app
+        self._store = Store(app.config.nb_execution_cache_path or Path(app.outdir).parent / ".jupyter_cache")
+        self._runs, self._started, self._bar = Runs(app.config.nb_execution_timeout), {}, None
+        app.connect("env-get-outdated", self._start)
+        app.connect("source-read", self._finish)
+        app.connect("build-finished", self._stop)
 
-def local_fingerprint(document: Path) -> str:
-    """A hash of the local modules that `document` imports, directly or not, and of its data; "" if none.
+    def _read(self, name):
+        """Path and notebook of a document; None for the notebook if it has no code or isn't to be run."""
+        env = self._app.env
+        document = Path(env.doc2path(name))
+        if any(document.match(pattern) for pattern in env.mystnb_config.execution_excludepatterns):
+            return document, None
+        text = document.read_text(encoding="utf-8")
+        reader = create_nb_reader(str(document), env.myst_config, env.mystnb_config, text)
+        if reader is None:
+            return document, None
+        notebook = reader.read(text)
+        kernel = notebook.metadata.get("kernelspec", {})  # under the name that myst-nb gives it, which its key contains
+        for pattern, name in env.mystnb_config.kernel_rgx_aliases.items():
+            if re.fullmatch(pattern, kernel.get("name", "")):
+                kernel["name"] = name
+                break
+        return document, notebook
 
-    Local means: a package or module beside the document. Matplotlib style
-    files beside it count, too. Data are the files and folders that it names,
-    such as "data/depth.jsonl", in the folders data and assignments beside it.
-    """
-    folder = document.parent
-    pending, files = [document], set()
-    named = {folder / name for name in _DATA.findall(document.read_text(encoding="utf-8"))}
-    data = named.union(*(path.rglob("*") for path in named))
-    while pending:
-        imports = _IMPORT.findall(pending.pop().read_text(encoding="utf-8"))
-        for name in {name for line in imports for name in re.findall(r"(?:^|,)\s*(\w+)", line)}:
-            package = folder / name
-            found = set(package.rglob("*.*")) if package.is_dir() else {folder / f"{name}.py"}
-            found = {path for path in found if path.is_file() and path.suffix in (".py", ".js", ".css", ".mplstyle")}
-            pending += [path for path in found - files if path.suffix == ".py"]
-            files |= found
-    if files:
-        files |= set(folder.glob("*.mplstyle"))
-    files |= {path for path in data if path.is_file()}
-    digest = hashlib.sha256()
-    for path in sorted(files):
-        digest.update(str(path.relative_to(folder)).encode() + path.read_bytes())
-    return digest.hexdigest() if files else ""
+    def _start(self, app, env, added, changed, removed):
+        """Start what has to run; name the documents whose page shows another run than the last."""
+        shown = {name: (data.get("exec_data") or {}).get("mtime") for name, data in getattr(env, "nb_metadata", {}).items()}
+        outdated = []
+        for name in sorted(env.found_docs):
+            document, notebook = self._read(name)
+            if notebook is None:
+                continue
+            when = self._store.find(document, notebook)
+            if when is None:
+                self._started[name] = document, notebook, local_fingerprint(document)
+                self._runs.start(name, document, notebook)
+            if when is None or when != shown.get(name):
+                outdated.append(name)
+        if self._started:
+            self._bar = tqdm(total=len(self._started), desc="running notebooks", unit="notebook", disable=None)
+        return outdated
 
+    def _finish(self, app, name, content):
+        """Wait for the notebook of the page that is about to be read."""
+        result = self._runs.result(name)
+        if result is None:
+            return
+        document, notebook, fingerprint = self._started[name]
+        self._bar.set_postfix_str(name)
+        self._bar.update()
+        if result.err is None:
+            self._store.keep(document, notebook, fingerprint, result.time)
+            return
+        logger.warning("Executing notebook failed: %s\n%s", type(result.err).__name__, result.exc_string, location=name)
+        self._store.forget(notebook)
+        config = app.env.mystnb_config
+        app.env.mystnb_config = config.copy(execution_excludepatterns=[*config.execution_excludepatterns, escape(str(document))])
 
-def _forget(store: Path, paths: list[str]) -> None:
-    if not store.exists():
-        return
-    from jupyter_cache import get_cache
-
-    cache = get_cache(store)
-    wanted = {str(Path(path)) for path in paths}
-    for record in cache.list_cache_records():
-        if str(Path(record.uri)) in wanted:
-            cache.remove_cache(record.pk)
+    def _stop(self, app, exception):
+        self._runs.stop()
+        if self._bar:
+            self._bar.close()

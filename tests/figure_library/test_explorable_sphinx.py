@@ -9,8 +9,9 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from explorable.execution import local_fingerprint
 from explorable.figure import RECORD
-from explorable.sphinx_ext import lacking, local_fingerprint
+from explorable.sphinx_ext import lacking
 
 # Local modules ---------------------------------------------------------------
 
