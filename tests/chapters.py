@@ -1,14 +1,10 @@
-"""The book's pages and what their cells make, for the tests of the notebooks and of the built site."""
+"""The book's pages and their code, for the tests of the notebooks and of the built site."""
 
 from __future__ import annotations
 
 import ast
-import os
 from pathlib import Path
-from typing import Any, Callable, NamedTuple
-from unittest import mock
 
-import ipywidgets
 import nbformat
 import yaml
 from myst_nb.core.read import read_myst_markdown_notebook
@@ -30,41 +26,6 @@ def code_cells(page: Path) -> list[str]:
         return [cell.source for cell in nbformat.read(page, as_version=4).cells if cell.cell_type == "code"]
     notebook = read_myst_markdown_notebook(page.read_text(encoding="utf-8"))
     return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-
-
-class Call(NamedTuple):
-    """One call of `explore` in a chapter."""
-
-    fig: Any
-    update: Callable
-    controls: dict[str, ipywidgets.Widget]
-    id: str
-
-
-def explore_calls(page: Path) -> list[Call]:
-    """Run the code of a page and return its calls of `explore` that have controls."""
-    import explorable
-
-    calls = []
-
-    def capture(fig, update=None, /, *, id, alt, caption, **controls):
-        if controls:
-            update(**{name: widget.value for name, widget in controls.items()})
-            fig.draw_without_rendering()
-            fig.set_layout_engine("none")
-            fig.dpi = 72
-            calls.append(Call(fig, update, controls, id))
-
-    here = os.getcwd()
-    os.chdir(BOOK)
-    try:
-        with mock.patch.object(explorable, "explore", capture):
-            space = {"__name__": "__main__", "print": lambda *args, **options: None}
-            for code in code_cells(page):
-                exec(compile(code, str(page), "exec"), space)
-    finally:
-        os.chdir(here)
-    return calls
 
 
 def explore_sources(code: str) -> list[ast.Call]:

@@ -1,4 +1,4 @@
-"""Fixtures for the tests that need PyTorch, a browser or a web server; chapters that cannot run here are skipped."""
+"""The order of the tests and who runs which; fixtures for those that need PyTorch, a browser or the built book."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ import functools
 import http.server
 import os
 import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # one worker and one kernel a processor: more threads only wait for each other
 
 import matplotlib
 import pytest
 import yaml
+from filelock import FileLock
 
+import harvest
 import pages
 from explorable.sphinx_ext import lacking
 
@@ -28,16 +34,36 @@ HOW_TO_GET_ONE = (
 )
 
 
+# In this order the workers never wait for each other: the chapters run first; long tests follow, while the last of them
+# ends; then one worker builds the book, from what the chapters left, while the others do the mathematics.
+ROOMS = ["book", "tests/course", "tests/built_book/test_builds.py", "tests/experiments", "tests/figure_library", "tests/mathematics",
+         "tests/built_book"]
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(harvest.Harvest())
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    """Skip a chapter whose package is missing, but not in CI: there its first cell fails."""
-    if os.environ.get("CI") == "true":
-        return
+    """Sort by room, group what belongs to one worker, skip chapters whose package is missing (in CI their first cell fails)."""
     needs = yaml.safe_load((ROOT / "_config.yml").read_text())["sphinx"]["config"]["explorable_needs"]
-    missing = {ROOT / notebook: package for notebook, package in lacking(needs).items()}
+    missing = {} if os.environ.get("CI") == "true" else {ROOT / page: package for page, package in lacking(needs).items()}
     for item in items:
         if item.path in missing:
             item.add_marker(pytest.mark.skip(
                 reason=f"NOT EXECUTED: {missing[item.path]} is missing; pip install -r requirements-{missing[item.path]}.txt"))
+        page = getattr(item, "callspec", None) and item.callspec.params.get("name")
+        together = f"{item.path.stem}, {page}" if "site" in getattr(item, "fixturenames", ()) and page else item.path.stem
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(together))
+    items.sort(key=lambda item: _room(item.path))
+
+
+def _room(path: Path) -> int:
+    """The place in `ROOMS` of the most particular room that `path` is in."""
+    name = path.relative_to(ROOT).as_posix()
+    return ROOMS.index(max((room for room in ROOMS if name.startswith(room)), key=len, default="book"))
 
 
 def find_chromium(playwright) -> str | None:
@@ -123,3 +149,23 @@ def serve():
     for server in servers:
         server.shutdown()
         server.server_close()
+
+
+@pytest.fixture(scope="session")
+def site(browser, testrun_uid):
+    """The folder of the strictly built book, built once in a run of the tests, by the worker that comes first."""
+    built = ROOT / "_build" / "tested"
+    built.parent.mkdir(exist_ok=True)
+    with FileLock(ROOT / "_build" / "tested.lock"):
+        if not built.exists() or built.read_text() != testrun_uid:
+            command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(ROOT), "-W", "-n", "--keep-going"]
+            done = subprocess.run(command, capture_output=True, text=True)
+            assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-5000:]
+            built.write_text(testrun_uid)
+    return ROOT / "_build" / "html"
+
+
+@pytest.fixture(scope="session")
+def address(site, serve):
+    """Where the built book is served, without a final slash."""
+    return serve(site)

@@ -1,0 +1,92 @@
+"""nbval's run of a chapter serves the built site, too: no chapter is executed twice in a run of the tests.
+
+Where tests of the built site will follow, the kernels of nbval record, and once all cells of a chapter have passed
+
+* its outputs go where the build looks for them (`explorable.execution.Store`);
+* its kernel says what its explorables should show (`truth`), by their own `update`.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import os
+import pickle
+import subprocess
+import sys
+import time
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from nbval.plugin import IPyNbCell
+
+import chapters
+from explorable.execution import Store, local_fingerprint
+from explorable.figure import RECORD
+
+STORE = chapters.ROOT / "_build" / ".jupyter_cache"
+COLLECT = Path(__file__).with_name("truth.py")
+
+
+def truth_key(page: Path) -> str:
+    """A hash of all that the truth about a page depends on."""
+    parts = *chapters.code_cells(page), local_fingerprint(page), COLLECT.read_text()
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def truth_path(page: Path) -> Path:
+    return chapters.ROOT / "_build" / "truth" / f"{page.stem}.pickle"
+
+
+def truth_about(page: Path) -> list[dict]:
+    """One `truth.of_explorable` for each explorable with controls; from the page's own run, or from one made for it."""
+    path, key = truth_path(page), truth_key(page)
+    if not path.exists() or pickle.loads(path.read_bytes())[0] != key:
+        subprocess.run([sys.executable, COLLECT, page, path, key], check=True)
+    return pickle.loads(path.read_bytes())[1]
+
+
+class Harvest:
+    """A plugin of pytest; one in every process that runs tests."""
+
+    def __init__(self):
+        self.wanted, self.started = False, {}
+        self.pages = {chapters.ROOT / f"{name}.ipynb" for name in chapters.names()}
+
+    def pytest_collection_finish(self, session):
+        self.wanted = any("site" in getattr(item, "fixturenames", ()) for item in session.items)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_setup(self, item):
+        """A chapter's first cell starts its kernel."""
+        if not (self.wanted and isinstance(item, IPyNbCell) and item.path in self.pages):
+            return (yield)
+        if item.path not in self.started:
+            self.started[item.path] = time.time(), local_fingerprint(item.path), truth_key(item.path)
+            item.parent.skip_compare += ("text/html",)  # the recording, which no stored output has
+        with mock.patch.dict(os.environ, {RECORD: "1"}):
+            return (yield)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_makereport(self, item, call):
+        if call.excinfo and call.when != "teardown":
+            self.started.pop(item.path, None)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_teardown(self, item, nextitem):
+        """After the last cell, while its kernel is alive."""
+        if item.path not in self.started or (nextitem is not None and nextitem.path == item.path):
+            return
+        start, fingerprint, key = self.started.pop(item.path)
+        kernel, notebook = item.parent.kernel, copy.deepcopy(item.parent.nb)
+        ran = {cell.cell_num: cell.test_outputs for cell in item.session.items if cell.path == item.path}
+        cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        if len(ran) < len(cells) or any(outputs is None for outputs in ran.values()):
+            return
+        for number, cell in enumerate(cells):
+            cell.execution_count, cell.outputs = number + 1, ran[number]
+        Store(STORE).keep(item.path, notebook, fingerprint, time.time() - start)
+        code = (f"import sys, pathlib; sys.path.append({str(COLLECT.parent)!r}); import truth; "
+                f"truth.collect(pathlib.Path({str(truth_path(item.path))!r}), {key!r})")
+        kernel.await_reply(kernel.execute_cell_input(code, allow_stdin=False), timeout=120)
