@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import http.server
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import matplotlib
 import pytest
 import yaml
 from filelock import FileLock
+from xdist.scheduler import LoadScopeScheduling
 
 import harvest
 import pages
@@ -44,20 +46,32 @@ def pytest_configure(config):
     config.pluginmanager.register(harvest.Harvest())
 
 
-@pytest.hookimpl(tryfirst=True)
+class _Together(LoadScopeScheduling):
+    """Tests of one file stay with one worker; those of the built pages, tests of one page."""
+
+    def _split_scope(self, nodeid):
+        return _together(nodeid)
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return _Together(config, log)
+
+
+def _together(nodeid: str) -> str:
+    file, _, test = nodeid.partition("::")
+    page = re.search(r"\[(book/.*)\]", test) if file.endswith("test_site.py") else None
+    return f"{file} {page[1]}" if page else file
+
+
 def pytest_collection_modifyitems(config, items):
-    """Sort by room, group what belongs to one worker, skip chapters whose package is missing (in CI their first cell fails)."""
+    """Sort by room and file; skip chapters whose package is missing (in CI their first cell fails)."""
     needs = yaml.safe_load((ROOT / "_config.yml").read_text())["sphinx"]["config"]["explorable_needs"]
     missing = {} if os.environ.get("CI") == "true" else {ROOT / page: package for page, package in lacking(needs).items()}
     for item in items:
         if item.path in missing:
             item.add_marker(pytest.mark.skip(
                 reason=f"NOT EXECUTED: {missing[item.path]} is missing; pip install -r requirements-{missing[item.path]}.txt"))
-        page = getattr(item, "callspec", None) and item.callspec.params.get("name")
-        together = f"{item.path.stem}, {page}" if "site" in getattr(item, "fixturenames", ()) and page else item.path.stem
-        if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(together))
-    items.sort(key=lambda item: _room(item.path))
+    items.sort(key=lambda item: (_room(item.path), _together(item.nodeid)))
 
 
 def _room(path: Path) -> int:
