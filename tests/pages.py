@@ -113,6 +113,23 @@ def set_control(page, figure_id: str, name: str, value) -> None:
     figure.evaluate(f"(figure, [name, value]) => ({SET_CONTROL})(figure, name, value)", [name, value])
 
 
+def show(page, figure_id: str, state: dict) -> dict[int, dict]:
+    """Set several controls (name -> value); by artist, what is then to be seen: its text, and the ``d`` of its path or None."""
+    figure = page.locator(f"figure.explorable[id='{figure_id}']")
+    slots = figure.evaluate(f"""(figure, state) => {{
+      for (const [name, value] of state) ({SET_CONTROL})(figure, name, value);
+      return [...figure.querySelectorAll(".explorable-slot")].map((slot) => {{
+        const seen = (element) => element && element.style.display !== "none";
+        const path = slot.querySelector(":scope > path");
+        return [Number(slot.dataset.artist), {{
+          text: [...slot.children].filter(seen).map((child) => child.textContent).join(""),
+          d: seen(path) ? path.getAttribute("d") : null,
+        }}];
+      }});
+    }}""", list(state.items()))
+    return dict(slots)
+
+
 def control_values(page, figure_id: str, name: str) -> list:
     """Every value that `set_control` can give a control."""
     figure = page.locator(f"figure.explorable[id='{figure_id}']")
@@ -163,20 +180,14 @@ def parse_path(d: str) -> list[np.ndarray]:
     return [np.array(piece) for piece in pieces]
 
 
-def read_path(element) -> list[np.ndarray]:
-    """The points of a ``<path>`` (a Playwright locator), split at gaps."""
-    return parse_path(element.get_attribute("d"))
-
-
-def read_markers(element) -> np.ndarray:
-    """Where a ``<path>`` of markers puts them: an (n, 2) array."""
-    found = re.findall(r"M(-?[\d.]+) (-?[\d.]+)", element.get_attribute("d"))
-    return np.array(found, float).reshape(-1, 2)
+def parse_markers(d: str) -> np.ndarray:
+    """Where the ``d`` of a path of markers puts them: an (n, 2) array."""
+    return np.array(re.findall(r"M(-?[\d.]+) (-?[\d.]+)", d), float).reshape(-1, 2)
 
 
 def assert_curve(element, expected, tolerance: float = 0.11) -> None:
     """Fail unless a ``<path>`` goes through `expected`: a list of (n, 2) arrays, one for each piece."""
-    pieces = read_path(element)
+    pieces = parse_path(element.get_attribute("d"))
     assert len(pieces) == len(expected), f"{len(pieces)} pieces; expected {len(expected)}"
     for piece, wanted in zip(pieces, expected):
         assert piece.shape == np.shape(wanted), f"{len(piece)} points; expected {len(wanted)}"

@@ -75,6 +75,8 @@ if __name__ == "__main__":
 
     page, path, key = sys.argv[1:]
     os.chdir(Path(page).parent)
+    made, make = [], Explorable.__init__
+    Explorable.__init__ = lambda self, *args: made.append(self) or make(self, *args)  # a notebook keeps what a cell ends with
     space = {"__name__": "__main__", "print": lambda *args, **options: None}
     for number, code in enumerate(chapters.code_cells(Path(page))):
         exec(compile(code, f"{page}, cell {number}", "exec"), space)
