@@ -37,9 +37,30 @@ def points_of(nb) -> dict[str, float]:
     return {own["grade_id"]: own["points"] for own in cells if own.get("grade")}
 
 
+def edited(code: str, edits: dict[str, str]) -> str:
+    """The code with each old text, which must be there once, in the place of a new one."""
+    for old, new in edits.items():
+        if code.count(old) != 1:
+            raise ValueError(f"edits: found {old!r} {code.count(old)} times, want once, in\n{code}")
+        code = code.replace(old, new)
+    return code
+
+
 def wrong_answers(name: str) -> dict[str, tuple[dict[str, str], dict[str, float]]]:
-    """By title: the cells, and the marks of the tests that don't get full marks."""
-    return importlib.import_module(f"submissions.{name}").WRONG
+    """By title: the cells, and the marks of the tests that don't get full marks; what a fair teacher would give.
+
+    submissions/{name}.py says for each cell what is wrong in it: {old: new, ...}, edits of its solution; None, it was
+    left as it is released; or a text, if the answer is another program.
+    """
+    solution, release = source(name), read(COURSE / "release" / name / f"{name}.ipynb")
+
+    def text(key, wrong):
+        if wrong is None:
+            return cell(release, key).source
+        return wrong if isinstance(wrong, str) else edited(cell(solution, key).source, wrong)
+
+    return {title: ({key: text(key, wrong) for key, wrong in cells.items()}, marks)
+            for title, (cells, marks) in importlib.import_module(f"submissions.{name}").WRONG.items()}
 
 
 def teachers_lines(name: str) -> set[str]:

@@ -9,8 +9,9 @@ Everything is computed in the dtype of the weights, float64 or float32.
 In an exploding net numbers overflow. That is what this book is about, hence no error: an overflow is
 kept as inf, without a warning, for inf is an answer ("too large to write down"). NaN is not: it appears
 when an inf meets its opposite or a zero, and what the true number was is lost. Therefore NaN in a forward
-pass, a backward pass or a Jacobian gives one RuntimeWarning that says where it first appeared. What vanishes below the smallest
-float becomes 0.
+pass, a backward pass or a Jacobian gives one RuntimeWarning that says where it first appeared. A processor adds in an order of
+its own: where terms of one sum overflow with opposite signs, one may get inf and another NaN, and so a step earlier.
+What vanishes below the smallest float becomes 0.
 """
 
 from collections.abc import Sequence

@@ -17,7 +17,9 @@ import pytest
 
 from gradients import rnn
 from gradients.activations import Activation
-from problem_sets import COURSE, SETS, cell, grade_id, hand_in, points_of, read, scores, source, teachers_lines, wrong_answers
+from problem_sets import (
+    COURSE, SETS, cell, edited, grade_id, hand_in, points_of, read, scores, source, teachers_lines, wrong_answers,
+)
 
 SEED = "20261121"
 
@@ -82,6 +84,12 @@ def test_a_problem_set_has_its_parts(name):
     assert re.match(rf"# Problem set {name[2:]}: ", head) and re.search(r"About .* hours?, 20 points", head)
     assert "Public check" in "".join(c.source for c in nb.cells if c.cell_type == "markdown")
     assert not [c for c in nb.cells if c.cell_type == "code" and re.search(r"ipywidgets|explorable", c.source)]
+
+
+@pytest.mark.parametrize("old", ["dz", "dy"])
+def test_an_edit_that_does_not_fit_the_solution_once_is_refused(old):
+    with pytest.raises(ValueError, match=f"^edits: found '{old}' . times, want once"):
+        edited(cell(source("ps1"), "ps1-two-paths").source, {old: "0"})
 
 
 def with_cells(name: str, cells: dict[str, str]):
@@ -228,7 +236,7 @@ def doubled():
 
 
 def tampered():
-    nb = change(ps1_two_paths=GOOD.replace("* w2", ""))
+    nb = change(ps1_two_paths=edited(GOOD, {"* w2": ""}))
     test = cell(nb, "ps1-two-paths-test")
     test.metadata.nbgrader.points, test.source = 100, "100"
     cell(nb, "ps1-depth-test").metadata.nbgrader.update(grade=False, solution=True, locked=False)
@@ -310,7 +318,7 @@ HOSTILE = {
     "patched": (lambda: change(ps1_two_paths=(
         "import builtins, numpy\nnumpy.allclose = numpy.isclose = lambda *a, **k: True\nnumpy.abs = builtins.abs = lambda v: 0\n"
         f"Marks = marks = check = abs = lambda *a, **k: 6\n{stub(f'return dict.fromkeys({SIX}, 0.0)')}")), 0, "0 of 1  dL/dw1: expected"),
-    "renamed": (lambda: change(ps1_two_paths=GOOD.replace("by_hand", "by_head")), 0, "name 'by_hand' is not defined; was it renamed?"),
+    "renamed": (lambda: change(ps1_two_paths=edited(GOOD, {"by_hand": "by_head"})), 0, "name 'by_hand' is not defined; was it renamed?"),
     "shape": (lambda: change(ps1_two_paths=stub(f"return dict.fromkeys({SIX}, np.ones((2, 3)))")), 0, "expected the shape (), got (2, 3)"),
     "nan": (lambda: change(ps1_two_paths=stub(f"return dict.fromkeys({SIX}, np.nan)")), 0, "expected finite numbers, got nan"),
     "nothing": (lambda: change(ps1_two_paths=stub("pass")), 0, "'NoneType' object is not subscriptable"),
@@ -326,7 +334,7 @@ HOSTILE = {
     "picture": (with_picture, 6, "1 of 1  dL/dw1"),
     "byte-order-mark": (with_byte_order_mark, 6, "1 of 1  dL/dw1"),
     "damaged": (damaged, 6, "1 of 1  dL/dw1"),
-    "numpy-keys": (lambda: change(ps1_depth=cell(source("ps1"), "ps1-depth").source.replace("in range(n, 0, -1)", "in np.arange(n, 0, -1)")),
+    "numpy-keys": (lambda: change(ps1_depth=edited(cell(source("ps1"), "ps1-depth").source, {"in range(n, 0, -1)": "in np.arange(n, 0, -1)"})),
                    6, "1 of 1  dW of a net of four layers"),
     "magic": (lambda: change(ps1_two_paths="%matplotlib inline\n" + GOOD + "\n!ls\ndisplay(1)"), 6, "1 of 1  dL/dw1"),
 }
