@@ -80,10 +80,9 @@ def first_net(model, inputs, outputs, rng):
     options = dict(rng=rng, w_hx_scale=scale, dtype=np.float32)
     if model.startswith("LSTM"):
         bias = 4 if model == "LSTM bias 4" else SETTINGS["forget_bias"]
-        net = lstm.lstm(inputs, H, outputs, forget_bias=bias, **options)
-        return Recurrent(net, lstm.forward, lstm.backward)
+        return Recurrent(lstm.lstm(inputs, H, outputs, forget_bias=bias, **options))
     if model == "GRU":
-        return Recurrent(gru.gru(inputs, H, outputs, **options), gru.forward, gru.backward)
+        return Recurrent(gru.gru(inputs, H, outputs, **options))
     net = rnn.rnn(inputs, H, outputs, "tanh" if model.startswith("tanh") else "relu", **options)
     if model == "IRNN":
         net.W_hh[:] = initialisers.identity(H, H)

@@ -21,7 +21,7 @@ import numpy as np
 
 from gradients.activations import Activation
 from gradients.validation import (
-    OVERFLOW_IS_INF, as_activation, as_array, as_scale, check_dtype, check_generator, report_nan,
+    OVERFLOW_IS_INF, as_activation, as_array, as_scale, check_dtype, check_dtypes, check_generator, report_nan,
 )
 
 __all__ = [
@@ -58,9 +58,7 @@ class DeepNet:
         for l in wanted:
             W[l] = as_array(f"W[{l}]", self.W[l], (None, W[l - 1].shape[0] if l > 1 else None))
             b[l] = as_array(f"b[{l}]", self.b[l], (W[l].shape[0],))
-            for argument, array in ((f"W[{l}]", W[l]), (f"b[{l}]", b[l])):
-                if array.dtype != W[1].dtype:
-                    raise ValueError(f"{argument}: got dtype {array.dtype}, want {W[1].dtype} as in W[1]")
+            check_dtypes({"W[1]": W[1], f"W[{l}]": W[l], f"b[{l}]": b[l]})
             phi[l] = as_activation(f"phi[{l}]", self.phi[l])
         self.W, self.b, self.phi = W, b, phi
 

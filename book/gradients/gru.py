@@ -20,13 +20,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradients.initialisers import kaiming_normal
 from gradients.sequences import (
-    TORCH, blocks, check_dtypes, check_trace, flat, last_step, over_steps, slices_backwards, suspects, torch_state,
+    Net, ParameterGradients, blocks, check_trace, flat, from_last_step, gate, last_step, numbered, outputs, over_steps,
+    random_weights, running_products, states, suspects, suspects_forward, torch_parameters, torch_state, weight_gradients,
 )
-from gradients.validation import (
-    OVERFLOW_IS_INF, as_array, as_integer, as_scale, check_dtype, check_generator, report_nan,
-)
+from gradients.validation import OVERFLOW_IS_INF, as_array, report_nan
 
 __all__ = [
     "GRU", "Gradients", "Trace", "backward", "forward", "from_torch", "gru", "highway", "jacobian_products",
@@ -34,18 +32,17 @@ __all__ = [
 ]
 
 
-
 @dataclass(eq=False)
-class GRU:
+class GRU(Net):
     """The parameters of a GRU (chapter 10; Cho et al. 2014), with H rows for each of r, z, n.
 
     W_hx       (3H, D), input to gates
     W_hh       (3H, H), hidden to gates
     b_h        (3H,)
-    b_hn       (H,), the bias that r multiplies, with candidate="outside". With "inside" it takes no part and gets
-               gradient 0.
     W_qh       (Q, H), hidden to output
     b_q        (Q,)
+    b_hn       (H,), the bias that r multiplies, with candidate="outside". With "inside" it takes no part and gets
+               gradient 0.
     candidate  "outside" or "inside": whether r multiplies what W_hh makes of h_{t-1}, or what it takes (see the module)
     keep       "z" or "1-z": the share of h_{t-1} in h_t
 
@@ -57,40 +54,17 @@ class GRU:
     W_hx: np.ndarray
     W_hh: np.ndarray
     b_h: np.ndarray
-    b_hn: np.ndarray
     W_qh: np.ndarray
     b_q: np.ndarray
+    b_hn: np.ndarray
     candidate: str = "outside"
     keep: str = "z"
 
     def __post_init__(self):
-        self.W_hh = as_array("W_hh", self.W_hh, (None, None))
-        H = self.W_hh.shape[1]
-        self.W_hh = as_array("W_hh", self.W_hh, (3 * H, H))
-        self.W_hx = as_array("W_hx", self.W_hx, (3 * H, None))
-        self.b_h = as_array("b_h", self.b_h, (3 * H,))
-        self.b_hn = as_array("b_hn", self.b_hn, (H,))
-        self.W_qh = as_array("W_qh", self.W_qh, (None, H))
-        self.b_q = as_array("b_q", self.b_q, (len(self.W_qh),))
-        check_dtypes(self.parameters, self.dtype)
+        self._check_parameters(rows=3, biases=["b_hn"])
         for name, choices in (("candidate", ("outside", "inside")), ("keep", ("z", "1-z"))):
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name}: got {getattr(self, name)!r}, want {' or '.join(map(repr, choices))}")
-
-    @property
-    def sizes(self) -> tuple[int, int, int]:
-        """(D, H, Q), the numbers of inputs, hidden units and outputs."""
-        return self.W_hx.shape[1], self.W_hh.shape[1], self.W_qh.shape[0]
-
-    @property
-    def dtype(self) -> np.dtype:
-        """float64 or float32, the same for all parameters."""
-        return self.W_hx.dtype
-
-    @property
-    def parameters(self) -> dict[str, np.ndarray]:
-        """name -> the array itself: `net.parameters["W_hh"] -= step` changes the net."""
-        return {name: getattr(self, name) for name in ("W_hx", "W_hh", "b_h", "b_hn", "W_qh", "b_q")}
 
 
 def gru(
@@ -117,17 +91,10 @@ def gru(
     ValueError: sizes that aren't positive integers, a negative or non-finite scale, another candidate or keep,
     an rng that isn't a numpy.random.Generator, another dtype.
     """
-    D, H, Q = as_integer("D", D, 1), as_integer("H", H, 1), as_integer("Q", Q, 1)
-    check_generator(rng)
-    check_dtype(dtype)
-
-    def weights(rows, columns, scale):
-        return kaiming_normal(rows, columns, rng=rng, gain=scale, dtype=dtype)
-
-    W_hx = weights(3 * H, D, as_scale("w_hx_scale", w_hx_scale))
-    W_hh = weights(3 * H, H, as_scale("w_hh_scale", w_hh_scale))
-    b_h, b_hn, b_q = (np.zeros(n, dtype) for n in (3 * H, H, Q))
-    return GRU(W_hx, W_hh, b_h, b_hn, weights(Q, H, 1.0), b_q, candidate, keep)
+    W_hx, W_hh, W_qh = random_weights(
+        D, H, Q, rows=3, rng=rng, w_hx_scale=w_hx_scale, w_hh_scale=w_hh_scale, dtype=dtype)
+    b_h, b_q, b_hn = (np.zeros(n, dtype) for n in (3 * H, Q, H))
+    return GRU(W_hx, W_hh, b_h, W_qh, b_q, b_hn, candidate, keep)
 
 
 def from_torch(state: Mapping, W_qh: np.ndarray, b_q: np.ndarray) -> GRU:
@@ -139,10 +106,10 @@ def from_torch(state: Mapping, W_qh: np.ndarray, b_q: np.ndarray) -> GRU:
 
     ValueError: other names in `state` (more layers, no biases), and as `GRU`.
     """
-    W_hx, W_hh, b_ih, b_hh = torch_state(state)
+    W_hx, W_hh, b_ih, b_hh = torch_parameters(state)
     gates = len(b_ih) // 3 * 2
     b_ih[:gates] += b_hh[:gates]
-    return GRU(W_hx, W_hh, b_ih, b_hh[gates:], np.array(W_qh), np.array(b_q))
+    return GRU(W_hx, W_hh, b_ih, np.array(W_qh), np.array(b_q), b_hh[gates:])
 
 
 def to_torch(net: GRU) -> dict[str, np.ndarray]:
@@ -152,8 +119,7 @@ def to_torch(net: GRU) -> dict[str, np.ndarray]:
     """
     if (net.candidate, net.keep) != ("outside", "z"):
         raise ValueError(f"net: got candidate={net.candidate!r}, keep={net.keep!r}, want 'outside', 'z', the GRU of PyTorch")
-    b_hh = np.concatenate([np.zeros(2 * len(net.b_hn), net.dtype), net.b_hn])
-    return dict(zip(TORCH, (net.W_hx.copy(), net.W_hh.copy(), net.b_h.copy(), b_hh)))
+    return torch_state(net, np.concatenate([np.zeros(2 * len(net.b_hn)), net.b_hn]))
 
 
 @dataclass(eq=False)
@@ -173,25 +139,9 @@ class Trace:
     h: np.ndarray
     o: np.ndarray
 
-    def _gate(self, j):
-        view = blocks(self.gates, 3)[j]
-        view.flags.writeable = False
-        return view
-
-    @property
-    def r(self) -> np.ndarray:
-        """The reset gate, (T, B, H)."""
-        return self._gate(0)
-
-    @property
-    def z(self) -> np.ndarray:
-        """The update gate, (T, B, H)."""
-        return self._gate(1)
-
-    @property
-    def h_tilde(self) -> np.ndarray:
-        """The candidate h~, (T, B, H)."""
-        return self._gate(2)
+    r = gate(0, 3, "The reset gate, (T, B, H).")
+    z = gate(1, 3, "The update gate, (T, B, H).")
+    h_tilde = gate(2, 3, "The candidate h~, (T, B, H).")
 
 
 @np.errstate(**OVERFLOW_IS_INF)
@@ -207,8 +157,8 @@ def forward(net: GRU, x: np.ndarray, h_0: np.ndarray | None = None) -> Trace:
     D, H, Q = net.sizes
     x = as_array("x", x, (None, None, D), dtype=net.dtype)
     T, B, _ = x.shape
-    gates, u, h = (np.empty(shape, net.dtype) for shape in ((T, B, 3 * H), (T, B, H), (T + 1, B, H)))
-    h[0] = 0 if h_0 is None else as_array("h_0", h_0, (B, H), dtype=net.dtype)
+    gates, u = np.empty((T, B, 3 * H), net.dtype), np.empty((T, B, H), net.dtype)
+    h = states("h_0", h_0, T, B, net)
     sign = np.repeat(np.array([-1, -1, 1], net.dtype), H)  # -a_t for the gates: sigma(a) = 1 / (1 + exp(-a))
     np.matmul(flat(x), net.W_hx.T * sign, out=flat(gates))
     gates += net.b_h * sign
@@ -233,29 +183,26 @@ def forward(net: GRU, x: np.ndarray, h_0: np.ndarray | None = None) -> Trace:
         np.subtract(at_1, at_0, out=h_t)
         h_t *= z
         h_t += at_0
-    o = (flat(h[1:]) @ net.W_qh.T).reshape(T, B, Q)
-    o += net.b_q
-    if np.isnan(o).any():
-        report_nan((f"{name}[{i}]", array[i]) for i in range(T) for name, array in (("gates", gates), ("o", o)))
+    o = outputs(net, h)
+    report_nan(suspects_forward("gates", gates, o))
     return Trace(x, gates, u, h, o)
 
 
 def _check_trace(net, trace):
-    T, B = trace.gates.shape[:2] if trace.gates.ndim == 3 else (0, 0)
-    D, H, Q = net.sizes
-    check_trace(trace, {"x": (T, B, D), "gates": (T, B, 3 * H), "u": (T, B, H), "h": (T + 1, B, H), "o": (T, B, Q)})
+    H = net.sizes[1]
+    check_trace(net, trace, gates=3 * H, u=H)
 
 
 @dataclass(eq=False)
-class Gradients:
+class Gradients(ParameterGradients):
     """Derivatives of L = sum over t of l_t, summed over the batch.
 
     dW_hx  (3H, D)
     dW_hh  (3H, H)
     db_h   (3H,)
-    db_hn  (H,)
     dW_qh  (Q, H)
     db_q   (Q,)
+    db_hn  (H,)
     delta  (T, B, 3H), delta[t-1] = dL/da_t
     dh     (T+1, B, H), dh[t] = dL/dh_t: through the output of step t and all that step t+1 makes of h_t
     dx     (T, B, D), dx[t-1] = dL/dx_t
@@ -264,17 +211,12 @@ class Gradients:
     dW_hx: np.ndarray
     dW_hh: np.ndarray
     db_h: np.ndarray
-    db_hn: np.ndarray
     dW_qh: np.ndarray
     db_q: np.ndarray
+    db_hn: np.ndarray
     delta: np.ndarray
     dh: np.ndarray
     dx: np.ndarray
-
-    @property
-    def parameters(self) -> dict[str, np.ndarray]:
-        """name of a parameter -> its gradient, with the names of `GRU.parameters`."""
-        return {name: getattr(self, f"d{name}") for name in ("W_hx", "W_hh", "b_h", "b_hn", "W_qh", "b_q")}
 
 
 def _slopes(net, trace, steps=slice(None), out=None):
@@ -294,13 +236,6 @@ def _slopes(net, trace, steps=slice(None), out=None):
     K_n *= 1 + h_tilde
     K_n *= new
     return K, kept
-
-
-def _slopes_backwards(net, trace, out):
-    """K_t, written to out[t-1], and the share of h_{t-1}, for t = T, ..., 1."""
-    for steps in slices_backwards(out):
-        K, kept = _slopes(net, trace, steps, out[steps])
-        yield from zip(K[::-1], kept[::-1])
 
 
 @np.errstate(**OVERFLOW_IS_INF)
@@ -334,7 +269,8 @@ def backward(net: GRU, trace: Trace, do: np.ndarray) -> Gradients:
     np.matmul(flat(do), net.W_qh, out=flat(dh[1:]))
     dh[0] = 0
     scratch, from_later = np.empty((2, B, H), net.dtype)
-    for t, (delta_t, kept) in zip(range(T, 0, -1), _slopes_backwards(net, trace, delta)):
+    slopes = from_last_step(delta, lambda steps: _slopes(net, trace, steps, delta[steps]))
+    for t, (delta_t, kept) in zip(range(T, 0, -1), slopes):  # delta_t is K_t, until it is multiplied by what comes back
         by_gate, r, passed = delta_t.reshape(B, 3, H), blocks(trace.gates[t - 1], 3)[0], to_before[t - 1]
         by_gate[:, 1:] *= dh[t][:, None]
         d_n = np.matmul(by_gate[:, 2], W_n, out=scratch) if inside else by_gate[:, 2]
@@ -347,23 +283,13 @@ def backward(net: GRU, trace: Trace, do: np.ndarray) -> Gradients:
             np.multiply(d_n, r, out=passed[:, 2 * H:])
         dh[t - 1] += np.matmul(passed[:, :rows], W, out=from_later)
         dh[t - 1] += np.multiply(dh[t], kept, out=from_later)
-    deltas, W_hh_deltas, h_before = flat(delta), flat(to_before), flat(trace.h[:-1])
-    dW_hh = np.empty_like(net.W_hh)
-    np.matmul(W_hh_deltas[:, :rows].T, h_before, out=dW_hh[:rows])
+    h_before, dW_hh = flat(trace.h[:-1]), np.empty_like(net.W_hh)
+    np.matmul(flat(to_before)[:, :rows].T, h_before, out=dW_hh[:rows])
     if inside:
-        np.matmul(deltas[:, rows:].T, flat(trace.u), out=dW_hh[rows:])
-    gradients = Gradients(
-        dW_hx=deltas.T @ flat(trace.x),
-        dW_hh=dW_hh,
-        db_h=over_steps(delta),
-        db_hn=np.zeros_like(net.b_hn) if inside else over_steps(to_before[..., 2 * H:]),
-        dW_qh=flat(do).T @ flat(trace.h[1:]),
-        db_q=over_steps(do),
-        delta=delta,
-        dh=dh,
-        dx=(deltas @ net.W_hx).reshape(trace.x.shape),
-    )
-    report_nan(suspects(gradients, ("dW_hx", "dW_hh", "db_h", "db_hn", "dW_qh", "db_q", "dh", "dx")))
+        np.matmul(flat(delta)[:, rows:].T, flat(trace.u), out=dW_hh[rows:])
+    db_hn = np.zeros_like(net.b_hn) if inside else over_steps(to_before[..., 2 * H:])
+    gradients = Gradients(dW_hh=dW_hh, db_hn=db_hn, delta=delta, dh=dh, **weight_gradients(net, trace, do, delta))
+    report_nan(suspects(gradients))
     return gradients
 
 
@@ -393,7 +319,7 @@ def jacobians(net: GRU, trace: Trace) -> np.ndarray:
     """
     _check_trace(net, trace)
     J = _jacobians(net, trace)
-    report_nan((f"J[{i}]", J[i]) for i in range(len(J)))
+    report_nan(numbered("J", J))
     return J
 
 
@@ -427,8 +353,5 @@ def highway(net: GRU, trace: Trace, t: int | None = None) -> np.ndarray:
     t  0 to T; None: T. ValueError: a trace of another net, t that isn't an integer from 0 to T.
     """
     _check_trace(net, trace)
-    t = last_step(t, len(trace.x))
-    product = np.ones((t + 1, *trace.h.shape[1:]), net.dtype)
-    kept = trace.z[:t] if net.keep == "z" else 1 - trace.z[:t]
-    np.cumprod(kept[::-1], axis=0, out=product[:t][::-1])
-    return product
+    z = trace.z[:last_step(t, len(trace.x))]
+    return running_products(z if net.keep == "z" else 1 - z)

@@ -26,7 +26,7 @@ import numpy as np
 from gradients import initialisers
 from gradients.activations import Activation
 from gradients.validation import (
-    OVERFLOW_IS_INF, as_activation, as_array, as_integer, as_scale, check_dtype, check_generator, report_nan,
+    OVERFLOW_IS_INF, as_activation, as_array, as_integer, as_scale, check_dtype, check_dtypes, check_generator, report_nan,
 )
 
 __all__ = [
@@ -112,9 +112,8 @@ class Linear(Layer):
         self.parameters["W"] = W = as_array("W", W, (None, None))
         self.n_out, self.n_in = W.shape
         if b is not None:
-            self.parameters["b"] = b = as_array("b", b, (self.n_out,))
-            if b.dtype != W.dtype:
-                raise ValueError(f"b: got dtype {b.dtype}, want {W.dtype} as in W")
+            self.parameters["b"] = as_array("b", b, (self.n_out,))
+            check_dtypes(self.parameters)
 
     def _forward(self, x, training):
         self._x = x

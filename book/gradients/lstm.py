@@ -22,13 +22,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradients.initialisers import kaiming_normal
 from gradients.sequences import (
-    TORCH, blocks, check_dtypes, check_trace, flat, last_step, over_steps, slices_backwards, suspects, torch_state,
+    Net, ParameterGradients, blocks, check_trace, flat, from_last_step, gate, last_step, numbered, outputs, random_weights,
+    running_products, states, suspects, suspects_forward, torch_parameters, torch_state, weight_gradients,
 )
-from gradients.validation import (
-    OVERFLOW_IS_INF, as_array, as_integer, as_scale, check_dtype, check_generator, report_nan,
-)
+from gradients.validation import OVERFLOW_IS_INF, as_array, as_integer, report_nan
 
 __all__ = [
     "LSTM", "Gradients", "Trace", "backward", "detour_split", "detour_terms", "forward", "from_torch", "gate_split",
@@ -36,9 +34,8 @@ __all__ = [
 ]
 
 
-
 @dataclass(eq=False)
-class LSTM:
+class LSTM(Net):
     """The parameters of an LSTM (chapter 9; Gers et al. 2000), with H rows for each of i, f, c~, o.
 
     W_hx         (4H, D), input to gates
@@ -61,31 +58,9 @@ class LSTM:
     forget_gate: bool = True
 
     def __post_init__(self):
-        self.W_hh = as_array("W_hh", self.W_hh, (None, None))
-        H = self.W_hh.shape[1]
-        self.W_hh = as_array("W_hh", self.W_hh, (4 * H, H))
-        self.W_hx = as_array("W_hx", self.W_hx, (4 * H, None))
-        self.b_h = as_array("b_h", self.b_h, (4 * H,))
-        self.W_qh = as_array("W_qh", self.W_qh, (None, H))
-        self.b_q = as_array("b_q", self.b_q, (len(self.W_qh),))
-        check_dtypes(self.parameters, self.dtype)
+        self._check_parameters(rows=4)
         if not isinstance(self.forget_gate, bool):
             raise ValueError(f"forget_gate: got {self.forget_gate!r}, want True or False")
-
-    @property
-    def sizes(self) -> tuple[int, int, int]:
-        """(D, H, Q), the numbers of inputs, hidden units and outputs."""
-        return self.W_hx.shape[1], self.W_hh.shape[1], self.W_qh.shape[0]
-
-    @property
-    def dtype(self) -> np.dtype:
-        """float64 or float32, the same for all parameters."""
-        return self.W_hx.dtype
-
-    @property
-    def parameters(self) -> dict[str, np.ndarray]:
-        """name -> the array itself: `net.parameters["W_hh"] -= step` changes the net."""
-        return {"W_hx": self.W_hx, "W_hh": self.W_hh, "b_h": self.b_h, "W_qh": self.W_qh, "b_q": self.b_q}
 
 
 def lstm(
@@ -113,18 +88,11 @@ def lstm(
     ValueError: sizes that aren't positive integers, a negative or non-finite scale, a forget_bias that isn't a
     finite number, a forget_gate that isn't True or False, an rng that isn't a numpy.random.Generator, another dtype.
     """
-    D, H, Q = as_integer("D", D, 1), as_integer("H", H, 1), as_integer("Q", Q, 1)
-    check_generator(rng)
-    check_dtype(dtype)
-
-    def weights(rows, columns, scale):
-        return kaiming_normal(rows, columns, rng=rng, gain=scale, dtype=dtype)
-
-    W_hx = weights(4 * H, D, as_scale("w_hx_scale", w_hx_scale))
-    W_hh = weights(4 * H, H, as_scale("w_hh_scale", w_hh_scale))
-    b_h = np.zeros(4 * H, dtype)
+    W_hx, W_hh, W_qh = random_weights(
+        D, H, Q, rows=4, rng=rng, w_hx_scale=w_hx_scale, w_hh_scale=w_hh_scale, dtype=dtype)
+    b_h, b_q = np.zeros(4 * H, dtype), np.zeros(Q, dtype)
     b_h[H:2 * H] = as_array("forget_bias", forget_bias, (), dtype=dtype)
-    return LSTM(W_hx, W_hh, b_h, weights(Q, H, 1.0), np.zeros(Q, dtype), forget_gate)
+    return LSTM(W_hx, W_hh, b_h, W_qh, b_q, forget_gate)
 
 
 def from_torch(state: Mapping, W_qh: np.ndarray, b_q: np.ndarray) -> LSTM:
@@ -136,7 +104,7 @@ def from_torch(state: Mapping, W_qh: np.ndarray, b_q: np.ndarray) -> LSTM:
 
     ValueError: other names in `state` (more layers, no biases), and as `LSTM`.
     """
-    W_hx, W_hh, b_ih, b_hh = torch_state(state)
+    W_hx, W_hh, b_ih, b_hh = torch_parameters(state)
     return LSTM(W_hx, W_hh, b_ih + b_hh, np.array(W_qh), np.array(b_q))
 
 
@@ -147,7 +115,7 @@ def to_torch(net: LSTM) -> dict[str, np.ndarray]:
     """
     if not net.forget_gate:
         raise ValueError("net: got forget_gate=False, want True, the LSTM of PyTorch")
-    return dict(zip(TORCH, (net.W_hx.copy(), net.W_hh.copy(), net.b_h.copy(), np.zeros_like(net.b_h))))
+    return torch_state(net)
 
 
 @dataclass(eq=False)
@@ -169,30 +137,10 @@ class Trace:
     h: np.ndarray
     o: np.ndarray
 
-    def _gate(self, j):
-        view = blocks(self.gates, 4)[j]
-        view.flags.writeable = False
-        return view
-
-    @property
-    def i(self) -> np.ndarray:
-        """The input gate, (T, B, H)."""
-        return self._gate(0)
-
-    @property
-    def f(self) -> np.ndarray:
-        """The forget gate, (T, B, H); ones if there is none."""
-        return self._gate(1)
-
-    @property
-    def c_tilde(self) -> np.ndarray:
-        """The candidate c~, (T, B, H)."""
-        return self._gate(2)
-
-    @property
-    def o_gate(self) -> np.ndarray:
-        """The output gate, (T, B, H)."""
-        return self._gate(3)
+    i = gate(0, 4, "The input gate, (T, B, H).")
+    f = gate(1, 4, "The forget gate, (T, B, H); ones if there is none.")
+    c_tilde = gate(2, 4, "The candidate c~, (T, B, H).")
+    o_gate = gate(3, 4, "The output gate, (T, B, H).")
 
 
 @np.errstate(**OVERFLOW_IS_INF)
@@ -209,9 +157,7 @@ def forward(net: LSTM, x: np.ndarray, h_0: np.ndarray | None = None, c_0: np.nda
     x = as_array("x", x, (None, None, D), dtype=net.dtype)
     T, B, _ = x.shape
     gates, tanh_c = np.empty((T, B, 4 * H), net.dtype), np.empty((T, B, H), net.dtype)
-    c, h = np.empty((T + 1, B, H), net.dtype), np.empty((T + 1, B, H), net.dtype)
-    h[0] = 0 if h_0 is None else as_array("h_0", h_0, (B, H), dtype=net.dtype)
-    c[0] = 0 if c_0 is None else as_array("c_0", c_0, (B, H), dtype=net.dtype)
+    c, h = states("c_0", c_0, T, B, net), states("h_0", h_0, T, B, net)
     sign = np.repeat(np.array([-1, -1, 1, -1], net.dtype), H)  # -a_t for the gates: sigma(a) = 1 / (1 + exp(-a))
     np.matmul(flat(x), net.W_hx.T * sign, out=flat(gates))
     gates += net.b_h * sign
@@ -230,23 +176,18 @@ def forward(net: LSTM, x: np.ndarray, h_0: np.ndarray | None = None, c_0: np.nda
         c_t += np.multiply(i, candidate, out=candidate)
         np.tanh(c_t, out=tanh_c_t)
         np.multiply(o_gate, tanh_c_t, out=h_t)
-    o = (flat(h[1:]) @ net.W_qh.T).reshape(T, B, Q)
-    o += net.b_q
-    if np.isnan(o).any():
-        report_nan((f"{name}[{i}]", array[i]) for i in range(T) for name, array in (("gates", gates), ("o", o)))
+    o = outputs(net, h)
+    report_nan(suspects_forward("gates", gates, o))
     return Trace(x, gates, c, tanh_c, h, o)
 
 
 def _check_trace(net, trace):
-    T, B = trace.gates.shape[:2] if trace.gates.ndim == 3 else (0, 0)
-    D, H, Q = net.sizes
-    check_trace(trace, {
-        "x": (T, B, D), "gates": (T, B, 4 * H), "c": (T + 1, B, H), "tanh_c": (T, B, H), "h": (T + 1, B, H), "o": (T, B, Q),
-    })
+    H = net.sizes[1]
+    check_trace(net, trace, gates=4 * H, c=H, tanh_c=H)
 
 
 @dataclass(eq=False)
-class Gradients:
+class Gradients(ParameterGradients):
     """Derivatives of L = sum over t of l_t, summed over the batch.
 
     dW_hx  (4H, D)
@@ -271,11 +212,6 @@ class Gradients:
     dc: np.ndarray
     dx: np.ndarray
 
-    @property
-    def parameters(self) -> dict[str, np.ndarray]:
-        """name of a parameter -> its gradient, with the names of `LSTM.parameters`."""
-        return {"W_hx": self.dW_hx, "W_hh": self.dW_hh, "b_h": self.db_h, "W_qh": self.dW_qh, "b_q": self.db_q}
-
 
 def _slopes(trace, steps=slice(None), out=None):
     """The derivatives of one step, all of them diagonal: K (.., B, 4H) and E (.., B, H).
@@ -295,13 +231,6 @@ def _slopes(trace, steps=slice(None), out=None):
     E = 1 - tanh_c
     E *= o_gate + h                   # o (1 + tanh(c)) (1 - tanh(c))
     return K, E
-
-
-def _slopes_backwards(trace, out):
-    """K_t, written to out[t-1], and E_t, for t = T, ..., 1."""
-    for steps in slices_backwards(out):
-        K, E = _slopes(trace, steps, out[steps])
-        yield from zip(K[::-1], E[::-1])
 
 
 @np.errstate(**OVERFLOW_IS_INF)
@@ -327,7 +256,8 @@ def backward(net: LSTM, trace: Trace, do: np.ndarray) -> Gradients:
     np.matmul(flat(do), net.W_qh, out=flat(dh[1:]))
     dh[0] = dc[T] = 0
     from_later = np.empty((B, H), net.dtype)
-    for t, (delta_t, E_t) in zip(range(T, 0, -1), _slopes_backwards(trace, delta)):
+    slopes = from_last_step(delta, lambda steps: _slopes(trace, steps, delta[steps]))
+    for t, (delta_t, E_t) in zip(range(T, 0, -1), slopes):  # delta_t is K_t, until it is multiplied by what comes back
         E_t *= dh[t]
         dc[t] += E_t
         by_gate = delta_t.reshape(B, 4, H)
@@ -335,19 +265,9 @@ def backward(net: LSTM, trace: Trace, do: np.ndarray) -> Gradients:
         by_gate[:, 3] *= dh[t]
         np.multiply(dc[t], blocks(trace.gates[t - 1], 4)[1], out=dc[t - 1])
         dh[t - 1] += np.matmul(delta_t, net.W_hh, out=from_later)
-    rows = flat(delta)
-    gradients = Gradients(
-        dW_hx=rows.T @ flat(trace.x),
-        dW_hh=rows.T @ flat(trace.h[:-1]),
-        db_h=over_steps(delta),
-        dW_qh=flat(do).T @ flat(trace.h[1:]),
-        db_q=over_steps(do),
-        delta=delta,
-        dh=dh,
-        dc=dc,
-        dx=(rows @ net.W_hx).reshape(trace.x.shape),
-    )
-    report_nan(suspects(gradients, ("dW_hx", "dW_hh", "db_h", "dW_qh", "db_q", "dh", "dc", "dx")))
+    dW_hh = flat(delta).T @ flat(trace.h[:-1])
+    gradients = Gradients(dW_hh=dW_hh, delta=delta, dh=dh, dc=dc, **weight_gradients(net, trace, do, delta))
+    report_nan(suspects(gradients))
     return gradients
 
 
@@ -372,7 +292,7 @@ def jacobians(net: LSTM, trace: Trace) -> np.ndarray:
     np.multiply(E[..., None], c_by_c, out=h_by_c)
     np.multiply(E[..., None], c_by_h, out=h_by_h)
     h_by_h += by_gate[:, :, 3]
-    report_nan((f"J[{i}]", J[i]) for i in range(len(J)))
+    report_nan(numbered("J", J))
     return J
 
 
@@ -408,17 +328,15 @@ def jacobian_products(net: LSTM, trace: Trace, t: int | None = None) -> np.ndarr
     return product
 
 
-def highway(trace: Trace, t: int | None = None) -> np.ndarray:
+def highway(net: LSTM, trace: Trace, t: int | None = None) -> np.ndarray:
     """f_t f_{t-1} ... f_{k+1}, the diagonal of dc_t/dc_k along c alone (chapter 9), an array (t+1, B, H).
 
     Entry k = 0, ..., t; ones at k = t, and everywhere if there is no forget gate.
 
-    t  0 to T; None: T. ValueError: t that isn't an integer from 0 to T.
+    t  0 to T; None: T. ValueError: a trace of another net, t that isn't an integer from 0 to T.
     """
-    t = last_step(t, len(trace.x))
-    product = np.ones((t + 1, *trace.c.shape[1:]), trace.c.dtype)
-    np.cumprod(trace.f[:t][::-1], axis=0, out=product[:t][::-1])
-    return product
+    _check_trace(net, trace)
+    return running_products(trace.f[:last_step(t, len(trace.x))])
 
 
 def _by_detours(net, trace, c, h, detours, t):
@@ -464,7 +382,7 @@ def detour_terms(net: LSTM, trace: Trace, detours: int, t: int | None = None) ->
     _, B, H = trace.c.shape
     c, h = (np.broadcast_to(half, (B, 2 * H, H)) for half in np.split(np.eye(2 * H), 2, axis=1))
     terms = np.concatenate(_by_detours(net, trace, c, h, detours, t)[:2], axis=-1)
-    report_nan((f"terms[{d}]", term) for d, term in enumerate(terms))
+    report_nan(numbered("terms", terms))
     return terms
 
 
@@ -512,7 +430,7 @@ def gate_split(net: LSTM, trace: Trace, t: int | None = None) -> np.ndarray:
     t = last_step(t, len(trace.x))
     _, B, H = trace.c.shape
     K, E = _slopes(trace, slice(t))
-    on_highway = highway(trace, t)
+    on_highway = running_products(trace.f[:t])
     split = np.zeros((4, t + 1, B, H, H), net.dtype)
     at_h = np.zeros((4, B, H, H), net.dtype)  # dc_t/dh_k with one return, at once or later
     W = net.W_hh.reshape(4, 1, H, H)
@@ -521,5 +439,5 @@ def gate_split(net: LSTM, trace: Trace, t: int | None = None) -> np.ndarray:
         np.multiply(split[:, k] + at_h * E[k - 1][:, None], trace.f[k - 1][:, None], out=split[:, k - 1])
         at_h[3] = at_h.sum(axis=0) * K_k[3][:, None] @ net.W_hh[3 * H:]
         at_h[:3] = (on_highway[k] * K_k[:3])[..., None] * W[:3]
-    report_nan((f"split[{gate}]", term) for gate, term in enumerate(split))
+    report_nan(numbered("split", split))
     return split

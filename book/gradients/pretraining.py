@@ -25,7 +25,7 @@ from gradients.deep import deep_net
 from gradients.losses import squared_error
 from gradients.optimisers import Adam
 from gradients.training import History, averaged, fit, minibatches
-from gradients.validation import OVERFLOW_IS_INF, as_activation, as_array, as_integer, report_nan
+from gradients.validation import OVERFLOW_IS_INF, as_activation, as_array, as_integer, check_dtypes, report_nan
 
 __all__ = ["Autoencoder", "pretrain"]
 
@@ -45,9 +45,7 @@ class Autoencoder:
     def __init__(self, W: np.ndarray, b: np.ndarray, c: np.ndarray, phi: str | Activation = "sigmoid"):
         W = as_array("W", W, (None, None))
         self.parameters = {"W": W, "b": as_array("b", b, W.shape[:1]), "c": as_array("c", c, W.shape[1:])}
-        for name, array in self.parameters.items():
-            if array.dtype != W.dtype:
-                raise ValueError(f"{name}: got dtype {array.dtype}, want {W.dtype} as in W")
+        check_dtypes(self.parameters)
         self.phi, self.gradients, self._trace = as_activation("phi", phi), {}, None
 
     @np.errstate(**OVERFLOW_IS_INF)
@@ -62,7 +60,7 @@ class Autoencoder:
         return self._encode(x)[-1]
 
     @np.errstate(**OVERFLOW_IS_INF)
-    def forward(self, x: np.ndarray, training: bool = True) -> np.ndarray:
+    def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
         """The reconstruction r (B, n_in) of x (B, n_in); training or not is the same.
 
         ValueError: x isn't a finite (B, n_in) array. RuntimeWarning: NaN in r, since numbers overflowed.

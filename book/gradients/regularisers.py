@@ -86,13 +86,12 @@ def vanishing_penalty(
     RuntimeWarning: NaN, since a signal overflowed.
     """
     bound = as_scale("bound", bound)
-    delta = (backward(net, trace, do) if gradients is None else gradients).delta
-    do = as_array("do", do, trace.o.shape, dtype=net.dtype, finite=False)
+    gradients = backward(net, trace, do) if gradients is None else gradients
+    as_array("do", do, trace.o.shape, finite=False)  # it plays no part if there are gradients, but it's checked
+    g, delta = gradients.dh[1:], gradients.delta
     if delta.shape != trace.a.shape:
         raise ValueError(f"gradients: got delta of shape {delta.shape}, want {trace.a.shape} as in the trace")
     T, B, H = delta.shape
-    g = do @ net.W_qh
-    g[:-1] += delta[1:] @ net.W_hh
     # what is left of a signal may be 1e-200, whose square would be 0: all is divided by its largest entry
     size = np.abs(g).max(axis=-1, keepdims=True)
     g, delta = _divide(g, size), _divide(delta, size)

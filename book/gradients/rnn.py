@@ -10,34 +10,34 @@ An overflow is kept as inf without a warning, NaN gives one RuntimeWarning that 
 what vanishes below the smallest float becomes 0, all as in `gradients.deep`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from gradients.activations import Activation
-from gradients.initialisers import kaiming_normal
-from gradients.sequences import check_dtypes, check_trace, flat, last_step, over_steps, slices_backwards, suspects
-from gradients.validation import (
-    OVERFLOW_IS_INF, as_activation, as_array, as_integer, as_scale, check_dtype, check_generator, report_nan,
+from gradients.sequences import (
+    Net, ParameterGradients, check_trace, flat, from_last_step, last_step, numbered, outputs, random_weights, states,
+    suspects, suspects_forward, torch_parameters, torch_state, weight_gradients,
 )
+from gradients.validation import OVERFLOW_IS_INF, as_activation, as_array, as_integer, as_scale, report_nan
 
 __all__ = [
-    "RNN", "Gradients", "LagTerms", "Trace", "backward", "chunked_backward", "forward", "jacobian_bound",
-    "jacobian_products", "jacobians", "lag_terms", "rnn", "truncated_backward",
+    "RNN", "Gradients", "LagTerms", "Trace", "backward", "chunked_backward", "forward", "from_torch", "jacobian_bound",
+    "jacobian_products", "jacobians", "lag_terms", "rnn", "to_torch", "truncated_backward",
 ]
 
-
-_REPORTED = "dW_hx", "dW_hh", "dW_qh", "db_h", "db_q", "dx", "dh_0"  # gradients, in the order of `report_nan`
+_IN_TORCH = "tanh", "relu"  # the activations that torch.nn.RNN has
 
 
 @dataclass(eq=False)
-class RNN:
+class RNN(Net):
     """The parameters of a recurrent net (chapter 3, a_t = W_hx x_t + W_hh h_{t-1} + b_h, o_t = W_qh h_t + b_q).
 
     W_hx  (H, D), input to hidden
     W_hh  (H, H), hidden to hidden
-    W_qh  (Q, H), hidden to output
     b_h   (H,)
+    W_qh  (Q, H), hidden to output
     b_q   (Q,)
     phi   Activation (or the name of one)
 
@@ -48,35 +48,14 @@ class RNN:
 
     W_hx: np.ndarray
     W_hh: np.ndarray
-    W_qh: np.ndarray
     b_h: np.ndarray
+    W_qh: np.ndarray
     b_q: np.ndarray
     phi: Activation
 
     def __post_init__(self):
-        self.W_hx = as_array("W_hx", self.W_hx, (None, None))
-        H = len(self.W_hx)
-        self.W_hh = as_array("W_hh", self.W_hh, (H, H))
-        self.W_qh = as_array("W_qh", self.W_qh, (None, H))
-        self.b_h = as_array("b_h", self.b_h, (H,))
-        self.b_q = as_array("b_q", self.b_q, (len(self.W_qh),))
-        check_dtypes(self.parameters, self.dtype)
+        self._check_parameters(rows=1)
         self.phi = as_activation("phi", self.phi)
-
-    @property
-    def sizes(self) -> tuple[int, int, int]:
-        """(D, H, Q), the numbers of inputs, hidden units and outputs."""
-        return self.W_hx.shape[1], self.W_hx.shape[0], self.W_qh.shape[0]
-
-    @property
-    def dtype(self) -> np.dtype:
-        """float64 or float32, the same for all parameters."""
-        return self.W_hx.dtype
-
-    @property
-    def parameters(self) -> dict[str, np.ndarray]:
-        """name -> the array itself: `net.parameters["W_hh"] -= step` changes the net."""
-        return {"W_hx": self.W_hx, "W_hh": self.W_hh, "W_qh": self.W_qh, "b_h": self.b_h, "b_q": self.b_q}
 
 
 def rnn(
@@ -102,20 +81,38 @@ def rnn(
     ValueError: sizes that aren't positive integers, a negative or non-finite scale,
     an rng that isn't a numpy.random.Generator, an unknown activation, another dtype.
     """
-    D, H, Q = as_integer("D", D, 1), as_integer("H", H, 1), as_integer("Q", Q, 1)
-    check_generator(rng)
-    check_dtype(dtype)
     phi, bias_scale = as_activation("activation", activation), as_scale("bias_scale", bias_scale)
+    W_hx, W_hh, W_qh = random_weights(
+        D, H, Q, rows=1, rng=rng, w_hx_scale=w_hx_scale, w_hh_scale=w_hh_scale, dtype=dtype)
+    b_h, b_q = ((0.0 + bias_scale * rng.standard_normal(n)).astype(dtype, copy=False) for n in (H, Q))
+    return RNN(W_hx, W_hh, b_h, W_qh, b_q, phi)
 
-    def weights(rows, columns, scale):
-        return kaiming_normal(rows, columns, rng=rng, gain=scale, dtype=dtype)
 
-    def biases(n):
-        return (0.0 + bias_scale * rng.standard_normal(n)).astype(dtype, copy=False)
+def from_torch(state: Mapping, W_qh: np.ndarray, b_q: np.ndarray, phi: str | Activation = "tanh") -> RNN:
+    """The net with the weights of a torch.nn.RNN of one layer and one direction, `state = module.state_dict()`.
 
-    W_hx = weights(H, D, as_scale("w_hx_scale", w_hx_scale))
-    W_hh = weights(H, H, as_scale("w_hh_scale", w_hh_scale))
-    return RNN(W_hx, W_hh, weights(Q, H, 1.0), biases(H), biases(Q), phi)
+    state      weight_ih_l0 (H, D), weight_hh_l0 (H, H), bias_ih_l0 and bias_hh_l0 (H,): arrays or tensors on the CPU,
+               which are copied; b_h is the sum of the two biases
+    W_qh, b_q  (Q, H), (Q,), the read-out, which is a layer of its own there; copied, too
+    phi        "tanh" or "relu", the module's `nonlinearity`, which isn't in its state
+
+    ValueError: other names in `state` (more layers, no biases), another phi, and as `RNN`.
+    """
+    phi = as_activation("phi", phi)
+    if phi.name not in _IN_TORCH:
+        raise ValueError(f"phi: got {phi.name!r}, want 'tanh' or 'relu': torch.nn.RNN has no other")
+    W_hx, W_hh, b_ih, b_hh = torch_parameters(state)
+    return RNN(W_hx, W_hh, b_ih + b_hh, np.array(W_qh), np.array(b_q), phi)
+
+
+def to_torch(net: RNN) -> dict[str, np.ndarray]:
+    """`from_torch` undone: copies of the weights by PyTorch's names, b_h as bias_ih_l0, zeros as bias_hh_l0.
+
+    For torch.nn.RNN(D, H, nonlinearity=net.phi.name). ValueError: another activation than tanh and ReLU.
+    """
+    if net.phi.name not in _IN_TORCH:
+        raise ValueError(f"net: got phi={net.phi.name!r}, want 'tanh' or 'relu': torch.nn.RNN has no other")
+    return torch_state(net)
 
 
 @dataclass(eq=False)
@@ -147,98 +144,66 @@ def forward(net: RNN, x: np.ndarray, h_0: np.ndarray | None = None) -> Trace:
     D, H, Q = net.sizes
     x = as_array("x", x, (None, None, D), dtype=net.dtype)
     T, B, _ = x.shape
-    a, h = np.empty((T, B, H), net.dtype), np.empty((T + 1, B, H), net.dtype)
-    h[0] = 0 if h_0 is None else as_array("h_0", h_0, (B, H), dtype=net.dtype)
+    a, h = np.empty((T, B, H), net.dtype), states("h_0", h_0, T, B, net)
     np.matmul(flat(x), net.W_hx.T, out=flat(a))
     a += net.b_h
     W_hh_T, from_before = np.ascontiguousarray(net.W_hh.T), np.empty((B, H), net.dtype)
     for a_t, h_before, h_t in zip(a, h, h[1:]):
         a_t += np.matmul(h_before, W_hh_T, out=from_before)
         h_t[...] = net.phi.function(a_t)
-    o = (flat(h[1:]) @ net.W_qh.T).reshape(T, B, Q)
-    o += net.b_q
-    if np.isnan(o).any():
-        report_nan((f"{name}[{i}]", array[i]) for i in range(T) for name, array in (("a", a), ("o", o)))
+    o = outputs(net, h)
+    report_nan(suspects_forward("a", a, o))
     return Trace(x, a, h, o)
-
-
-def _check_trace(net, trace):
-    T, B = trace.a.shape[:2] if trace.a.ndim == 3 else (0, 0)
-    D, H, Q = net.sizes
-    check_trace(trace, {"x": (T, B, D), "a": (T, B, H), "h": (T + 1, B, H), "o": (T, B, Q)})
 
 
 def _check(net, trace, do):
     """`do` as an array in the dtype of the net; checks the trace, too."""
-    _check_trace(net, trace)
+    check_trace(net, trace, a=net.sizes[1])
     return as_array("do", do, trace.o.shape, dtype=net.dtype, finite=False)
 
 
 @dataclass(eq=False)
-class Gradients:
+class Gradients(ParameterGradients):
     """Derivatives of L = sum over t of l_t, summed over the batch.
 
     dW_hx  (H, D)
     dW_hh  (H, H)
-    dW_qh  (Q, H)
     db_h   (H,)
+    dW_qh  (Q, H)
     db_q   (Q,)
     delta  (T, B, H), delta[t-1] = dL/da_t
+    dh     (T+1, B, H), dh[t] = dL/dh_t: through the output of step t and through step t+1
     dx     (T, B, D), dx[t-1] = dL/dx_t
-    dh_0   (B, H)
     """
 
     dW_hx: np.ndarray
     dW_hh: np.ndarray
-    dW_qh: np.ndarray
     db_h: np.ndarray
+    dW_qh: np.ndarray
     db_q: np.ndarray
     delta: np.ndarray
+    dh: np.ndarray
     dx: np.ndarray
-    dh_0: np.ndarray
-
-    @property
-    def parameters(self) -> dict[str, np.ndarray]:
-        """name of a parameter -> its gradient, with the names of `RNN.parameters`."""
-        return {"W_hx": self.dW_hx, "W_hh": self.dW_hh, "W_qh": self.dW_qh, "b_h": self.db_h, "b_q": self.db_q}
 
 
-def _gradients(net, trace, do, delta, dh_0):
+def _gradients(net, trace, do, delta, dh):
     """Each step used the same weights: dL/dW_hh = sum of delta_t h_{t-1}^T over steps and batch, and so on."""
-    rows = flat(delta)
-    return Gradients(
-        dW_hx=rows.T @ flat(trace.x),
-        dW_hh=rows.T @ flat(trace.h[:-1]),
-        dW_qh=flat(do).T @ flat(trace.h[1:]),
-        db_h=over_steps(delta),
-        db_q=over_steps(do),
-        delta=delta,
-        dx=(rows @ net.W_hx).reshape(trace.x.shape),
-        dh_0=dh_0,
-    )
-
-
-def _losses_alone(net, trace, do):
-    """dl_t/dh_t = W_qh^T dl_t/do_t for all steps, (T, B, H): what each loss says of the state it reads."""
-    return (flat(do) @ net.W_qh).reshape(trace.a.shape)
-
-
-def _slopes_backwards(net, a):
-    """phi'(a_t) for t = T, ..., 1."""
-    for steps in slices_backwards(a):
-        yield from net.phi.derivative(a[steps])[::-1]
+    dW_hh = flat(delta).T @ flat(trace.h[:-1])
+    return Gradients(dW_hh=dW_hh, delta=delta, dh=dh, **weight_gradients(net, trace, do, delta))
 
 
 def _back_through_time(net, trace, do, steps):
-    delta = _losses_alone(net, trace, do)
+    delta, dh = np.empty_like(trace.a), np.empty_like(trace.h)
     T, B, H = delta.shape
+    np.matmul(flat(do), net.W_qh, out=flat(dh[1:]))
+    dh[0] = 0
     from_later = np.empty((B, H), net.dtype)
-    for t, slope in zip(range(T, 0, -1), _slopes_backwards(net, trace.a)):
-        delta_t = delta[t - 1]
-        if t < T and t % steps:
-            delta_t += np.matmul(delta[t], net.W_hh, out=from_later)
-        delta_t *= slope
-    return _gradients(net, trace, do, delta, dh_0=delta[0] @ net.W_hh)
+    slopes = from_last_step(trace.a, lambda steps: (net.phi.derivative(trace.a[steps]),))
+    for t, delta_t, dh_t, dh_before, (slope,) in zip(range(T, 0, -1), delta[::-1], dh[::-1], dh[-2::-1], slopes):
+        np.multiply(dh_t, slope, out=delta_t)
+        if t == 1 or (t - 1) % steps:
+            dh_before += np.matmul(delta_t, net.W_hh, out=from_later)
+    return _gradients(net, trace, do, delta, dh)
 
 
 @np.errstate(**OVERFLOW_IS_INF)
@@ -259,7 +224,7 @@ def backward(net: RNN, trace: Trace, do: np.ndarray) -> Gradients:
     """
     do = _check(net, trace, do)
     gradients = _back_through_time(net, trace, do, steps=len(do))
-    report_nan(suspects(gradients, _REPORTED))
+    report_nan(suspects(gradients))
     return gradients
 
 
@@ -277,29 +242,29 @@ def chunked_backward(net: RNN, trace: Trace, do: np.ndarray, steps: int) -> Grad
     """
     do = _check(net, trace, do)
     gradients = _back_through_time(net, trace, do, as_integer("steps", steps, 1))
-    report_nan(suspects(gradients, _REPORTED))
+    report_nan(suspects(gradients))
     return gradients
 
 
-def _deltas_by_lag(net, trace, do, lags):
-    """For lag j = 0, ..., lags-1: j, a slice of step indices i, and dl_t/da_{t-j} for t-j-1 in it, (length, B, H).
+def _by_lag(net, trace, do, lags):
+    """For lag j = 0, ..., lags-1: j, a slice of step indices i, and for t-j-1 in it dl_t/dh_{t-j} and dl_t/da_{t-j}.
 
     All losses go back together, one product a lag. A loss whose path has reached step 1 is done, and leading
-    steps without a loss are left out. The array yielded is overwritten by the next but one.
+    steps without a loss are left out. The arrays yielded, (length, B, H), are overwritten by the next.
     """
     T = len(do)
     first = next((i for i in range(T) if do[i].any()), T - 1)
     slope = net.phi.derivative(trace.a)
-    delta = _losses_alone(net, trace, do)[first:]
-    delta *= slope[first:]
-    spare = np.empty_like(delta)
+    dh = (flat(do[first:]) @ net.W_qh).reshape(trace.a[first:].shape)  # dl_t/dh_t = W_qh^T dl_t/do_t
+    delta = dh * slope[first:]
     for j in range(lags):
+        steps = slice(max(first - j, 0), T - j)
         if j > 0:
             later = delta[1:] if j > first else delta
-            delta, spare = spare[:len(later)], delta
-            np.matmul(flat(later), net.W_hh, out=flat(delta))
-            delta *= slope[max(first - j, 0):T - j]
-        yield j, slice(max(first - j, 0), T - j), delta
+            dh, delta = dh[:len(later)], delta[:len(later)]
+            np.matmul(flat(later), net.W_hh, out=flat(dh))
+            np.multiply(dh, slope[steps], out=delta)
+        yield j, steps, dh, delta
 
 
 @np.errstate(**OVERFLOW_IS_INF)
@@ -309,23 +274,23 @@ def truncated_backward(net: RNN, trace: Trace, do: np.ndarray, tau: int) -> Grad
         dL/dW_hh ~ sum over t, and over k from max(1, t - tau) to t, of dl_t/dh_t dh_t/dh_k d+h_k/dW_hh
 
     and likewise for the other parameters: the lags t - k = 0, ..., tau are kept. The path from l_t to h_0 has t
-    steps, hence counts in dh_0 if t <= tau. So tau = T - 1 gives all of `backward` but dh_0, tau = T that, too.
+    steps, hence counts in dh[0] if t <= tau. So tau = T - 1 gives all of `backward` but dh[0], tau = T that, too.
 
     do   (T, B, Q), do[t-1] = dL/do_t; inf and NaN are let through
     tau  0 or more; 0 stays within the step of the loss
 
-    O(T min(tau, T)) in time: each lag is a product over all losses. `delta` is the sum over the kept lags.
+    O(T min(tau, T)) in time: each lag is a product over all losses. `delta` and `dh` are sums over the kept lags.
     ValueError: as `backward`, and tau that isn't an integer >= 0. RuntimeWarning: as `backward`.
     """
     do = _check(net, trace, do)
     tau = as_integer("tau", tau, 0)
-    delta, dh_0 = np.zeros_like(trace.a), np.zeros_like(trace.h[0])
-    for j, steps, part in _deltas_by_lag(net, trace, do, lags=min(tau + 1, len(do))):
-        delta[steps] += part
+    dh = np.zeros_like(trace.h)
+    for j, steps, dh_j, delta_j in _by_lag(net, trace, do, lags=min(tau + 1, len(do))):
+        dh[1:][steps] += dh_j
         if steps.start == 0 and j < tau:
-            dh_0 += part[0] @ net.W_hh
-    gradients = _gradients(net, trace, do, delta, dh_0)
-    report_nan(suspects(gradients, _REPORTED))
+            dh[0] += delta_j[0] @ net.W_hh
+    gradients = _gradients(net, trace, do, dh[1:] * net.phi.derivative(trace.a), dh)
+    report_nan(suspects(gradients))
     return gradients
 
 
@@ -335,9 +300,9 @@ def jacobians(net: RNN, trace: Trace) -> np.ndarray:
 
     ValueError: a trace of another net. RuntimeWarning: a Jacobian contains NaN (see the module).
     """
-    _check_trace(net, trace)
+    check_trace(net, trace, a=net.sizes[1])
     J = net.phi.derivative(trace.a)[..., None] * net.W_hh
-    report_nan((f"J[{i}]", J[i]) for i in range(len(J)))
+    report_nan(numbered("J", J))
     return J
 
 
@@ -352,7 +317,7 @@ def jacobian_products(net: RNN, trace: Trace, t: int | None = None) -> np.ndarra
     ValueError: a trace of another net, t that isn't an integer from 0 to T.
     RuntimeWarning: a product contains NaN (see the module).
     """
-    _check_trace(net, trace)
+    check_trace(net, trace, a=net.sizes[1])
     T, B, H = trace.a.shape
     t = last_step(t, T)
     slope = net.phi.derivative(trace.a[:t])
@@ -409,7 +374,7 @@ def lag_terms(net: RNN, trace: Trace, do: np.ndarray) -> LagTerms:
     D, H, _ = net.sizes
     T = len(do)
     terms = LagTerms(*(np.empty((T, *shape), net.dtype) for shape in ((H, D), (H, H), (H,))))
-    for j, steps, delta in _deltas_by_lag(net, trace, do, lags=T):
+    for j, steps, _, delta in _by_lag(net, trace, do, lags=T):
         rows = flat(delta)
         np.matmul(rows.T, flat(trace.x[steps]), out=terms.dW_hx[j])
         np.matmul(rows.T, flat(trace.h[steps]), out=terms.dW_hh[j])

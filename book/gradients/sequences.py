@@ -1,30 +1,92 @@
-"""What the recurrent nets share: sequences as rows of one matrix, and steps counted back.
+"""What the recurrent nets share: their parameters and gradients, sequences as rows of one matrix, steps counted back.
 
-Sequences are time-major, (T, B, n): `rnn`, `lstm` and `gru` say what is in them.
+Sequences are time-major, (T, B, n): `rnn`, `lstm` and `gru` say what is in them. W_hx, W_hh and b_h have one row for
+each hidden unit in an RNN, one for each gate of each unit in the others: "rows a unit", 4 in an LSTM, 3 in a GRU.
 """
 
 import numpy as np
 
-from gradients.validation import as_array, as_integer
+from gradients.initialisers import kaiming_normal
+from gradients.validation import as_array, as_integer, as_scale, check_dtype, check_dtypes, check_generator
 
-__all__ = ["blocks", "check_dtypes", "check_trace", "flat", "last_step", "over_steps", "slices_backwards", "suspects",
-           "torch_state", "TORCH"]
+__all__ = ["Net", "ParameterGradients", "blocks", "check_trace", "flat", "from_last_step", "gate", "last_step", "numbered",
+           "outputs", "over_steps", "random_weights", "running_products", "states", "suspects", "suspects_forward",
+           "torch_parameters", "torch_state", "weight_gradients"]
 
 TORCH = "weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"  # names in PyTorch, of one layer in one direction
 
 
-def check_dtypes(parameters, dtype):
-    """ValueError: an array of the dict has another dtype than W_hx, `dtype`."""
-    for name, array in parameters.items():
-        if array.dtype != dtype:
-            raise ValueError(f"{name}: got dtype {array.dtype}, want {dtype} as in W_hx")
+class Net:
+    """What the dataclasses RNN, LSTM and GRU share."""
+
+    def _check_parameters(self, rows, biases=()):
+        """Makes arrays of the parameters; `rows` a unit, `biases` that have one entry a unit. ValueError: see the nets."""
+        self.W_hh = as_array("W_hh", self.W_hh, (None, None))
+        H = self.W_hh.shape[1]
+        self.W_hh = as_array("W_hh", self.W_hh, (rows * H, H))
+        self.W_hx = as_array("W_hx", self.W_hx, (rows * H, None))
+        self.b_h = as_array("b_h", self.b_h, (rows * H,))
+        self.W_qh = as_array("W_qh", self.W_qh, (None, H))
+        self.b_q = as_array("b_q", self.b_q, (len(self.W_qh),))
+        for name in biases:
+            setattr(self, name, as_array(name, getattr(self, name), (H,)))
+        check_dtypes(self.parameters)
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """(D, H, Q), the numbers of inputs, hidden units and outputs."""
+        return self.W_hx.shape[1], self.W_hh.shape[1], self.W_qh.shape[0]
+
+    @property
+    def dtype(self) -> np.dtype:
+        """float64 or float32, the same for all parameters."""
+        return self.W_hx.dtype
+
+    @property
+    def parameters(self) -> dict[str, np.ndarray]:
+        """name -> the array itself: `net.parameters["W_hh"] -= step` changes the net."""
+        return {name: array for name, array in vars(self).items() if name.startswith(("W_", "b_"))}
 
 
-def check_trace(trace, wanted):
-    """ValueError: the arrays of the trace haven't the shapes in the dict `wanted`."""
-    shapes = {name: array.shape for name, array in vars(trace).items()}
-    if shapes != wanted:
-        raise ValueError(f"trace: got shapes {shapes}, want {wanted}: the trace of another net")
+class ParameterGradients:
+    """What the dataclasses Gradients share."""
+
+    @property
+    def parameters(self) -> dict[str, np.ndarray]:
+        """name of a parameter -> its gradient, with the names of the net's `parameters`."""
+        return {name[1:]: array for name, array in vars(self).items() if name.startswith(("dW_", "db_"))}
+
+
+def random_weights(D, H, Q, rows, *, rng, w_hx_scale, w_hh_scale, dtype):
+    """W_hx, W_hh and W_qh, drawn in this order: W_ij ~ N(0, scale^2 / number of columns), the scale of W_qh is 1.
+
+    ValueError: sizes that aren't positive integers, negative or non-finite scales, no Generator, another dtype.
+    """
+    D, H, Q = as_integer("D", D, 1), as_integer("H", H, 1), as_integer("Q", Q, 1)
+    check_generator(rng)
+    check_dtype(dtype)
+    w_hx_scale, w_hh_scale = as_scale("w_hx_scale", w_hx_scale), as_scale("w_hh_scale", w_hh_scale)
+    shapes = (rows * H, D, w_hx_scale), (rows * H, H, w_hh_scale), (Q, H, 1.0)
+    return tuple(kaiming_normal(n_out, n_in, rng=rng, gain=scale, dtype=dtype) for n_out, n_in, scale in shapes)
+
+
+def torch_parameters(state):
+    """Copies of the four arrays of a state_dict of PyTorch, in the order of `TORCH`.
+
+    ValueError: other names (more layers, no biases), no arrays, biases of different shapes.
+    """
+    if set(state) != set(TORCH):
+        raise ValueError(f"state: got {', '.join(state)}, want {', '.join(TORCH)}")
+    W_hx, W_hh, b_ih, b_hh = (as_array(f"state[{name!r}]", state[name]).copy() for name in TORCH)
+    if b_ih.shape != b_hh.shape:
+        raise ValueError(f"state['bias_hh_l0']: got shape {b_hh.shape}, want {b_ih.shape} as bias_ih_l0")
+    return W_hx, W_hh, b_ih, b_hh
+
+
+def torch_state(net, b_hh=0.0):
+    """Copies of a net's weights by the names `TORCH`; the second bias, `b_hh`, is spread over the rows."""
+    b_hh = np.array(np.broadcast_to(b_hh, net.b_h.shape), net.dtype)
+    return dict(zip(TORCH, (net.W_hx.copy(), net.W_hh.copy(), net.b_h.copy(), b_hh)))
 
 
 def flat(sequence):
@@ -38,6 +100,15 @@ def blocks(array, n):
     return tuple(array[..., j * H:(j + 1) * H] for j in range(n))
 
 
+def gate(j, n, meaning):
+    """A property of a trace: its gate j of n, as a read-only view."""
+    def view(trace):
+        part = blocks(trace.gates, n)[j]
+        part.flags.writeable = False
+        return part
+    return property(view, doc=meaning)
+
+
 def over_steps(sequence):
     """The sum over steps and batch, (n,): faster than over both axes at once."""
     return sequence.sum(axis=0).sum(axis=0)
@@ -48,30 +119,79 @@ def last_step(t, T):
     return T if t is None else as_integer("t", t, 0, T)
 
 
-def slices_backwards(sequence, entries=2**15):
-    """Slices of the steps, the last first, each of as many steps as fit the processor's cache."""
+def states(argument, first, T, B, net):
+    """An array (T+1, B, H) for the states of steps 0 to T; state 0 is `first`, (B, H), or zeros for None."""
+    sequence = np.empty((T + 1, B, net.sizes[1]), net.dtype)
+    sequence[0] = 0 if first is None else as_array(argument, first, sequence[0].shape, dtype=net.dtype)
+    return sequence
+
+
+def outputs(net, h):
+    """o_t = W_qh h_t + b_q for t = 1, ..., T, (T, B, Q)."""
+    o = (flat(h[1:]) @ net.W_qh.T).reshape(*h[1:].shape[:-1], -1)
+    o += net.b_q
+    return o
+
+
+def check_trace(net, trace, **widths):
+    """ValueError: the trace of another net. Its other arrays than x, h and o have so many entries a step."""
+    D, H, Q = net.sizes
+    T, B = trace.x.shape[:2] if trace.x.ndim == 3 else (0, 0)
+    shapes = {name: array.shape for name, array in vars(trace).items()}
+    wanted = {name: (T + (name in ("h", "c")), B, width) for name, width in {"x": D, "h": H, "o": Q, **widths}.items()}
+    if shapes != wanted:
+        raise ValueError(f"trace: got shapes {shapes}, want {wanted}: the trace of another net")
+
+
+def from_last_step(sequence, of_block, entries=2**15):
+    """What `of_block` computes for a slice of the steps, step by step, the last first.
+
+    A slice has as many steps as fit the processor's cache; `of_block` returns a tuple of arrays with these steps first.
+    """
     few = max(1, entries // sequence[0].size)
     for end in range(len(sequence), 0, -few):
-        yield slice(max(0, end - few), end)
+        yield from zip(*(array[::-1] for array in of_block(slice(max(0, end - few), end))))
 
 
-def suspects(gradients, names):
-    """What `report_nan` looks at, in the order of computation. NaN in any delta is NaN in their sum db_h."""
-    if np.isnan(gradients.db_h).any():
-        for i in reversed(range(len(gradients.delta))):
-            yield f"delta[{i}]", gradients.delta[i]
-    for name in names:
-        yield name, getattr(gradients, name)
+def weight_gradients(net, trace, do, delta):
+    """Every step used the same weights: gradients are sums over steps and batch. Those but dL/dW_hh, and dL/dx, as a dict.
 
-
-def torch_state(state):
-    """Copies of the four arrays of a state_dict of PyTorch, in the order of `TORCH`.
-
-    ValueError: other names (more layers, no biases), no arrays, biases of different shapes.
+        dL/dW_hx = sum of delta_t x_t^T,       dL/db_h = sum of delta_t,    dL/dx_t = W_hx^T delta_t
+        dL/dW_qh = sum of dL/do_t h_t^T,       dL/db_q = sum of dL/do_t
     """
-    if set(state) != set(TORCH):
-        raise ValueError(f"state: got {', '.join(state)}, want {', '.join(TORCH)}")
-    W_hx, W_hh, b_ih, b_hh = (as_array(f"state[{name!r}]", state[name]).copy() for name in TORCH)
-    if b_ih.shape != b_hh.shape:
-        raise ValueError(f"state['bias_hh_l0']: got shape {b_hh.shape}, want {b_ih.shape} as bias_ih_l0")
-    return W_hx, W_hh, b_ih, b_hh
+    rows = flat(delta)
+    return dict(
+        dW_hx=rows.T @ flat(trace.x), db_h=over_steps(delta), dx=(rows @ net.W_hx).reshape(trace.x.shape),
+        dW_qh=flat(do).T @ flat(trace.h[1:]), db_q=over_steps(do),
+    )
+
+
+def running_products(factors):
+    """Entry k of (t+1, ...) is factors[t-1] factors[t-2] ... factors[k], k = 0, ..., t; ones at k = t."""
+    products = np.ones((len(factors) + 1, *factors.shape[1:]), factors.dtype)
+    np.cumprod(factors[::-1], axis=0, out=products[:-1][::-1])
+    return products
+
+
+def numbered(name, arrays):
+    """(name[0], arrays[0]), (name[1], arrays[1]), ...: what `report_nan` looks at."""
+    return ((f"{name}[{i}]", array) for i, array in enumerate(arrays))
+
+
+def suspects_forward(name, passed, o):
+    """What `report_nan` looks at after a forward pass, step by step: nothing if there is no NaN in the outputs."""
+    if np.isnan(o).any():
+        for i in range(len(o)):
+            yield f"{name}[{i}]", passed[i]
+            yield f"o[{i}]", o[i]
+
+
+def suspects(gradients):
+    """What `report_nan` looks at after a backward pass: NaN in any delta is NaN in db_h; in any dh_t or dc_t, in delta_t."""
+    if np.isnan(gradients.db_h).any():
+        yield from reversed([*numbered("delta", gradients.delta)])
+    for name, array in vars(gradients).items():
+        if name in ("dh", "dc"):
+            yield f"{name}[0]", array[0]
+        elif name != "delta":
+            yield name, array

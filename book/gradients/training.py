@@ -2,12 +2,12 @@
 
 A net that `fit` can train has
 
-    forward(x, training=True)  the outputs
-    backward(dy)               from dL/d(outputs) to `gradients`
-    parameters                 dict name -> the array itself
-    gradients                  dict name -> its gradient, after `backward`
+    forward(x, training=False)  the outputs; `fit` calls it with training=True
+    backward(dy)                from dL/d(outputs) to `gradients`
+    parameters                  dict name -> the array itself
+    gradients                   dict name -> its gradient, after `backward`
 
-A `layers.Sequential` has them. The nets of `gradients.deep` and `gradients.rnn` are parameters and functions; to
+A `layers.Sequential` has them. The nets of `gradients.deep`, `rnn`, `lstm` and `gru` are parameters and functions; to
 train one, wrap it: `Deep(net)`, `Recurrent(net)`. The wrapped net is changed in place.
 
 Nothing is drawn or printed here: the same batches give the same history. A progress bar is passed in,
@@ -21,27 +21,33 @@ from numbers import Real
 
 import numpy as np
 
-from gradients import deep, rnn
+from gradients import deep, gru, lstm, rnn
 from gradients.clipping import clip_by_norm, global_norm
 from gradients.validation import as_array, as_integer, check_generator
 
 __all__ = ["Deep", "History", "Recurrent", "accuracy", "averaged", "fit", "minibatches"]
 
 
+_MODULES = {rnn.RNN: rnn, lstm.LSTM: lstm, gru.GRU: gru}  # kind of net -> where its forward and backward are
+
+
 class Recurrent:
     """A recurrent net as `fit` wants it: x (T, B, D), outputs o (T, B, Q).
 
-    net       an RNN, or whatever `forward` and `backward` take
-    forward   (net, x) -> a trace with the outputs `o`
+    net       an RNN, LSTM or GRU
     backward  (net, trace, do) -> gradients with the dict `parameters`; for truncation, for instance,
-              partial(rnn.truncated_backward, tau=10)
+              partial(rnn.truncated_backward, tau=10). None: that of the net's module
 
     After a forward pass it has the `trace`, after a backward pass `do` and `all_gradients`, which is what `backward`
     returned. A penalty may need them: vanishing_penalty(r.net, r.trace, r.do, gradients=r.all_gradients).
+    ValueError: another kind of net.
     """
 
-    def __init__(self, net: rnn.RNN, forward: Callable = rnn.forward, backward: Callable = rnn.backward):
-        self.net, self._forward, self._backward = net, forward, backward
+    def __init__(self, net: rnn.RNN | lstm.LSTM | gru.GRU, backward: Callable | None = None):
+        if type(net) not in _MODULES:
+            raise ValueError(f"net: got {type(net).__name__}, want an RNN, an LSTM or a GRU")
+        module = _MODULES[type(net)]
+        self.net, self._forward, self._backward = net, module.forward, backward or module.backward
         self.trace = self.do = self.all_gradients = None
 
     @property
@@ -52,8 +58,8 @@ class Recurrent:
     def gradients(self) -> dict[str, np.ndarray]:
         return self.all_gradients.parameters
 
-    def forward(self, x: np.ndarray, training: bool = True) -> np.ndarray:
-        """`forward(net, x).o`; training or not is the same."""
+    def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+        """The outputs; training or not is the same."""
         self.trace = self._forward(self.net, x)
         return self.trace.o
 
@@ -76,7 +82,7 @@ class Deep:
     def gradients(self) -> dict[str, np.ndarray]:
         return _flat(self.all_gradients.dW, self.all_gradients.db)
 
-    def forward(self, x: np.ndarray, training: bool = True) -> np.ndarray:
+    def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
         """h^(n); training or not is the same."""
         self.trace = deep.forward(self.net, x)
         return self.trace.h[self.net.depth]

@@ -6,8 +6,8 @@ import numpy as np
 
 from gradients import activations
 
-__all__ = ["OVERFLOW_IS_INF", "as_activation", "as_array", "as_integer", "as_scale", "check_dtype", "check_finite",
-           "check_generator", "report_nan"]
+__all__ = ["OVERFLOW_IS_INF", "as_activation", "as_array", "as_integer", "as_scale", "check_dtype", "check_dtypes",
+           "check_finite", "check_generator", "report_nan"]
 
 OVERFLOW_IS_INF = dict(over="ignore", invalid="ignore")  # for numpy.errstate; see gradients.deep
 
@@ -72,6 +72,14 @@ def check_dtype(dtype):
     """ValueError: `dtype` is neither float64 nor float32."""
     if dtype not in (np.float32, np.float64):
         raise ValueError(f"dtype: got {dtype!r}, want numpy.float64 or numpy.float32")
+
+
+def check_dtypes(arrays):
+    """ValueError: an array of the dict name -> array has another dtype than the first."""
+    (first, wanted), *_ = arrays.items()
+    for name, array in arrays.items():
+        if array.dtype != wanted.dtype:
+            raise ValueError(f"{name}: got dtype {array.dtype}, want {wanted.dtype} as in {first}")
 
 
 def check_finite(argument, array):

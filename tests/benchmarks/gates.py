@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from gradients import gru, lstm
-from rnn import UNITS, milliseconds
+from rnn import UNITS, milliseconds, with_read_out
 
 
 def problem(module, H, T, B, dtype, **options):
@@ -29,16 +29,9 @@ def in_numpy(module, *case, **options):
 
 
 def in_torch(module, *case, dx=False):
-    """`torch.nn.LSTM` or `torch.nn.GRU`, and `torch.nn.Linear`, with the same parameters."""
     net, x, do = problem(module, *case)
-    _, H, _ = net.sizes
-    recurrent, linear = {lstm: torch.nn.LSTM, gru: torch.nn.GRU}[module](UNITS, H), torch.nn.Linear(H, UNITS)
-    x, do = torch.from_numpy(x).requires_grad_(dx), torch.from_numpy(do)
-    recurrent.to(x.dtype), linear.to(x.dtype)
-    recurrent.load_state_dict({name: torch.from_numpy(array) for name, array in module.to_torch(net).items()})
-    linear.load_state_dict({"weight": torch.from_numpy(net.W_qh), "bias": torch.from_numpy(net.b_q)})
-    wanted = [*recurrent.parameters(), *linear.parameters()] + dx * [x]
-    return lambda: torch.autograd.grad(linear(recurrent(x)[0]), wanted, do)
+    recurrent = {lstm: torch.nn.LSTM, gru: torch.nn.GRU}[module](UNITS, net.sizes[1])
+    return with_read_out(recurrent, module.to_torch(net), net, x, do, dx)
 
 
 def difference(module, *case):

@@ -14,7 +14,7 @@ import time
 import numpy as np
 import torch
 
-from gradients.rnn import backward, forward, lag_terms, rnn, truncated_backward
+from gradients.rnn import backward, forward, lag_terms, rnn, to_torch, truncated_backward
 
 UNITS = 16  # D and Q
 
@@ -30,27 +30,27 @@ def in_numpy(H, T, B, dtype):
     return lambda: backward(net, forward(net, x), do)
 
 
-def in_torch(H, T, B, dtype, dx=False):
-    """`torch.nn.RNN` and `torch.nn.Linear` with the same parameters."""
-    net, x, do = problem(H, T, B, dtype)
-    recurrent, linear = torch.nn.RNN(UNITS, H), torch.nn.Linear(H, UNITS)
-    recurrent.to(torch.from_numpy(x).dtype), linear.to(torch.from_numpy(x).dtype)
-    zeros = np.zeros_like(net.b_h)  # the second of PyTorch's two biases
-    arrays = net.W_hx, net.W_hh, net.b_h, zeros, net.W_qh, net.b_q
-    parameters = [*recurrent.parameters(), *linear.parameters()]
-    with torch.no_grad():
-        for parameter, array in zip(parameters, arrays, strict=True):
-            parameter.copy_(torch.from_numpy(array))
+def with_read_out(recurrent, state, net, x, do, dx):
+    """A recurrent module of PyTorch with the weights `state`, and a `torch.nn.Linear` with those of the net."""
+    linear = torch.nn.Linear(*net.W_qh.shape[::-1])
     x, do = torch.from_numpy(x).requires_grad_(dx), torch.from_numpy(do)
-    wanted = parameters + dx * [x]
+    recurrent.to(x.dtype), linear.to(x.dtype)
+    recurrent.load_state_dict({name: torch.from_numpy(array) for name, array in state.items()})
+    linear.load_state_dict({"weight": torch.from_numpy(net.W_qh), "bias": torch.from_numpy(net.b_q)})
+    wanted = [*recurrent.parameters(), *linear.parameters()] + dx * [x]
     return lambda: torch.autograd.grad(linear(recurrent(x)[0]), wanted, do)
+
+
+def in_torch(H, T, B, dtype, dx=False):
+    net, x, do = problem(H, T, B, dtype)
+    return with_read_out(torch.nn.RNN(UNITS, H), to_torch(net), net, x, do, dx)
 
 
 def same_gradients(H, T, B, dtype):
     """The largest difference between the two, relative to the largest entry of each gradient."""
     ours = in_numpy(H, T, B, dtype)()
     W_hx, W_hh, b_h, _, W_qh, b_q, dx = (g.numpy() for g in in_torch(H, T, B, dtype, dx=True)())
-    pairs = zip([*ours.parameters.values(), ours.dx], (W_hx, W_hh, W_qh, b_h, b_q, dx))
+    pairs = zip([*ours.parameters.values(), ours.dx], (W_hx, W_hh, b_h, W_qh, b_q, dx))
     return max(np.abs(got - want).max() / np.abs(want).max() for got, want in pairs)
 
 

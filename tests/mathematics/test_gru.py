@@ -19,7 +19,7 @@ from gradients.training import Recurrent, fit
 from nets import assert_close, torch_gradients
 
 GATES = ("r", "z", "h_tilde")
-PARAMETERS = ["W_hx", "W_hh", "b_h", "b_hn", "W_qh", "b_q"]
+PARAMETERS = ["W_hx", "W_hh", "b_h", "W_qh", "b_q", "b_hn"]
 VARIANTS = [(candidate, keep) for candidate in ("outside", "inside") for keep in ("z", "1-z")]
 
 
@@ -131,8 +131,9 @@ def test_against_the_gru_of_torch(torch, problem):
     assert_close(trace.o, o.detach().numpy())
     assert_close(trace.h[1:], h.detach().numpy())
     wanted = [*recurrent.parameters(), *linear.parameters(), x, h_0]
-    W_hx, W_hh, b_ih, b_hh, *others = torch.autograd.grad(o, wanted, torch.tensor(problem.do))
-    for got, want in zip(gradients_of(backward(net, trace, problem.do)).values(), (W_hx, W_hh, b_ih, b_hh[2 * H:], *others), strict=True):
+    W_hx, W_hh, b_ih, b_hh, W_qh, b_q, *others = torch.autograd.grad(o, wanted, torch.tensor(problem.do))
+    exact = W_hx, W_hh, b_ih, W_qh, b_q, b_hh[2 * H:], *others
+    for got, want in zip(gradients_of(backward(net, trace, problem.do)).values(), exact, strict=True):
         assert_close(got, want.numpy())
 
 
@@ -185,7 +186,7 @@ def test_the_two_conventions_of_z_are_one_net():
     for candidate in ("inside", "outside"):
         net = gru(2, 3, 1, rng=rng, candidate=candidate)
         flip = np.repeat([1, -1, 1], 3)
-        other = GRU(net.W_hx * flip[:, None], net.W_hh * flip[:, None], net.b_h * flip, net.b_hn, net.W_qh, net.b_q, candidate, "1-z")
+        other = GRU(net.W_hx * flip[:, None], net.W_hh * flip[:, None], net.b_h * flip, net.W_qh, net.b_q, net.b_hn, candidate, "1-z")
         trace, other_trace = forward(net, x, h_0), forward(other, x, h_0)
         assert_close(trace.h, other_trace.h, 1e-13)
         assert_close(trace.z, 1 - other_trace.z, 1e-13)
@@ -211,7 +212,7 @@ def column(*numbers):
 
 
 def one_unit(w_hh=(0.5, -0.3, 0.8), **options):
-    return GRU(column(0.4, 0.1, 1.0)[..., 0], np.array(w_hh)[:, None], [0.1, 1.0, 0.0], [0.7], [[2.0]], [-1.0], **options)
+    return GRU(column(0.4, 0.1, 1.0)[..., 0], np.array(w_hh)[:, None], [0.1, 1.0, 0.0], [[2.0]], [-1.0], [0.7], **options)
 
 
 @pytest.mark.parametrize("candidate, keep", VARIANTS)
@@ -235,7 +236,7 @@ def test_a_step_of_one_unit_by_hand(candidate, keep):
 
 
 def test_a_closed_gate_keeps_its_digits():
-    net = GRU(np.zeros((3, 1)), np.zeros((3, 1)), [-700.0, -300, 0], [0.0], [[1.0]], [0.0])
+    net = GRU(np.zeros((3, 1)), np.zeros((3, 1)), [-700.0, -300, 0], [[1.0]], [0.0], [0.0])
     trace = forward(net, np.zeros((2, 1, 1)), [[1.0]])
     assert trace.r[0] == pytest.approx(np.exp(-700), rel=1e-14)
     np.testing.assert_allclose(highway(net, trace)[:, 0, 0], np.exp([-600.0, -300, 0]), rtol=1e-14)
@@ -254,7 +255,7 @@ def test_gates_are_read_only_views():
 
 
 def test_the_parameters_are_the_arrays():
-    arrays = np.ones((9, 2)), np.ones((9, 3)), np.ones(9), np.ones(3), np.ones((4, 3)), np.ones(4)
+    arrays = np.ones((9, 2)), np.ones((9, 3)), np.ones(9), np.ones((4, 3)), np.ones(4), np.ones(3)
     net = GRU(*arrays)
     assert list(net.parameters) == PARAMETERS and (net.candidate, net.keep) == ("outside", "z")
     assert all(ours is given for ours, given in zip(net.parameters.values(), arrays))
@@ -271,7 +272,7 @@ def test_the_parameters_are_the_arrays():
 def test_it_trains(candidate, keep):
     """To say at the last step what it saw at the first."""
     rng = np.random.default_rng(0)
-    net = Recurrent(gru(1, 8, 1, rng=rng, candidate=candidate, keep=keep), forward, backward)
+    net = Recurrent(gru(1, 8, 1, rng=rng, candidate=candidate, keep=keep))
     x = rng.normal(size=(6, 32, 1))
     history = fit(net, repeat((x, x[0])), lambda o, y: squared_error(o, y, last=True), Adam(0.03), steps=200)
     assert history.stopped is None and history.loss[-1] < 0.1 * history.loss[0]
@@ -362,7 +363,7 @@ def test_overflow_saturates_without_a_warning(candidate, keep):
 def exploding(candidate, keep):
     """Gates half open, h = 1: what goes back is multiplied by about 1e200."""
     w = 1e100 if candidate == "inside" else 1e200  # inside, a path goes through W_hh twice in a step
-    net = GRU(np.ones((6, 1)), np.full((6, 2), w), np.zeros(6), np.zeros(2), np.eye(2), np.zeros(2), candidate, keep)
+    net = GRU(np.ones((6, 1)), np.full((6, 2), w), np.zeros(6), np.eye(2), np.zeros(2), np.zeros(2), candidate, keep)
     if keep == "1-z":
         net.W_hx[2:4] *= -1
         net.W_hh[2:4] *= -1
@@ -389,7 +390,7 @@ def test_exploding_gradients_are_inf_or_announced_once(candidate, keep):
 
 
 def test_nan_is_announced_with_the_step_where_it_appears():
-    net = GRU(np.full((9, 1), 1e308), np.full((9, 3), -1.7e308), np.zeros(9), np.zeros(3), np.ones((1, 3)), np.zeros(1), "outside", "1-z")
+    net = GRU(np.full((9, 1), 1e308), np.full((9, 3), -1.7e308), np.zeros(9), np.ones((1, 3)), np.zeros(1), np.zeros(3), "outside", "1-z")
     with pytest.warns(RuntimeWarning, match=r"^gates\[1\] contains NaN") as record:
         trace = forward(net, column(1e10, 1e10, 1e10))  # W_hx x_2 = inf, W_hh h_1 = -inf
     assert len(record) == 1 and record[0].filename == __file__
@@ -417,7 +418,7 @@ def test_what_is_given_stays_as_it_is(candidate, keep):
 
 
 def net_with(**changes):
-    arguments = dict(W_hx=np.ones((9, 2)), W_hh=np.ones((9, 3)), b_h=np.zeros(9), b_hn=np.zeros(3), W_qh=np.ones((4, 3)), b_q=np.zeros(4))
+    arguments = dict(W_hx=np.ones((9, 2)), W_hh=np.ones((9, 3)), b_h=np.zeros(9), W_qh=np.ones((4, 3)), b_q=np.zeros(4), b_hn=np.zeros(3))
     return GRU(**{**arguments, **changes})
 
 

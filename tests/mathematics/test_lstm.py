@@ -232,7 +232,7 @@ def test_decompositions_against_every_single_path(torch, problem, detours, data)
     for got, want in zip(detour_split(net, trace, dh_t, detours, t), split.values(), strict=True):
         np.testing.assert_allclose(got, want, rtol=0, atol=1e-12 * np.abs(dh_t).max() * max(1, np.abs(terms).max()))
     on_c = np.zeros((t + 1, B, H, H))
-    on_c[..., range(H), range(H)] = highway(trace, t)
+    on_c[..., range(H), range(H)] = highway(net, trace, t)
     np.testing.assert_allclose(on_c, terms[0, ..., :H, :H], rtol=1e-12, atol=0)
 
 
@@ -263,7 +263,7 @@ def test_without_forget_gate_the_highway_is_the_identity():
     net = lstm(2, 3, 1, rng=rng, forget_gate=False)
     net.W_hh[:9] = 0  # G = 0
     trace = forward(net, rng.normal(size=(50, 2, 2)))
-    assert (trace.f == 1).all() and (highway(trace) == 1).all()
+    assert (trace.f == 1).all() and (highway(net, trace) == 1).all()
     products = jacobian_products(net, trace)
     np.testing.assert_array_equal(products[..., :3, :3], np.broadcast_to(np.eye(3), (51, 2, 3, 3)))
     assert not products[..., :3, 3:].any() and not detour_terms(net, trace, 0)[1].any()
@@ -310,13 +310,13 @@ def test_two_steps_of_one_unit_by_hand():
     np.testing.assert_allclose(gradients.dh[1:], column(d_h1, 1), rtol=1e-13)
     np.testing.assert_allclose(gradients.dc, column(d_c1 * f, d_c1, d_c2), rtol=1e-13)
     np.testing.assert_allclose(gradients.dW_hh[3], np.tanh(c_2) * o_2 * (1 - o_2) * h_1, rtol=1e-13)
-    np.testing.assert_allclose(highway(trace)[:, 0, 0], [f * f_2, f_2, 1], rtol=1e-14)
+    np.testing.assert_allclose(highway(net, trace)[:, 0, 0], [f * f_2, f_2, 1], rtol=1e-14)
 
 
 def test_a_closed_gate_keeps_its_digits():
     net = LSTM(np.zeros((4, 1)), np.zeros((4, 1)), [-700.0, -300, 0, -400], [[1.0]], [0.0])
     trace = forward(net, np.zeros((2, 1, 1)), c_0=[[1.0]])
-    np.testing.assert_allclose(highway(trace)[:, 0, 0], np.exp([-600.0, -300, 0]), rtol=1e-14)
+    np.testing.assert_allclose(highway(net, trace)[:, 0, 0], np.exp([-600.0, -300, 0]), rtol=1e-14)
     np.testing.assert_allclose([trace.i[0, 0, 0], trace.o_gate[0, 0, 0]], np.exp([-700.0, -400]), rtol=1e-14)
     gradients = backward(net, trace, column(1, 0))
     np.testing.assert_allclose(gradients.dc[:, 0, 0], [np.exp(-700), np.exp(-400), 0], rtol=1e-12)
@@ -354,7 +354,7 @@ def test_the_parameters_are_the_arrays():
 def test_it_trains(forget_gate):
     """To say at the last step what it saw at the first."""
     rng = np.random.default_rng(0)
-    net = Recurrent(lstm(1, 8, 1, rng=rng, forget_bias=1, forget_gate=forget_gate), forward, backward)
+    net = Recurrent(lstm(1, 8, 1, rng=rng, forget_bias=1, forget_gate=forget_gate))
     x = rng.normal(size=(6, 32, 1))
     history = fit(net, repeat((x, x[0])), lambda o, y: squared_error(o, y, last=True), Adam(0.03), steps=200)
     assert history.stopped is None and history.loss[-1] < 0.1 * history.loss[0]
@@ -367,7 +367,7 @@ def test_float32_is_kept(forget_gate):
     trace, exact_trace = (forward(each, np.ones((5, 2, 3)), np.ones((2, 4)), np.ones((2, 4))) for each in (net, exact))
     gradients = backward(net, trace, do)
     arrays = [array for each in (net.parameters, vars(trace), vars(gradients), to_torch(draw(np.float32)) if forget_gate else {}) for array in each.values()]
-    arrays += [jacobians(net, trace), jacobian_products(net, trace), highway(trace), detour_terms(net, trace, 1)]
+    arrays += [jacobians(net, trace), jacobian_products(net, trace), highway(net, trace), detour_terms(net, trace, 1)]
     arrays += [*detour_split(net, trace, np.ones((2, 4)), 1), gate_split(net, trace)]
     assert {array.dtype for array in arrays} == {np.dtype(np.float32)}
     assert_close(trace.o, exact_trace.o, 1e-5)
@@ -510,7 +510,7 @@ def test_what_is_given_stays_as_it_is():
     trace = forward(net, x, h_0, c_0)
     given = [*net.parameters.values(), *vars(trace).values(), x, do, h_0, c_0]
     before = [array.copy() for array in given]
-    backward(net, trace, do), jacobians(net, trace), jacobian_products(net, trace, 3), highway(trace)
+    backward(net, trace, do), jacobians(net, trace), jacobian_products(net, trace, 3), highway(net, trace)
     detour_terms(net, trace, 2), detour_split(net, trace, h_0, 2), gate_split(net, trace), to_torch(net)
     for array, copy in zip(given, before):
         np.testing.assert_array_equal(array, copy)
@@ -547,10 +547,10 @@ SHORT, DH = replace(TRACE, h=TRACE.h[1:]), np.ones((5, 3))
 ON_TRACES = {
     "backward": lambda *given: backward(*given, DO), "jacobians": jacobians, "jacobian_products": jacobian_products,
     "detour_terms": lambda *given: detour_terms(*given, 1), "detour_split": lambda *given: detour_split(*given, DH, 1),
-    "gate_split": gate_split,
+    "gate_split": gate_split, "highway": highway,
 }
 TO_T = {
-    "jacobian_products": lambda t: jacobian_products(NET, TRACE, t), "highway": lambda t: highway(TRACE, t),
+    "jacobian_products": lambda t: jacobian_products(NET, TRACE, t), "highway": lambda t: highway(NET, TRACE, t),
     "detour_terms": lambda t: detour_terms(NET, TRACE, 1, t), "detour_split": lambda t: detour_split(NET, TRACE, DH, 1, t),
     "gate_split": lambda t: gate_split(NET, TRACE, t),
 }

@@ -145,7 +145,7 @@ def test_against_torch_with_what_is_held_fixed_detached(torch, problem):
 
 def ring(scale, T=4):
     """A linear net whose W_hh is `scale` times a permutation, with a loss at the last step."""
-    net = RNN(np.ones((3, 1)), scale * np.roll(np.eye(3), 1, axis=0), np.eye(3), np.zeros(3), np.zeros(3), "identity")
+    net = RNN(np.ones((3, 1)), scale * np.roll(np.eye(3), 1, axis=0), np.zeros(3), np.eye(3), np.zeros(3), "identity")
     do = np.zeros((T, 2, 3))
     do[-1] = [[1, 2, 3], [0, 1, 0]]
     return net, forward(net, np.ones((T, 2, 1))), do
@@ -170,7 +170,7 @@ def test_a_step_against_the_gradient_keeps_more_of_a_signal():
     for _ in range(100):
         net.W_hh -= 0.02 * vanishing_penalty(net, last, do)[1]
         last = forward(net, x)
-        sizes.append(np.linalg.norm(backward(net, last, do).dh_0))
+        sizes.append(np.linalg.norm(backward(net, last, do).dh[0]))
     assert vanishing_penalty(net, last, do)[0] < 0.25 * before
     assert sizes[-1] > 1e4 * sizes[0]
 
@@ -194,7 +194,7 @@ def test_vanished_signals_are_left_out():
         assert omega == 0 and not dW_hh.any()
         do[-1, 1] = 0  # the second sequence has no signal at all
         assert vanishing_penalty(net, trace, do)[0] == pytest.approx(4 * 0.25 / 2)
-        dead = RNN(net.W_hx, net.W_hh, net.W_qh, np.full(3, -9.0), net.b_q, "relu")
+        dead = RNN(net.W_hx, net.W_hh, np.full(3, -9.0), net.W_qh, net.b_q, "relu")
         omega, dW_hh = vanishing_penalty(dead, forward(dead, trace.x), do)
     assert omega == 1 / 2 and not dW_hh.any()  # the last step's signal arrives at dead units: r = 0; no other has one
 
@@ -261,7 +261,7 @@ NET, TRACE, DO = ring(0.5)
     (lambda: vanishing_penalty(NET, TRACE, DO, bound=-1), "bound"),
     (lambda: vanishing_penalty(NET, TRACE, DO, bound=np.inf), "bound"),
     (lambda: vanishing_penalty(NET, forward(NET, np.ones((3, 2, 1))), DO[1:], gradients=backward(NET, TRACE, DO)), "gradients"),
-    (lambda: vanishing_penalty(NET, TRACE, DO, gradients=SimpleNamespace(delta=np.ones((4, 2, 2)))), "gradients"),
+    (lambda: vanishing_penalty(NET, TRACE, DO, gradients=SimpleNamespace(delta=np.ones((4, 2, 2)), dh=np.ones((5, 2, 2)))), "gradients"),
 ])
 def test_bad_input_is_named(call, argument):
     with pytest.raises(ValueError, match=rf"^{re.escape(argument)}: .*got .*want|^{re.escape(argument)}: got .*want"):

@@ -11,8 +11,8 @@ from gradients.activations import NAMES, activation
 from gradients.check import central_differences, gradient_check
 from gradients.losses import softmax_cross_entropy, squared_error
 from gradients.rnn import (
-    RNN, Trace, backward, chunked_backward, forward, jacobian_bound, jacobian_products,
-    jacobians, lag_terms, rnn, truncated_backward,
+    RNN, Trace, backward, chunked_backward, forward, from_torch, jacobian_bound, jacobian_products, jacobians, lag_terms, rnn,
+    to_torch, truncated_backward,
 )
 from nets import assert_close, peak_memory
 
@@ -68,7 +68,7 @@ def inputs_of(problem, trace):
 
 
 def gradients_of(gradients):
-    return {**gradients.parameters, "x": gradients.dx, "h_0": gradients.dh_0}
+    return {**gradients.parameters, "x": gradients.dx, "h_0": gradients.dh[0]}
 
 
 def torch_phi(torch, net):
@@ -286,7 +286,7 @@ def test_delta_of_a_last_loss_is_a_jacobian_product(problem):
     gradients, products = backward(problem.net, trace, do), jacobian_products(problem.net, trace)
     through = np.einsum("bq,qh,tbhi->tbi", do[-1], problem.net.W_qh, products)
     assert_close(gradients.delta, through[1:] * problem.net.phi.derivative(trace.a), 1e-12)
-    assert_close(gradients.dh_0, through[0], 1e-12)
+    assert_close(gradients.dh, through, 1e-12)
 
 
 @settings(deadline=None)
@@ -302,7 +302,7 @@ def test_the_bound_holds(problem):
 
 @pytest.mark.parametrize("name, sup", [("tanh", 1.0), ("sigmoid", 0.25), ("identity", 1.0)])
 def test_the_bound_by_hand(name, sup):
-    net = RNN([[1.0]], [[-1.5]], [[1.0]], [0.0], [0.0], name)
+    net = RNN([[1.0]], [[-1.5]], [0.0], [[1.0]], [0.0], name)
     np.testing.assert_allclose(jacobian_bound(net, 4), (1.5 * sup) ** np.arange(5), rtol=1e-14)
     np.testing.assert_array_equal(jacobian_bound(net, 0), [1])
 
@@ -311,7 +311,7 @@ def test_the_bound_by_hand(name, sup):
 def test_the_bound_is_reached_where_the_units_are_at_zero(name, sup):
     W_hh = np.diag([3.0, 1.0])
     h = activation(name).function(np.zeros(2))
-    net = RNN(np.zeros((2, 1)), W_hh, np.eye(2), -W_hh @ h, np.zeros(2), name)
+    net = RNN(np.zeros((2, 1)), W_hh, -W_hh @ h, np.eye(2), np.zeros(2), name)
     products = jacobian_products(net, forward(net, np.zeros((6, 1, 1)), h[None]))
     np.testing.assert_allclose(np.linalg.norm(products, 2, axis=(2, 3))[::-1, 0], jacobian_bound(net, 6), rtol=1e-12)
 
@@ -321,7 +321,7 @@ def test_the_bound_is_reached_where_the_units_are_at_zero(name, sup):
 def test_an_orthogonal_linear_net_scales_by_s_a_step(H, T, s, seed):
     rng = np.random.default_rng(seed)
     Q = np.linalg.qr(rng.normal(size=(H, H)))[0]
-    net = RNN(rng.normal(size=(H, 2)), s * Q, rng.normal(size=(1, H)), np.zeros(H), np.zeros(1), "identity")
+    net = RNN(rng.normal(size=(H, 2)), s * Q, np.zeros(H), rng.normal(size=(1, H)), np.zeros(1), "identity")
     products = jacobian_products(net, forward(net, rng.normal(size=(T, 2, 2))))
     want = np.broadcast_to(s ** np.arange(T, -1.0, -1)[:, None], products.shape[:2])
     np.testing.assert_allclose(np.linalg.norm(products, 2, axis=(2, 3)), want, rtol=1e-12)
@@ -330,7 +330,7 @@ def test_an_orthogonal_linear_net_scales_by_s_a_step(H, T, s, seed):
 
 def one_unit(w=0.5, activation="identity"):
     """a_t = 2 x_t + w h_{t-1} + 1, o_t = 3 h_t - 1."""
-    return RNN([[2.0]], [[w]], [[3.0]], [1.0], [-1.0], activation)
+    return RNN([[2.0]], [[w]], [1.0], [[3.0]], [-1.0], activation)
 
 
 def column(*numbers):
@@ -352,7 +352,7 @@ def test_a_linear_net_of_three_steps_by_hand():
     assert gradients.db_h == 93 + 180 + 300
     assert gradients.db_q == 111
     np.testing.assert_array_equal(gradients.dx, column(186, 360, 600))
-    assert gradients.dh_0 == 46.5
+    np.testing.assert_array_equal(gradients.dh, column(46.5, 93, 180, 300))
 
 
 def test_truncation_of_the_three_steps_by_hand():
@@ -361,13 +361,13 @@ def test_truncation_of_the_three_steps_by_hand():
     for tau, delta, dh_0 in ((0, (3, 30, 300), 0), (1, (18, 180, 300), 1.5), (2, (93, 180, 300), 9), (3, (93, 180, 300), 46.5)):
         gradients = truncated_backward(net, trace, do, tau)
         np.testing.assert_array_equal(gradients.delta, column(*delta))
-        assert gradients.dh_0 == dh_0
+        np.testing.assert_array_equal(gradients.dh, column(dh_0, *delta))
         assert gradients.dW_hh == np.vdot(delta, (4, 5, 7.5))
         assert gradients.dW_qh == 1155
     for steps, delta in ((1, (3, 30, 300)), (2, (18, 30, 300)), (3, (93, 180, 300))):
         gradients = chunked_backward(net, trace, do, steps)
         np.testing.assert_array_equal(gradients.delta, column(*delta))
-        assert gradients.dh_0 == delta[0] / 2
+        np.testing.assert_array_equal(gradients.dh, column(delta[0] / 2, *delta))
     terms = lag_terms(net, trace, do)
     np.testing.assert_array_equal(terms.db_h, [[333], [165], [75]])
     np.testing.assert_array_equal(terms.dW_hh, column(3 * 4 + 30 * 5 + 300 * 7.5, 15 * 4 + 150 * 5, 75 * 4))
@@ -375,7 +375,7 @@ def test_truncation_of_the_three_steps_by_hand():
 
 
 def test_two_steps_of_tanh_by_hand():
-    net = RNN([[1.0]], [[0.5]], [[1.0]], [0.0], [0.0], "tanh")
+    net = RNN([[1.0]], [[0.5]], [0.0], [[1.0]], [0.0], "tanh")
     trace = forward(net, column(1, -1))
     h_1 = np.tanh(1.0)
     h_2 = np.tanh(h_1 / 2 - 1)
@@ -395,16 +395,16 @@ def test_a_sequence_longer_than_a_block_of_slopes():
 
 
 def test_what_vanishes_through_saturated_units_is_still_measured():
-    net = RNN([[20.0]], [[1.0]], [[1.0]], [0.0], [0.0], "tanh")
+    net = RNN([[20.0]], [[1.0]], [0.0], [[1.0]], [0.0], "tanh")
     trace = forward(net, column(1, 1, 1))
     slope = 4 * np.exp(-2 * trace.a) / (1 + np.exp(-2 * trace.a)) ** 2
     np.testing.assert_allclose(backward(net, trace, column(0, 0, 1)).delta[0], slope.prod(), rtol=1e-12)
 
 
 def test_the_parameters_are_the_arrays():
-    arrays = np.ones((4, 3)), np.ones((4, 4)), np.ones((2, 4)), np.ones(4), np.ones(2)
+    arrays = np.ones((4, 3)), np.ones((4, 4)), np.ones(4), np.ones((2, 4)), np.ones(2)
     net = RNN(*arrays, "relu")
-    assert list(net.parameters) == ["W_hx", "W_hh", "W_qh", "b_h", "b_q"]
+    assert list(net.parameters) == ["W_hx", "W_hh", "b_h", "W_qh", "b_q"]
     assert all(ours is given for ours, given in zip(net.parameters.values(), arrays))
     assert (net.sizes, net.dtype) == ((3, 4, 2), np.float64)
     net.parameters["W_hh"] -= 0.5
@@ -456,7 +456,7 @@ def test_sequences_side_by_side_are_added():
             assert_close(whole.parameters[name], sum(part.parameters[name] for part in parts), 1e-12)
         assert_close(whole.delta, np.concatenate([part.delta for part in parts], axis=1), 1e-12)
         assert_close(whole.dx, np.concatenate([part.dx for part in parts], axis=1), 1e-12)
-        assert_close(whole.dh_0, np.concatenate([part.dh_0 for part in parts]), 1e-12)
+        assert_close(whole.dh, np.concatenate([part.dh for part in parts], axis=1), 1e-12)
 
 
 def test_rnn_draws_what_it_says():
@@ -480,6 +480,33 @@ def test_scales_activations_and_dtypes_vary_with_all_else_equal():
     assert without.phi.name == "tanh"
 
 
+@pytest.mark.parametrize("phi", ["tanh", "relu"])
+def test_to_torch_and_back(torch, phi):
+    module = torch.nn.RNN(3, 5, nonlinearity=phi, dtype=torch.float64)
+    W_qh, b_q = np.ones((2, 5)), np.zeros(2)
+    net = from_torch(module.state_dict(), W_qh, b_q, phi)
+    x, do = np.random.default_rng(0).normal(size=(7, 4, 3)), np.random.default_rng(1).normal(size=(7, 4, 2))
+    h, _ = module(torch.tensor(x))
+    assert net.phi.name == phi
+    assert_close(forward(net, x).h[1:], h.detach().numpy(), 1e-12)
+    exact = torch.autograd.grad(h @ torch.tensor(W_qh.T), [*module.parameters()], torch.tensor(do))
+    gradients = backward(net, forward(net, x), do)
+    for got, want in zip((gradients.dW_hx, gradients.dW_hh, gradients.db_h, gradients.db_h), exact, strict=True):
+        assert_close(got, want.numpy())
+    assert net.W_qh is not W_qh and net.b_q is not b_q and (net.W_qh == 1).all() and (net.b_q == 0).all()
+    state = to_torch(net)
+    assert list(state) == list(module.state_dict()) and not state["bias_hh_l0"].any()
+    module.load_state_dict({name: torch.tensor(array) for name, array in state.items()})
+    assert_close(module(torch.tensor(x))[0].detach().numpy(), h.detach().numpy(), 1e-12)
+    for array in (*state.values(), *net.parameters.values()):
+        assert not any(np.shares_memory(array, weights.numpy()) for weights in module.state_dict().values())
+    assert not any(np.shares_memory(array, ours) for array in state.values() for ours in net.parameters.values())
+    again = from_torch(state, net.W_qh, net.b_q, net.phi)
+    for name, array in net.parameters.items():
+        np.testing.assert_array_equal(again.parameters[name], array)
+    assert from_torch(state, W_qh, b_q).phi.name == "tanh"  # as torch.nn.RNN
+
+
 def test_overflow_is_inf_without_a_warning():
     net = one_unit(1e100)
     with warnings.catch_warnings():
@@ -496,17 +523,17 @@ def test_overflow_is_inf_without_a_warning():
     assert (terms.dW_hh == np.inf).all()
     for gradients in from_ones:
         np.testing.assert_allclose(gradients.delta, column(3e300, 3e200, 3e100, 3), rtol=1e-12)
-        assert gradients.dh_0 == np.inf and gradients.dW_hh == pytest.approx(1.2e301)
+        assert gradients.dh[0] == np.inf and gradients.dW_hh == pytest.approx(1.2e301)
 
 
 def test_nan_is_announced_with_the_step_where_it_appears():
-    net = RNN(np.eye(2), 1e200 * np.eye(2), np.array([[1.0, 1.0]]), np.zeros(2), np.zeros(1), "identity")
+    net = RNN(np.eye(2), 1e200 * np.eye(2), np.zeros(2), np.array([[1.0, 1.0]]), np.zeros(1), "identity")
     x = np.zeros((5, 2, 2))
     x[0] = [1.0, 0.5]
     with pytest.warns(RuntimeWarning, match=r"^a\[3\] contains NaN") as record:
         forward(net, x)
     assert len(record) == 1 and record[0].filename == __file__
-    net = RNN(np.eye(2), 1e200 * np.eye(2), np.array([[1.0, -1.0]]), np.zeros(2), np.zeros(1), "identity")
+    net = RNN(np.eye(2), 1e200 * np.eye(2), np.zeros(2), np.array([[1.0, -1.0]]), np.zeros(1), "identity")
     with pytest.warns(RuntimeWarning, match=r"^o\[2\] contains NaN") as record:
         forward(net, x)
     assert len(record) == 1
@@ -514,7 +541,7 @@ def test_nan_is_announced_with_the_step_where_it_appears():
 
 def exploding():
     """h = 1 at every step, slope 1; what goes back is multiplied by 1e200, and is inf after two steps, NaN after three."""
-    net = RNN(np.ones((2, 1)), 1e200 * np.eye(2), np.eye(2), np.zeros(2), np.zeros(2), "identity")
+    net = RNN(np.ones((2, 1)), 1e200 * np.eye(2), np.zeros(2), np.eye(2), np.zeros(2), "identity")
     T = 5
     return net, Trace(np.ones((T, 1, 1)), np.ones((T, 1, 2)), np.ones((T + 1, 1, 2)), np.ones((T, 1, 2)))
 
@@ -542,10 +569,12 @@ def test_nan_that_appears_outside_delta_is_announced():
         with pytest.warns(RuntimeWarning, match=rf"^{re.escape(where)} contains NaN") as record:
             backward(net, trace, do)
         assert len(record) == 1
-    net = RNN([[0.0]], [[0.0]], [[1.0]], [0.0], [0.0], "tanh")
     trace = Trace(column(1), column(1), column(1, 1), column(1))
-    with pytest.warns(RuntimeWarning, match=r"^dx contains NaN"):
-        backward(net, trace, column(np.inf))
+    for w_hx, w_hh, where in ((1.0, 0.0, "dh[0]"), (0.0, 1.0, "dx")):
+        net = RNN([[w_hx]], [[w_hh]], [0.0], [[1.0]], [0.0], "tanh")
+        with pytest.warns(RuntimeWarning, match=rf"^{re.escape(where)} contains NaN") as record:
+            backward(net, trace, column(np.inf))
+        assert len(record) == 1
     trace.a[0] = np.nan
     with pytest.warns(RuntimeWarning, match=r"^J\[0\] contains NaN") as record:
         jacobians(net, trace)
@@ -614,7 +643,7 @@ def test_a_loss_at_the_last_step_costs_lag_terms_one_product_a_step(monkeypatch)
 
 
 def net_with(**changes):
-    arguments = dict(W_hx=np.ones((3, 2)), W_hh=np.ones((3, 3)), W_qh=np.ones((4, 3)), b_h=np.zeros(3), b_q=np.zeros(4), phi="tanh")
+    arguments = dict(W_hx=np.ones((3, 2)), W_hh=np.ones((3, 3)), b_h=np.zeros(3), W_qh=np.ones((4, 3)), b_q=np.zeros(4), phi="tanh")
     return RNN(**{**arguments, **changes})
 
 
@@ -656,6 +685,11 @@ SHORT = Trace(TRACE.x, TRACE.a, TRACE.h[1:], TRACE.o)
     (lambda: draw(bias_scale=np.inf), "bias_scale"),
     (lambda: draw(rng=0), "rng"),
     (lambda: draw(dtype=np.float16), "dtype"),
+    (lambda: from_torch({}, np.ones((4, 3)), np.ones(4)), "state"),
+    (lambda: from_torch(to_torch(NET), np.ones((4, 2)), np.ones(4)), "W_qh"),
+    (lambda: from_torch(to_torch(NET), np.ones((4, 3)), np.ones(4), "sigmoid"), "phi"),
+    (lambda: from_torch(to_torch(NET), np.ones((4, 3)), np.ones(4), "softplus"), "phi"),
+    (lambda: to_torch(net_with(phi="elu")), "net"),
     (lambda: forward(NET, np.ones((6, 2))), "x"),
     (lambda: forward(NET, np.ones((6, 5, 3))), "x"),
     (lambda: forward(NET, np.ones((0, 5, 2))), "x"),

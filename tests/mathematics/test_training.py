@@ -1,3 +1,4 @@
+import inspect
 import itertools
 import re
 import warnings
@@ -8,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradients import deep, rnn, tasks
+from gradients import deep, gru, lstm, rnn, tasks
 from gradients.clipping import clip_by_norm, global_norm
 from gradients.layers import Activate, Linear, Sequential
 from gradients.losses import softmax_cross_entropy, squared_error
 from gradients.optimisers import SGD, Adam
+from gradients.pretraining import Autoencoder
 from gradients.regularisers import l2, vanishing_penalty
 from gradients.training import Deep, Recurrent, accuracy, averaged, fit, minibatches
 
@@ -139,10 +141,34 @@ def test_it_learns_and_is_deterministic():
     assert accuracy(net.forward(test.x, training=False)[-1], test.y[-1]) == 1
 
 
-def test_any_forward_and_backward():
+@pytest.mark.parametrize("draw", [rnn.rnn, lstm.lstm, gru.gru])
+def test_every_kind_of_recurrent_net_has_its_forward_and_backward(draw):
+    module = {rnn.rnn: rnn, lstm.lstm: lstm, gru.gru: gru}[draw]
+    net, ((x, y),) = draw(2, 5, 3, rng=np.random.default_rng(0)), itertools.islice(sequences(), 1)
+    model = Recurrent(net)
+    o = model.forward(x)
+    model.backward(o - y)
+    trace = module.forward(net, x)
+    gradients = module.backward(net, trace, o - y)
+    np.testing.assert_array_equal(o, trace.o)
+    assert list(model.gradients) == list(model.parameters) == list(net.parameters)
+    for name, gradient in model.gradients.items():
+        np.testing.assert_array_equal(gradient, gradients.parameters[name])
+        assert model.parameters[name] is net.parameters[name]
+    np.testing.assert_array_equal(model.all_gradients.dh, gradients.dh)
+
+
+@pytest.mark.parametrize("model", [
+    Recurrent(recurrent()), Deep(deep_net()), layers_of(deep_net()), Autoencoder(np.ones((2, 3)), np.ones(2), np.ones(3)),
+])
+def test_forward_is_evaluation_unless_told(model):
+    assert inspect.signature(model.forward).parameters["training"].default is False
+
+
+def test_any_backward():
     nets = [recurrent() for _ in range(3)]
     for net, backward in zip(nets, (rnn.backward, partial(rnn.truncated_backward, tau=99), partial(rnn.chunked_backward, steps=1))):
-        fit(Recurrent(net, rnn.forward, backward), sequences(), squared_error, SGD(0.01), steps=3)
+        fit(Recurrent(net, backward), sequences(), squared_error, SGD(0.01), steps=3)
     assert_same_parameters(nets[0], nets[1], rtol=1e-12)
     assert np.abs(nets[0].W_hh - nets[2].W_hh).max() > 1e-4
 
@@ -313,6 +339,8 @@ X = np.zeros((4, 3))
 @pytest.mark.parametrize(("call", "argument"), [
     (lambda: run(deep_net()), "net"),
     (lambda: run(recurrent()), "net"),
+    (lambda: Recurrent(deep_net()), "net"),
+    (lambda: Recurrent(None), "net"),
     *((lambda steps=steps: run(steps=steps), "steps") for steps in (0, 2.0, None)),
     *((lambda clip=clip: run(clip=clip), "clip") for clip in (0, -1, np.nan, "5", True)),
     (lambda: run(batches=list(itertools.islice(examples(), 1))), "batches"),
