@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 def setup(app):
     os.environ[RECORD] = "1"
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # a notebook a processor: more threads would only wait for each other
     app.add_config_value("explorable_needs", {}, "env")
     app.connect("config-inited", _leave_out_what_cannot_run)
     app.connect("builder-inited", _add_static_path)
