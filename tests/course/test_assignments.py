@@ -18,16 +18,15 @@ import pytest
 from gradients import rnn
 from gradients.activations import Activation
 from problem_sets import (
-    COURSE, SETS, cell, edited, grade_id, hand_in, points_of, read, scores, source, teachers_lines, wrong_answers,
+    COURSE, SETS, cell, earned, edited, grade_id, hand_in, points_of, read, scores, source, teachers_lines, wrong_answers,
 )
 
 SEED = "20261121"
 
 
-def nbgrader(course: Path, *arguments: str) -> str:
-    done = subprocess.run([sys.executable, "-m", "nbgrader", *arguments], cwd=course, capture_output=True, text=True)
+def command(course: Path, *arguments: str) -> None:
+    done = subprocess.run([sys.executable, *arguments], cwd=course, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
 
 
 def grading(course: Path, *arguments: str, **options):
@@ -43,20 +42,36 @@ def feedback_of(course: Path, student: str, name: str) -> str:
     return "".join(output.get("text", "") + "\n".join(output.get("traceback", [])) for output in outputs)
 
 
+GENERATE = """
+import sys
+from nbgrader.apps import NbGraderAPI
+from nbgrader.apps.baseapp import NbGrader
+app = NbGrader()
+app.load_config_file()
+for name in sys.argv[1:]:
+    assert NbGraderAPI(config=app.config).generate_assignment(name)["success"], name
+"""
+
+
 @pytest.fixture(scope="session")
-def course(tmp_path_factory):
-    """A fresh course with all problem sets, generated."""
+def generated(tmp_path_factory):
+    """A course with all problem sets, generated, and nothing handed in; not to be changed."""
     folder = tmp_path_factory.mktemp("course")
     shutil.copy(COURSE / "nbgrader_config.py", folder)
     shutil.copytree(COURSE / "source", folder / "source")
-    for name in SETS:
-        nbgrader(folder, "generate_assignment", name)
+    command(folder, "-c", GENERATE, *SETS)
     return folder
 
 
+@pytest.fixture
+def course(generated, tmp_path):
+    """A course of one's own."""
+    return shutil.copytree(generated, tmp_path / "course")
+
+
 @pytest.mark.parametrize("name", SETS)
-def test_the_release_is_what_nbgrader_makes_of_the_source(course, name):
-    made, kept = (folder / "release" / name for folder in (course, COURSE))
+def test_the_release_is_what_nbgrader_makes_of_the_source(generated, name):
+    made, kept = (folder / "release" / name for folder in (generated, COURSE))
     assert sorted(p.name for p in kept.iterdir()) == sorted(p.name for p in made.iterdir()) == [f"{name}.ipynb"]
     assert (made / f"{name}.ipynb").read_text() == (kept / f"{name}.ipynb").read_text(), (
         f"in book/assignments: nbgrader generate_assignment {name} --force")
@@ -117,25 +132,33 @@ def single_precision(name: str):
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_a_fair_teacher_would_give_the_same_marks(course, name):
-    wrong = wrong_answers(name)
+def test_a_fair_teacher_would_give_the_same_marks(name, monkeypatch):
+    monkeypatch.setenv("GRADING_SEED", SEED)
+    full, wrong = points_of(source(name)), wrong_answers(name)
     assert len(wrong) >= 6
-    full = points_of(source(name))
-    empty = read(COURSE / "release" / name / f"{name}.ipynb")
-    hand_in(course, "right", name, source(name))
-    hand_in(course, "single precision", name, single_precision(name))
-    hand_in(course, "empty", name, empty)
-    expected = {"right": full, "single precision": full, "empty": dict.fromkeys(full, 0)}
     for title, (cells, marks) in wrong.items():
-        hand_in(course, title, name, with_cells(name, cells))
         assert set(marks) <= set(full) and any(marks[key] < full[key] for key in marks)
-        expected[title] = full | marks
-    work = grading(course, name)
+        assert all(cell(source(name), key).metadata.nbgrader.solution for key in cells)
+        assert earned(name, cells) == full | marks, title
+
+
+def test_nbgrader_gives_these_marks(course):
+    """To the solution in double and in single precision, to the release as it is, and to a wrong answer."""
+    expected = {}
+    for name in SETS:
+        full, (title, (cells, marks)) = points_of(source(name)), next(iter(wrong_answers(name).items()))
+        for student, nb, points in (
+            ("right", source(name), full), ("single precision", single_precision(name), full), (title, with_cells(name, cells), full | marks),
+            ("empty", read(COURSE / "release" / name / f"{name}.ipynb"), dict.fromkeys(full, 0)),
+        ):
+            hand_in(course, student, name, nb)
+            expected[name, student] = points
+    work = grading(course, *SETS)
     said, _ = work.communicate(timeout=600)
     assert work.returncode == 0, said
-    found = {student: {key: value for key, value in by_cell.items() if key in full} for student, by_cell in scores(course, name).items()}
-    assert found == expected
-    for student in expected:
+    found = {name: scores(course, name) for name in SETS}
+    for (name, student), points in expected.items():
+        assert {key: found[name][student][key] for key in points} == points, (name, student)
         assert f"GRADING_SEED={SEED}" in feedback_of(course, student, name)
 
 
@@ -194,16 +217,6 @@ def test_problem_set_4_shows_a_real_run_that_is_clipped_by_value():
         lines.append(f"{step:4} {p[0]:5.2f} {p[1]:5.2f}  {h[0]:5.2f} {h[1]:5.2f}  {loss(p):6.3f} {np.linalg.norm(g):7.2g} {np.linalg.norm(move):10.2g}")
         p = p - 0.5 * move
     assert "\n".join(lines[2:]) in text_of("ps4", "From step 3 on it printed")
-
-
-@pytest.fixture(scope="module")
-def small(course, tmp_path_factory):
-    """A course with problem set 1 alone, and nothing handed in."""
-    folder = tmp_path_factory.mktemp("small")
-    shutil.copy(COURSE / "nbgrader_config.py", folder)
-    shutil.copytree(COURSE / "source" / "ps1", folder / "source" / "ps1")
-    nbgrader(folder, "generate_assignment", "ps1")
-    return folder
 
 
 GOOD = cell(source("ps1"), "ps1-two-paths").source
@@ -309,9 +322,9 @@ def central_differences(f, array, eps=1e-5):
 SIX = '["w1", "w2", "w3", "b1", "b2", "x"]'
 # Name: what is handed in, points for two-paths (of 6; the other questions are right), and words of the message.
 HOSTILE = {
-    "loop": (lambda: change(ps1_two_paths=stub("while True:\n        try:\n            while True: pass\n        except BaseException: pass")),
+    "loop": (lambda: change(ps1_two_paths=stub("import time\n    while True:\n        try:\n            while True: time.sleep(0.1)\n        except BaseException: pass")),
              0, "by_hand(…) did not come to an end within 10 seconds"),
-    "loop-in-a-cell": (lambda: change(ps1_two_paths=GOOD + "\nwhile True: pass"), 0, "did not come to an end within 10 seconds"),
+    "loop-in-a-cell": (lambda: change(ps1_two_paths=GOOD + "\nimport time\nwhile True: time.sleep(0.1)"), 0, "did not come to an end within 10 seconds"),
     "exit": (lambda: change(ps1_two_paths=GOOD + "\nexit()"), 6, "the code ended Python (exit, quit or sys.exit)"),
     "exit-when-called": (lambda: change(ps1_two_paths=stub("exit()")), 0, "the code ended Python (exit, quit or sys.exit)"),
     "os-exit": (lambda: change(ps1_two_paths=stub("import os; os._exit(0)")), 0, "by_hand(…) ended Python"),
@@ -340,39 +353,39 @@ HOSTILE = {
 }
 
 
-def test_a_hostile_submission_gets_its_marks_and_a_message(small):
+def test_a_hostile_submission_gets_its_marks_and_a_message(course):
     for student, (make, _, _) in HOSTILE.items():
-        hand_in(small, student, "ps1", make())
-    hand_in(small, "forged", "ps1", forged())
-    hand_in(small, "unreadable", "ps1", '{"cells": [')
-    hand_in(small, "killer", "ps1", change(ps1_two_paths="import os, signal\nos.kill(os.getppid(), signal.SIGKILL)"))
-    hand_in(small, "warns", "ps1", change(ps1_differences=WARNS))
-    work = grading(small, "ps1")
+        hand_in(course, student, "ps1", make())
+    hand_in(course, "forged", "ps1", forged())
+    hand_in(course, "unreadable", "ps1", '{"cells": [')
+    hand_in(course, "killer", "ps1", change(ps1_two_paths="import os, signal\nos.kill(os.getppid(), signal.SIGKILL)"))
+    hand_in(course, "warns", "ps1", change(ps1_differences=WARNS))
+    work = grading(course, "ps1")
     said, _ = work.communicate(timeout=900)
     assert work.returncode == 0, said
-    found = scores(small, "ps1")
+    found = scores(course, "ps1")
     marks = {student: {key: by_cell[key] for key in ("ps1-two-paths-test", "ps1-depth-test", "ps1-differences-test")}
              for student, by_cell in found.items()}
     assert marks.pop("forged") == marks.pop("unreadable") == marks.pop("killer") == dict.fromkeys(marks["loop"], 0)
     # One item is lost, since f has met more than one changed entry; the warning costs nothing.
     assert marks.pop("warns") == {"ps1-two-paths-test": 6, "ps1-depth-test": 6, "ps1-differences-test": 3}
-    assert "nothing could be graded" in feedback_of(small, "killer", "ps1")
-    picture, = (c for c in read(small / "autograded" / "picture" / "ps1" / "ps1.ipynb").cells if grade_id(c) == "ps1-missing-factor")
+    assert "nothing could be graded" in feedback_of(course, "killer", "ps1")
+    picture, = (c for c in read(course / "autograded" / "picture" / "ps1" / "ps1.ipynb").cells if grade_id(c) == "ps1-missing-factor")
     assert picture.attachments == {"a.png": {"image/png": "iVBORw0KGgo="}}
     assert marks == {student: {"ps1-two-paths-test": points, "ps1-depth-test": 6, "ps1-differences-test": 4}
                      for student, (_, points, _) in HOSTILE.items()}
     for student, (_, _, words) in HOSTILE.items():
-        assert words in feedback_of(small, student, "ps1"), student
-    shown = (small / "autograded" / "unreadable" / "ps1" / "ps1.ipynb").read_text()
+        assert words in feedback_of(course, student, "ps1"), student
+    shown = (course / "autograded" / "unreadable" / "ps1" / "ps1.ipynb").read_text()
     assert "could not be read as a notebook" in shown
 
 
-def test_a_kill_loses_nothing_and_nothing_is_graded_twice(small):
+def test_a_kill_loses_nothing_and_nothing_is_graded_twice(course):
     for number in range(6):
-        hand_in(small, f"student-{number}", "ps1", source("ps1"))
-    done = lambda: {path: path.stat().st_mtime_ns for path in small.glob("autograded/student-*/ps1/ps1.ipynb")  # noqa: E731
+        hand_in(course, f"student-{number}", "ps1", source("ps1"))
+    done = lambda: {path: path.stat().st_mtime_ns for path in course.glob("autograded/student-*/ps1/ps1.ipynb")  # noqa: E731
                     if not path.stat().st_mode & 0o222}
-    work = grading(small, "ps1", "--jobs", "2")
+    work = grading(course, "ps1", "--jobs", "2")
     while len(done()) < 2:
         assert work.poll() is None
         time.sleep(0.05)
@@ -381,45 +394,44 @@ def test_a_kill_loses_nothing_and_nothing_is_graded_twice(small):
     time.sleep(2)
     before = done()
     assert 2 <= len(before) < 6
-    work = grading(small, "ps1", "--jobs", "2")
+    work = grading(course, "ps1", "--jobs", "2")
     said, _ = work.communicate(timeout=300)
     assert work.returncode == 0 and f"{6 - len(before)} to grade" in said
     after = done()
     assert len(after) == 6 and {path: after[path] for path in before} == before
-    marks = scores(small, "ps1")
+    marks = scores(course, "ps1")
     assert all(marks[f"student-{number}"]["ps1-depth-test"] == 6 for number in range(6))
-    (small / "autograded" / "student-0" / "ps1" / "ps1.ipynb").chmod(0o644)  # as a kill leaves it
-    work = grading(small, "ps1", "--jobs", "1")
+    (course / "autograded" / "student-0" / "ps1" / "ps1.ipynb").chmod(0o644)  # as a kill leaves it
+    work = grading(course, "ps1", "--jobs", "1")
     assert "1 to grade" in work.communicate(timeout=60)[0] and work.returncode == 0
-    work = grading(small, "ps1")
+    work = grading(course, "ps1")
     assert "0 to grade" in work.communicate(timeout=60)[0]
 
 
-def test_the_same_seed_gives_the_same_inputs_again(small):
-    before = feedback_of(small, "shape", "ps1"), feedback_of(small, "patched", "ps1")
-    handed_in = small / "submitted" / "patched" / "ps1" / "ps1.ipynb"
-    handed_in.write_text(handed_in.read_text())  # handed in anew: graded anew
-    work = grading(small, "ps1")
-    assert "1 to grade" in work.communicate(timeout=300)[0] and work.returncode == 0
-    assert feedback_of(small, "patched", "ps1") == before[1]
+def test_handed_in_anew_it_is_graded_anew_and_the_same_seed_gives_the_same_inputs(course):
+    hand_in(course, "tampered", "ps1", tampered())
+    seen = []
+    for _ in range(2):
+        handed_in = course / "submitted" / "tampered" / "ps1" / "ps1.ipynb"
+        handed_in.write_text(handed_in.read_text())
+        work = grading(course, "ps1")
+        assert "1 to grade" in work.communicate(timeout=300)[0] and work.returncode == 0
+        seen.append(feedback_of(course, "tampered", "ps1"))
+    assert seen[0] == seen[1] and "expected" in seen[0]
+    command(course, "-m", "nbgrader", "generate_feedback", "ps1", "--student", "tampered")
+    page = (course / "feedback" / "tampered" / "ps1" / "ps1.html").read_text()
+    assert "expected" in page and SEED in page
+    command(course, "-m", "nbgrader", "export")
+    assert "ps1,,,tampered," in (course / "grades.csv").read_text()
 
 
-def test_a_notebook_with_another_name_is_named(small):
-    hand_in(small, "other-name", "ps1", source("ps1"))
-    folder = small / "submitted" / "other-name" / "ps1"
+def test_a_notebook_with_another_name_is_named(course):
+    hand_in(course, "other-name", "ps1", source("ps1"))
+    folder = course / "submitted" / "other-name" / "ps1"
     (folder / "ps1.ipynb").rename(folder / "Problem set 1.ipynb")
-    work = grading(small, "ps1")
+    work = grading(course, "ps1")
     said, _ = work.communicate(timeout=60)
     assert work.returncode == 1 and "other-name: not graded, no ps1.ipynb in submitted/other-name/ps1" in said
-    shutil.rmtree(folder.parent)
-
-
-def test_feedback_and_export(small):
-    nbgrader(small, "generate_feedback", "ps1", "--student", "tampered")
-    page = (small / "feedback" / "tampered" / "ps1" / "ps1.html").read_text()
-    assert "expected" in page and SEED in page
-    nbgrader(small, "export")
-    assert "ps1,,,tampered," in (small / "grades.csv").read_text()
 
 
 def test_outside_a_course_the_command_says_where_to_go(tmp_path):

@@ -185,7 +185,7 @@ def test_a_slice_of_pre_training(way):
     dict(task="order", length=20, model="tanh", seed=1),
     dict(task="order", length=20, model="tanh clipped", seed=1),
     dict(task="order", length=20, model="LSTM", seed=1),
-    dict(task="order", length=50, model="IRNN", seed=1),
+    dict(task="order", length=20, model="IRNN", seed=1),
     dict(task="order", length=50, model="tanh clipped", seed=1),
     dict(task="agreement", length=30, model="LSTM bias 4", seed=1),
     dict(task="agreement", length=60, model="GRU", seed=1),
@@ -203,7 +203,7 @@ def test_a_slice_of_long_range_that_is_out_of_reach(model, monkeypatch):
     """The beginning of such a run: the settings of the whole but for fewer steps."""
     monkeypatch.setitem(long_range.SETTINGS, "steps", 100)
     for task, length in (("adding", 100), ("copying", 20)):
-        case = dict(task=task, length=length, model=model, seed=1)
+        case = dict(task=task, length=length, model=model, seed=4)
         want, got = stored(long_range, **case), long_range.run(**case)
         assert got["before"] == pytest.approx(want["before"], rel=0.02)
         assert got["right"] == pytest.approx(want["right"][:2], abs=0.1)
