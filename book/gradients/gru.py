@@ -20,9 +20,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradients.sequences import (
-    Net, ParameterGradients, blocks, check_trace, flat, from_last_step, gate, last_step, numbered, outputs, over_steps,
-    random_weights, running_products, states, suspects, suspects_forward, torch_parameters, torch_state, weight_gradients,
+from gradients import recurrent
+from gradients.recurrent import (
+    Net, blocks, check_trace, flat, from_last_step, gate, last_step, numbered, outputs, over_steps, random_weights,
+    running_products, states, suspects, suspects_forward, torch_parameters, torch_state, weight_gradients,
 )
 from gradients.validation import OVERFLOW_IS_INF, as_array, report_nan
 
@@ -51,11 +52,6 @@ class GRU(Net):
     ValueError: shapes that don't fit, mixed dtypes, NaN or inf, another candidate or keep.
     """
 
-    W_hx: np.ndarray
-    W_hh: np.ndarray
-    b_h: np.ndarray
-    W_qh: np.ndarray
-    b_q: np.ndarray
     b_hn: np.ndarray
     candidate: str = "outside"
     keep: str = "z"
@@ -119,7 +115,7 @@ def to_torch(net: GRU) -> dict[str, np.ndarray]:
     """
     if (net.candidate, net.keep) != ("outside", "z"):
         raise ValueError(f"net: got candidate={net.candidate!r}, keep={net.keep!r}, want 'outside', 'z', the GRU of PyTorch")
-    return torch_state(net, np.concatenate([np.zeros(2 * len(net.b_hn)), net.b_hn]))
+    return torch_state(net, np.concatenate([np.zeros(2 * len(net.b_hn), net.dtype), net.b_hn]))
 
 
 @dataclass(eq=False)
@@ -194,29 +190,13 @@ def _check_trace(net, trace):
 
 
 @dataclass(eq=False)
-class Gradients(ParameterGradients):
-    """Derivatives of L = sum over t of l_t, summed over the batch.
+class Gradients(recurrent.Gradients):
+    """`recurrent.Gradients`, with delta (T, B, 3H), and
 
-    dW_hx  (3H, D)
-    dW_hh  (3H, H)
-    db_h   (3H,)
-    dW_qh  (Q, H)
-    db_q   (Q,)
     db_hn  (H,)
-    delta  (T, B, 3H), delta[t-1] = dL/da_t
-    dh     (T+1, B, H), dh[t] = dL/dh_t: through the output of step t and all that step t+1 makes of h_t
-    dx     (T, B, D), dx[t-1] = dL/dx_t
     """
 
-    dW_hx: np.ndarray
-    dW_hh: np.ndarray
-    db_h: np.ndarray
-    dW_qh: np.ndarray
-    db_q: np.ndarray
     db_hn: np.ndarray
-    delta: np.ndarray
-    dh: np.ndarray
-    dx: np.ndarray
 
 
 def _slopes(net, trace, steps=slice(None), out=None):
@@ -272,17 +252,18 @@ def backward(net: GRU, trace: Trace, do: np.ndarray) -> Gradients:
     slopes = from_last_step(delta, lambda steps: _slopes(net, trace, steps, delta[steps]))
     for t, (delta_t, kept) in zip(range(T, 0, -1), slopes):  # delta_t is K_t, until it is multiplied by what comes back
         by_gate, r, passed = delta_t.reshape(B, 3, H), blocks(trace.gates[t - 1], 3)[0], to_before[t - 1]
-        by_gate[:, 1:] *= dh[t][:, None]
+        dh_t, dh_before = dh[t], dh[t - 1]
+        by_gate[:, 1:] *= dh_t[:, None]
         d_n = np.matmul(by_gate[:, 2], W_n, out=scratch) if inside else by_gate[:, 2]
         by_gate[:, 0] *= d_n
         if inside:
             d_n *= r
-            dh[t - 1] += d_n
+            dh_before += d_n
         else:
             passed[:, :2 * H] = delta_t[:, :2 * H]
             np.multiply(d_n, r, out=passed[:, 2 * H:])
-        dh[t - 1] += np.matmul(passed[:, :rows], W, out=from_later)
-        dh[t - 1] += np.multiply(dh[t], kept, out=from_later)
+        dh_before += np.matmul(passed[:, :rows], W, out=from_later)
+        dh_before += np.multiply(dh_t, kept, out=from_later)
     h_before, dW_hh = flat(trace.h[:-1]), np.empty_like(net.W_hh)
     np.matmul(flat(to_before)[:, :rows].T, h_before, out=dW_hh[:rows])
     if inside:
@@ -325,14 +306,9 @@ def jacobians(net: GRU, trace: Trace) -> np.ndarray:
 
 @np.errstate(**OVERFLOW_IS_INF)
 def jacobian_products(net: GRU, trace: Trace, t: int | None = None) -> np.ndarray:
-    """dh_t/dh_k = J_t J_{t-1} ... J_{k+1} (chapter 10), an array (t+1, B, H, H).
+    """dh_t/dh_k = J_t J_{t-1} ... J_{k+1} (chapter 10), an array (t+1, B, H, H), entry k = 0, ..., t.
 
-    Entry k is dh_t/dh_k, k = 0, ..., t; the identity at k = t.
-
-    t  0 to T; None: T
-
-    ValueError: a trace of another net, t that isn't an integer from 0 to T.
-    RuntimeWarning: a product contains NaN (see the module).
+    t, ValueError and RuntimeWarning as in `rnn.jacobian_products`.
     """
     _check_trace(net, trace)
     t, J = last_step(t, len(trace.x)), _jacobians(net, trace)

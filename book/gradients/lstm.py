@@ -22,8 +22,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradients.sequences import (
-    Net, ParameterGradients, blocks, check_trace, flat, from_last_step, gate, last_step, numbered, outputs, random_weights,
+from gradients import recurrent
+from gradients.recurrent import (
+    Net, blocks, check_trace, flat, from_last_step, gate, last_step, numbered, outputs, random_weights,
     running_products, states, suspects, suspects_forward, torch_parameters, torch_state, weight_gradients,
 )
 from gradients.validation import OVERFLOW_IS_INF, as_array, as_integer, report_nan
@@ -50,11 +51,6 @@ class LSTM(Net):
     ValueError: shapes that don't fit, mixed dtypes, NaN or inf, a forget_gate that isn't True or False.
     """
 
-    W_hx: np.ndarray
-    W_hh: np.ndarray
-    b_h: np.ndarray
-    W_qh: np.ndarray
-    b_q: np.ndarray
     forget_gate: bool = True
 
     def __post_init__(self):
@@ -115,7 +111,7 @@ def to_torch(net: LSTM) -> dict[str, np.ndarray]:
     """
     if not net.forget_gate:
         raise ValueError("net: got forget_gate=False, want True, the LSTM of PyTorch")
-    return torch_state(net)
+    return torch_state(net, np.zeros_like(net.b_h))
 
 
 @dataclass(eq=False)
@@ -187,30 +183,14 @@ def _check_trace(net, trace):
 
 
 @dataclass(eq=False)
-class Gradients(ParameterGradients):
-    """Derivatives of L = sum over t of l_t, summed over the batch.
+class Gradients(recurrent.Gradients):
+    """`recurrent.Gradients`, with delta (T, B, 4H) and dh[t] through all four gates of step t+1, and
 
-    dW_hx  (4H, D)
-    dW_hh  (4H, H)
-    db_h   (4H,)
-    dW_qh  (Q, H)
-    db_q   (Q,)
-    delta  (T, B, 4H), delta[t-1] = dL/da_t
-    dh     (T+1, B, H), dh[t] = dL/dh_t: through the output of step t and through all four gates of step t+1
-    dc     (T+1, B, H), dc[t] = dL/dc_t: along the highway to c_{t+1} and through h_t, in which c_t is seen; h_0 is
-           given, so dc[0] is what goes along the highway alone
-    dx     (T, B, D), dx[t-1] = dL/dx_t
+    dc  (T+1, B, H), dc[t] = dL/dc_t: along the highway to c_{t+1} and through h_t, in which c_t is seen; h_0 is given,
+        so dc[0] is what goes along the highway alone
     """
 
-    dW_hx: np.ndarray
-    dW_hh: np.ndarray
-    db_h: np.ndarray
-    dW_qh: np.ndarray
-    db_q: np.ndarray
-    delta: np.ndarray
-    dh: np.ndarray
     dc: np.ndarray
-    dx: np.ndarray
 
 
 def _slopes(trace, steps=slice(None), out=None):
@@ -258,13 +238,13 @@ def backward(net: LSTM, trace: Trace, do: np.ndarray) -> Gradients:
     from_later = np.empty((B, H), net.dtype)
     slopes = from_last_step(delta, lambda steps: _slopes(trace, steps, delta[steps]))
     for t, (delta_t, E_t) in zip(range(T, 0, -1), slopes):  # delta_t is K_t, until it is multiplied by what comes back
-        E_t *= dh[t]
-        dc[t] += E_t
-        by_gate = delta_t.reshape(B, 4, H)
-        by_gate[:, :3] *= dc[t][:, None]
-        by_gate[:, 3] *= dh[t]
-        np.multiply(dc[t], blocks(trace.gates[t - 1], 4)[1], out=dc[t - 1])
-        dh[t - 1] += np.matmul(delta_t, net.W_hh, out=from_later)
+        dh_t, dc_t, dh_before, by_gate = dh[t], dc[t], dh[t - 1], delta_t.reshape(B, 4, H)
+        E_t *= dh_t
+        dc_t += E_t
+        by_gate[:, :3] *= dc_t[:, None]
+        by_gate[:, 3] *= dh_t
+        np.multiply(dc_t, blocks(trace.gates[t - 1], 4)[1], out=dc[t - 1])
+        dh_before += np.matmul(delta_t, net.W_hh, out=from_later)
     dW_hh = flat(delta).T @ flat(trace.h[:-1])
     gradients = Gradients(dW_hh=dW_hh, delta=delta, dh=dh, dc=dc, **weight_gradients(net, trace, do, delta))
     report_nan(suspects(gradients))

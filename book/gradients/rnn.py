@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradients.activations import Activation
-from gradients.sequences import (
-    Net, ParameterGradients, check_trace, flat, from_last_step, last_step, numbered, outputs, random_weights, states,
+from gradients.recurrent import (
+    Gradients, Net, blocks_backwards, check_trace, flat, last_step, numbered, outputs, random_weights, states,
     suspects, suspects_forward, torch_parameters, torch_state, weight_gradients,
 )
 from gradients.validation import OVERFLOW_IS_INF, as_activation, as_array, as_integer, as_scale, report_nan
@@ -46,11 +46,6 @@ class RNN(Net):
     ValueError: shapes that don't fit, mixed dtypes, NaN or inf, unknown activation.
     """
 
-    W_hx: np.ndarray
-    W_hh: np.ndarray
-    b_h: np.ndarray
-    W_qh: np.ndarray
-    b_q: np.ndarray
     phi: Activation
 
     def __post_init__(self):
@@ -112,7 +107,7 @@ def to_torch(net: RNN) -> dict[str, np.ndarray]:
     """
     if net.phi.name not in _IN_TORCH:
         raise ValueError(f"net: got phi={net.phi.name!r}, want 'tanh' or 'relu': torch.nn.RNN has no other")
-    return torch_state(net)
+    return torch_state(net, np.zeros_like(net.b_h))
 
 
 @dataclass(eq=False)
@@ -147,10 +142,10 @@ def forward(net: RNN, x: np.ndarray, h_0: np.ndarray | None = None) -> Trace:
     a, h = np.empty((T, B, H), net.dtype), states("h_0", h_0, T, B, net)
     np.matmul(flat(x), net.W_hx.T, out=flat(a))
     a += net.b_h
-    W_hh_T, from_before = np.ascontiguousarray(net.W_hh.T), np.empty((B, H), net.dtype)
+    phi, W_hh_T, from_before = net.phi.function, np.ascontiguousarray(net.W_hh.T), np.empty((B, H), net.dtype)
     for a_t, h_before, h_t in zip(a, h, h[1:]):
         a_t += np.matmul(h_before, W_hh_T, out=from_before)
-        h_t[...] = net.phi.function(a_t)
+        h_t[...] = phi(a_t)
     o = outputs(net, h)
     report_nan(suspects_forward("a", a, o))
     return Trace(x, a, h, o)
@@ -162,30 +157,6 @@ def _check(net, trace, do):
     return as_array("do", do, trace.o.shape, dtype=net.dtype, finite=False)
 
 
-@dataclass(eq=False)
-class Gradients(ParameterGradients):
-    """Derivatives of L = sum over t of l_t, summed over the batch.
-
-    dW_hx  (H, D)
-    dW_hh  (H, H)
-    db_h   (H,)
-    dW_qh  (Q, H)
-    db_q   (Q,)
-    delta  (T, B, H), delta[t-1] = dL/da_t
-    dh     (T+1, B, H), dh[t] = dL/dh_t: through the output of step t and through step t+1
-    dx     (T, B, D), dx[t-1] = dL/dx_t
-    """
-
-    dW_hx: np.ndarray
-    dW_hh: np.ndarray
-    db_h: np.ndarray
-    dW_qh: np.ndarray
-    db_q: np.ndarray
-    delta: np.ndarray
-    dh: np.ndarray
-    dx: np.ndarray
-
-
 def _gradients(net, trace, do, delta, dh):
     """Each step used the same weights: dL/dW_hh = sum of delta_t h_{t-1}^T over steps and batch, and so on."""
     dW_hh = flat(delta).T @ flat(trace.h[:-1])
@@ -194,15 +165,15 @@ def _gradients(net, trace, do, delta, dh):
 
 def _back_through_time(net, trace, do, steps):
     delta, dh = np.empty_like(trace.a), np.empty_like(trace.h)
-    T, B, H = delta.shape
     np.matmul(flat(do), net.W_qh, out=flat(dh[1:]))
     dh[0] = 0
-    from_later = np.empty((B, H), net.dtype)
-    slopes = from_last_step(trace.a, lambda steps: (net.phi.derivative(trace.a[steps]),))
-    for t, delta_t, dh_t, dh_before, (slope,) in zip(range(T, 0, -1), delta[::-1], dh[::-1], dh[-2::-1], slopes):
+    W_hh, dh_t, from_later = net.W_hh, dh[-1], np.empty_like(dh[0])
+    slopes = (slope for block in blocks_backwards(trace.a) for slope in net.phi.derivative(trace.a[block])[::-1])
+    for t, slope, delta_t, dh_before in zip(range(len(delta), 0, -1), slopes, delta[::-1], dh[-2::-1]):
         np.multiply(dh_t, slope, out=delta_t)
-        if t == 1 or (t - 1) % steps:
-            dh_before += np.matmul(delta_t, net.W_hh, out=from_later)
+        if t == 1 or (t - 1) % steps:  # else h_{t-1} is given, the first state of a chunk
+            dh_before += np.matmul(delta_t, W_hh, out=from_later)
+        dh_t = dh_before
     return _gradients(net, trace, do, delta, dh)
 
 
@@ -246,7 +217,7 @@ def chunked_backward(net: RNN, trace: Trace, do: np.ndarray, steps: int) -> Grad
     return gradients
 
 
-def _by_lag(net, trace, do, lags):
+def _by_lag(net, do, slope, lags):
     """For lag j = 0, ..., lags-1: j, a slice of step indices i, and for t-j-1 in it dl_t/dh_{t-j} and dl_t/da_{t-j}.
 
     All losses go back together, one product a lag. A loss whose path has reached step 1 is done, and leading
@@ -254,8 +225,7 @@ def _by_lag(net, trace, do, lags):
     """
     T = len(do)
     first = next((i for i in range(T) if do[i].any()), T - 1)
-    slope = net.phi.derivative(trace.a)
-    dh = (flat(do[first:]) @ net.W_qh).reshape(trace.a[first:].shape)  # dl_t/dh_t = W_qh^T dl_t/do_t
+    dh = (flat(do[first:]) @ net.W_qh).reshape(slope[first:].shape)  # dl_t/dh_t = W_qh^T dl_t/do_t
     delta = dh * slope[first:]
     for j in range(lags):
         steps = slice(max(first - j, 0), T - j)
@@ -284,12 +254,12 @@ def truncated_backward(net: RNN, trace: Trace, do: np.ndarray, tau: int) -> Grad
     """
     do = _check(net, trace, do)
     tau = as_integer("tau", tau, 0)
-    dh = np.zeros_like(trace.h)
-    for j, steps, dh_j, delta_j in _by_lag(net, trace, do, lags=min(tau + 1, len(do))):
+    dh, slope = np.zeros_like(trace.h), net.phi.derivative(trace.a)
+    for j, steps, dh_j, delta_j in _by_lag(net, do, slope, lags=min(tau + 1, len(do))):
         dh[1:][steps] += dh_j
         if steps.start == 0 and j < tau:
             dh[0] += delta_j[0] @ net.W_hh
-    gradients = _gradients(net, trace, do, dh[1:] * net.phi.derivative(trace.a), dh)
+    gradients = _gradients(net, trace, do, np.multiply(dh[1:], slope, out=slope), dh)
     report_nan(suspects(gradients))
     return gradients
 
@@ -374,7 +344,7 @@ def lag_terms(net: RNN, trace: Trace, do: np.ndarray) -> LagTerms:
     D, H, _ = net.sizes
     T = len(do)
     terms = LagTerms(*(np.empty((T, *shape), net.dtype) for shape in ((H, D), (H, H), (H,))))
-    for j, steps, _, delta in _by_lag(net, trace, do, lags=T):
+    for j, steps, _, delta in _by_lag(net, do, net.phi.derivative(trace.a), lags=T):
         rows = flat(delta)
         np.matmul(rows.T, flat(trace.x[steps]), out=terms.dW_hx[j])
         np.matmul(rows.T, flat(trace.h[steps]), out=terms.dW_hh[j])

@@ -11,6 +11,7 @@ import nbformat
 import pytest
 
 import chapters
+import gradients
 
 pytestmark = pytest.mark.parametrize("path", chapters.NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -55,6 +56,23 @@ def test_stored_outputs_are_whole_and_clean(path):
             assert output.output_type != "error"
             assert output.get("name") != "stderr", output.get("text")
             assert "text/html" not in output.get("data", {}), "a recording does not belong in a stored notebook"
+
+
+def modules_of_gradients(code):
+    """Which modules of the package a piece of code imports."""
+    nodes = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.ImportFrom)]
+    inside = {node.module.removeprefix("gradients.") for node in nodes if node.module.startswith("gradients.")}
+    return inside | {alias.name for node in nodes if node.module == "gradients" for alias in node.names}
+
+
+def test_the_list_of_modules_says_where_they_are_used(path):
+    """In `gradients.__doc__`: in a chapter's cells, or in the experiment of the chapter."""
+    number = int(path.stem[:2])
+    rows = re.findall(r"^(\w+)  .*?  ([\d, ]+)$", gradients.__doc__, flags=re.M)
+    listed = {module for module, places in rows if number in map(int, places.split(","))}
+    scripts = [script.read_text(encoding="utf-8") for script in chapters.BOOK.glob("experiments/*.py")]
+    codes = [*chapters.code_cells(path), *(code for code in scripts if re.search(rf"chapter {number}\b", code))]
+    assert listed == set().union(*map(modules_of_gradients, codes))
 
 
 def test_no_star_imports_and_no_global_seed(path):

@@ -127,6 +127,14 @@ def assert_gradients(gradients, exact, rtol=1e-10):
         assert gradient.shape == want.shape
 
 
+def assert_steps(gradients, other, loss, a, states):
+    """All gradients, step by step."""
+    exact, T = other.gradients(loss, *a, *states), len(a)
+    assert_gradients(gradients, exact)
+    assert_close(gradients.delta, np.array(exact[-2 * T - 1:-T - 1]))
+    assert_close(gradients.dh, np.array(exact[-T - 1:]))
+
+
 @settings(deadline=None, max_examples=60)
 @given(problems(steps=5))
 def test_backward_against_central_differences(problem):
@@ -158,10 +166,7 @@ def test_forward_and_backward_against_torch(torch, problem):
     assert_close(trace.h, torch.stack(states).detach().numpy(), 1e-12)
     assert_close(trace.o, torch.stack([other.output(h) for h in states[1:]]).detach().numpy(), 1e-12)
     assert problem.loss(trace.o)[0] == pytest.approx(loss.item(), rel=1e-12)
-    gradients = backward(problem.net, trace, do)
-    *exact, = other.gradients(loss, *a)
-    assert_gradients(gradients, exact)
-    assert_close(gradients.delta, np.array(exact[len(other.inputs):]), 1e-10)
+    assert_steps(backward(problem.net, trace, do), other, loss, a, states)
 
 
 @settings(deadline=None)
@@ -185,10 +190,8 @@ def test_truncated_backward_against_detached_states(torch, problem, tau):
 def test_chunked_backward_against_detached_states(torch, problem, steps):
     trace, do, other = run_both(torch, problem)
     a, states = other.run(other.inputs["h_0"], detach=range(steps, len(trace.x), steps))
-    exact = other.gradients(sum(other.losses(states).values()), *a)
     gradients = chunked_backward(problem.net, trace, do, steps)
-    assert_gradients(gradients, exact)
-    assert_close(gradients.delta, np.array(exact[len(other.inputs):]), 1e-10)
+    assert_steps(gradients, other, sum(other.losses(states).values()), a, states)
 
 
 @settings(deadline=None, max_examples=50)
@@ -202,6 +205,7 @@ def test_truncation_that_cuts_nothing(problem):
     ):
         assert_gradients(gradients, gradients_of(full).values(), 1e-12)
         assert_close(gradients.delta, full.delta, 1e-12)
+        assert_close(gradients.dh, full.dh, 1e-12)
     all_but_the_path_to_h_0 = truncated_backward(problem.net, trace, do, T - 1)
     assert_gradients(all_but_the_path_to_h_0, [*gradients_of(full).values()][:-1], 1e-12)
 

@@ -1,26 +1,37 @@
 """What the recurrent nets share: their parameters and gradients, sequences as rows of one matrix, steps counted back.
 
-Sequences are time-major, (T, B, n): `rnn`, `lstm` and `gru` say what is in them. W_hx, W_hh and b_h have one row for
-each hidden unit in an RNN, one for each gate of each unit in the others: "rows a unit", 4 in an LSTM, 3 in a GRU.
+Sequences are time-major, (T, B, n): `rnn`, `lstm` and `gru` say what is in them, and have the equations. For each
+hidden unit W_hx, W_hh and b_h have one row in an RNN, 4 in an LSTM, 3 in a GRU.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from gradients.initialisers import kaiming_normal
 from gradients.validation import as_array, as_integer, as_scale, check_dtype, check_dtypes, check_generator
 
-__all__ = ["Net", "ParameterGradients", "blocks", "check_trace", "flat", "from_last_step", "gate", "last_step", "numbered",
-           "outputs", "over_steps", "random_weights", "running_products", "states", "suspects", "suspects_forward",
-           "torch_parameters", "torch_state", "weight_gradients"]
+__all__ = [
+    "Gradients", "Net", "blocks", "blocks_backwards", "check_trace", "flat", "from_last_step", "gate", "last_step",
+    "numbered", "outputs", "over_steps", "random_weights", "running_products", "states", "suspects",
+    "suspects_forward", "torch_parameters", "torch_state", "weight_gradients",
+]
 
 TORCH = "weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"  # names in PyTorch, of one layer in one direction
 
 
+@dataclass(eq=False)
 class Net:
-    """What the dataclasses RNN, LSTM and GRU share."""
+    """What RNN, LSTM and GRU share; each says its shapes, and has parameters of its own after these."""
+
+    W_hx: np.ndarray
+    W_hh: np.ndarray
+    b_h: np.ndarray
+    W_qh: np.ndarray
+    b_q: np.ndarray
 
     def _check_parameters(self, rows, biases=()):
-        """Makes arrays of the parameters; `rows` a unit, `biases` that have one entry a unit. ValueError: see the nets."""
+        """Makes them arrays; W_hx, W_hh, b_h have `rows` a unit, more `biases` one. ValueError: they don't fit."""
         self.W_hh = as_array("W_hh", self.W_hh, (None, None))
         H = self.W_hh.shape[1]
         self.W_hh = as_array("W_hh", self.W_hh, (rows * H, H))
@@ -48,8 +59,24 @@ class Net:
         return {name: array for name, array in vars(self).items() if name.startswith(("W_", "b_"))}
 
 
-class ParameterGradients:
-    """What the dataclasses Gradients share."""
+@dataclass(eq=False)
+class Gradients:
+    """Derivatives of L = sum over t of l_t, summed over the batch. An LSTM has dc, too, a GRU db_hn.
+
+    dW_hx, dW_hh, db_h, dW_qh, db_q  as the parameters
+    delta  (T, B, n) with the n of b_h, delta[t-1] = dL/da_t
+    dh     (T+1, B, H), dh[t] = dL/dh_t: through the output of step t and through all that step t+1 makes of h_t
+    dx     (T, B, D), dx[t-1] = dL/dx_t
+    """
+
+    dW_hx: np.ndarray
+    dW_hh: np.ndarray
+    db_h: np.ndarray
+    dW_qh: np.ndarray
+    db_q: np.ndarray
+    delta: np.ndarray
+    dh: np.ndarray
+    dx: np.ndarray
 
     @property
     def parameters(self) -> dict[str, np.ndarray]:
@@ -83,9 +110,8 @@ def torch_parameters(state):
     return W_hx, W_hh, b_ih, b_hh
 
 
-def torch_state(net, b_hh=0.0):
-    """Copies of a net's weights by the names `TORCH`; the second bias, `b_hh`, is spread over the rows."""
-    b_hh = np.array(np.broadcast_to(b_hh, net.b_h.shape), net.dtype)
+def torch_state(net, b_hh):
+    """Copies of a net's weights by the names `TORCH`, with the array `b_hh` as the second bias."""
     return dict(zip(TORCH, (net.W_hx.copy(), net.W_hh.copy(), net.b_h.copy(), b_hh)))
 
 
@@ -143,21 +169,24 @@ def check_trace(net, trace, **widths):
         raise ValueError(f"trace: got shapes {shapes}, want {wanted}: the trace of another net")
 
 
-def from_last_step(sequence, of_block, entries=2**15):
-    """What `of_block` computes for a slice of the steps, step by step, the last first.
-
-    A slice has as many steps as fit the processor's cache; `of_block` returns a tuple of arrays with these steps first.
-    """
+def blocks_backwards(sequence, entries=2**15):
+    """Slices of the steps, the last first, each of as many steps as fit the processor's cache."""
     few = max(1, entries // sequence[0].size)
     for end in range(len(sequence), 0, -few):
-        yield from zip(*(array[::-1] for array in of_block(slice(max(0, end - few), end))))
+        yield slice(max(0, end - few), end)
+
+
+def from_last_step(sequence, of_block):
+    """What `of_block` computes for each of the `blocks_backwards`, a tuple of arrays, step by step, the last first."""
+    for block in blocks_backwards(sequence):
+        yield from zip(*(array[::-1] for array in of_block(block)))
 
 
 def weight_gradients(net, trace, do, delta):
-    """Every step used the same weights: gradients are sums over steps and batch. Those but dL/dW_hh, and dL/dx, as a dict.
+    """Every step used the same weights, so gradients are sums over steps and batch: a dict, with dx, but without dW_hh.
 
-        dL/dW_hx = sum of delta_t x_t^T,       dL/db_h = sum of delta_t,    dL/dx_t = W_hx^T delta_t
-        dL/dW_qh = sum of dL/do_t h_t^T,       dL/db_q = sum of dL/do_t
+        dL/dW_hx = sum of delta_t x_t^T,     dL/db_h = sum of delta_t,   dL/dx_t = W_hx^T delta_t
+        dL/dW_qh = sum of dL/do_t h_t^T,     dL/db_q = sum of dL/do_t
     """
     rows = flat(delta)
     return dict(
@@ -187,7 +216,7 @@ def suspects_forward(name, passed, o):
 
 
 def suspects(gradients):
-    """What `report_nan` looks at after a backward pass: NaN in any delta is NaN in db_h; in any dh_t or dc_t, in delta_t."""
+    """What `report_nan` looks at after a backward pass: NaN in dh_t or dc_t is NaN in delta_t, and so in the sum db_h."""
     if np.isnan(gradients.db_h).any():
         yield from reversed([*numbered("delta", gradients.delta)])
     for name, array in vars(gradients).items():
