@@ -16,7 +16,7 @@ from gradients.gru import (
 from gradients.losses import squared_error
 from gradients.optimisers import Adam
 from gradients.training import Recurrent, fit
-from nets import assert_close, torch_gradients
+from nets import assert_close, column, torch_gradients
 
 GATES = ("r", "z", "h_tilde")
 PARAMETERS = ["W_hx", "W_hh", "b_h", "b_hn", "W_qh", "b_q"]
@@ -203,11 +203,6 @@ def test_the_bias_of_the_other_candidate_takes_no_part():
     net = replace(net, candidate="outside", b_hn=np.arange(3.0))
     trace = forward(net, trace.x, trace.h[0])
     assert_close(trace.u, trace.h[:-1] @ net.W_hh[6:].T + np.arange(3.0), 1e-13)
-
-
-def column(*numbers):
-    """(T, 1, 1)"""
-    return np.array(numbers, float)[:, None, None]
 
 
 def one_unit(w_hh=(0.5, -0.3, 0.8), **options):

@@ -17,7 +17,7 @@ from gradients.lstm import (
 )
 from gradients.optimisers import Adam
 from gradients.training import Recurrent, fit
-from nets import assert_close, peak_memory, torch_gradients
+from nets import assert_close, column, peak_memory, torch_gradients
 
 GATES = ("i", "f", "c_tilde", "o_gate")
 PARAMETERS = ["W_hx", "W_hh", "b_h", "W_qh", "b_q"]
@@ -277,11 +277,6 @@ def test_without_forget_gate_the_highway_is_the_identity():
     changed = replace(net, W_hx=net.W_hx.copy())
     changed.W_hx[f] = 7
     np.testing.assert_array_equal(forward(changed, trace.x).o, trace.o)
-
-
-def column(*numbers):
-    """(T, 1, 1)"""
-    return np.array(numbers, float)[:, None, None]
 
 
 def one_unit(w_hh=(0.5, -0.3, 0.8, 0.2), **options):
