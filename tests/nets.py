@@ -11,6 +11,11 @@ def assert_close(got, want, rtol=1e-10, rounding=0.0, err_msg=""):
     np.testing.assert_allclose(got, want, rtol=0, atol=rtol * np.abs(want).max() + rounding, err_msg=err_msg)
 
 
+def column(*numbers):
+    """(T, 1, 1)"""
+    return np.array(numbers, float)[:, None, None]
+
+
 def peak_memory(call):
     tracemalloc.start()
     call()
@@ -23,3 +28,13 @@ def torch_gradients(torch, value, wanted):
     """Arrays of d(value)/d(each tensor), zeros where it plays no part."""
     found = torch.autograd.grad(value, wanted, allow_unused=True, retain_graph=True)
     return [np.zeros(tuple(tensor.shape)) if g is None else g.numpy() for g, tensor in zip(found, wanted)]
+
+
+def torch_phi(torch, phi):
+    """PyTorch's function that is our Activation."""
+    F = torch.nn.functional
+    return {
+        "identity": lambda z: z, "sigmoid": torch.sigmoid, "tanh": torch.tanh, "relu": torch.relu,
+        "leaky_relu": lambda z: F.leaky_relu(z, phi.function.keywords["slope"]),
+        "elu": lambda z: F.elu(z, phi.function.keywords["alpha"]),
+    }[phi.name]

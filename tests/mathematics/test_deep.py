@@ -13,7 +13,7 @@ from gradients.deep import (
     jacobian_products, jacobians,
 )
 from gradients.losses import squared_error
-from nets import assert_close
+from nets import assert_close, torch_phi
 
 KINKED = ("relu", "leaky_relu", "elu")
 
@@ -55,17 +55,9 @@ def net_from(parameters, phi):
 
 
 def torch_net(torch, net):
-    F = torch.nn.functional
-    functions = {
-        "identity": lambda z, phi: z, "sigmoid": lambda z, phi: torch.sigmoid(z), "tanh": lambda z, phi: torch.tanh(z),
-        "relu": lambda z, phi: torch.relu(z),
-        "leaky_relu": lambda z, phi: F.leaky_relu(z, phi.function.keywords["slope"]),
-        "elu": lambda z, phi: F.elu(z, phi.function.keywords["alpha"]),
-    }
-
     def run(h, W, b, first=1):
         for l in range(first, net.depth + 1):
-            h = functions[net.phi[l].name](h @ W[l].T + b[l], net.phi[l])
+            h = torch_phi(torch, net.phi[l])(h @ W[l].T + b[l])
         return h
     return run
 

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from gradients.activations import activation
 from gradients.check import central_differences, gradient_check
 from gradients.gru import (
-    GRU, Trace, backward, forward, from_torch, gru, highway, jacobian_products, jacobians, to_torch,
+    GRU, Trace, backward, forward, gru, highway, jacobian_products, jacobians, to_torch,
 )
 from gradients.losses import squared_error
 from gradients.optimisers import Adam
 from gradients.training import Recurrent, fit
-from nets import assert_close, torch_gradients
+from nets import assert_close, column, torch_gradients
 
 GATES = ("r", "z", "h_tilde")
 PARAMETERS = ["W_hx", "W_hh", "b_h", "W_qh", "b_q", "b_hn"]
@@ -206,11 +206,6 @@ def test_the_bias_of_the_other_candidate_takes_no_part():
     assert_close(trace.u, trace.h[:-1] @ net.W_hh[6:].T + np.arange(3.0), 1e-13)
 
 
-def column(*numbers):
-    """(T, 1, 1)"""
-    return np.array(numbers, float)[:, None, None]
-
-
 def one_unit(w_hh=(0.5, -0.3, 0.8), **options):
     return GRU(column(0.4, 0.1, 1.0)[..., 0], np.array(w_hh)[:, None], [0.1, 1.0, 0.0], [[2.0]], [-1.0], [0.7], **options)
 
@@ -329,25 +324,6 @@ def test_gru_draws_what_it_says():
         np.testing.assert_array_equal(draw(dtype=np.float32).parameters[name], base.parameters[name].astype(np.float32))
 
 
-def test_to_torch_and_back(torch):
-    module = torch.nn.GRU(3, 5, dtype=torch.float64)
-    W_qh, b_q = np.ones((2, 5)), np.zeros(2)
-    before = {name: weights.clone() for name, weights in module.state_dict().items()}
-    net = from_torch(module.state_dict(), W_qh, b_q)
-    assert all((before[name] == weights).all() for name, weights in module.state_dict().items())
-    x = np.random.default_rng(0).normal(size=(7, 4, 3))
-    assert_close(forward(net, x).h[1:], module(torch.tensor(x))[0].detach().numpy(), 1e-12)
-    assert net.W_qh is not W_qh and net.b_q is not b_q and (net.W_qh == 1).all() and (net.b_q == 0).all()
-    state = to_torch(net)
-    assert list(state) == list(module.state_dict()) and not state["bias_hh_l0"][:10].any()
-    for array in (*state.values(), *net.parameters.values()):
-        assert not any(np.shares_memory(array, weights.numpy()) for weights in module.state_dict().values())
-    assert not any(np.shares_memory(array, ours) for array in state.values() for ours in net.parameters.values())
-    again = from_torch(state, net.W_qh, net.b_q)
-    for name, array in net.parameters.items():
-        np.testing.assert_array_equal(again.parameters[name], array)
-
-
 @pytest.mark.parametrize("candidate, keep", VARIANTS)
 def test_overflow_saturates_without_a_warning(candidate, keep):
     with warnings.catch_warnings():
@@ -426,10 +402,6 @@ def draw(D=2, H=3, Q=4, **options):
     return gru(D, H, Q, **{"rng": np.random.default_rng(0), **options})
 
 
-def torch_state(**changes):
-    return {**to_torch(net_with()), **changes}
-
-
 NET, X, DO = net_with(), np.ones((6, 5, 2)), np.ones((6, 5, 4))
 TRACE = forward(NET, X)
 SHORT = replace(TRACE, h=TRACE.h[1:])
@@ -461,13 +433,6 @@ SHORT = replace(TRACE, h=TRACE.h[1:])
     (lambda: draw(keep="r"), "keep"),
     (lambda: draw(rng=0), "rng"),
     (lambda: draw(dtype=np.float16), "dtype"),
-    (lambda: from_torch(torch_state(weight_ih_l1=0), np.ones((4, 3)), np.ones(4)), "state"),
-    (lambda: from_torch({}, np.ones((4, 3)), np.ones(4)), "state"),
-    (lambda: from_torch(torch_state(weight_hh_l0=np.full((9, 3), np.nan)), np.ones((4, 3)), np.ones(4)), "state['weight_hh_l0']"),
-    (lambda: from_torch(torch_state(bias_hh_l0=np.ones(1)), np.ones((4, 3)), np.ones(4)), "state['bias_hh_l0']"),
-    (lambda: from_torch(torch_state(weight_hh_l0=np.ones((3, 3))), np.ones((4, 3)), np.ones(4)), "W_hh"),
-    (lambda: from_torch(torch_state(), np.ones((4, 2)), np.ones(4)), "W_qh"),
-    (lambda: from_torch(torch_state(), np.ones((4, 3)), np.ones(3)), "b_q"),
     (lambda: to_torch(net_with(candidate="inside")), "net"),
     (lambda: to_torch(net_with(keep="1-z")), "net"),
     (lambda: forward(NET, np.ones((6, 2))), "x"),

@@ -13,7 +13,7 @@ from gradients.initialisers import gain
 from gradients.layers import (
     Activate, BatchNorm, Dropout, Layer, LayerNorm, Linear, Residual, Sequential, deep_stack, jacobian,
 )
-from nets import assert_close
+from nets import assert_close, torch_phi
 
 SMOOTH = ("identity", "sigmoid", "tanh")
 NORMS = (None, "batch", "layer")
@@ -106,9 +106,7 @@ class InTorch:
             inner = nn.Sequential(*(self.made_of(each, f"{prefix}{l}.") for l, each in enumerate(layer.layers)))
             return self.function(lambda x: x + inner(x), inner) if isinstance(layer, Residual) else inner
         if isinstance(layer, Activate):
-            return self.function({
-                "identity": lambda x: x, "sigmoid": torch.sigmoid, "tanh": torch.tanh, "relu": torch.relu,
-                "leaky_relu": lambda x: nn.functional.leaky_relu(x, 0.1), "elu": nn.functional.elu}[layer.phi.name])
+            return self.function(torch_phi(torch, layer.phi))
         if isinstance(layer, Dropout):
             return self.function(lambda x: x * torch.tensor(layer.mask))
         p = layer.parameters

@@ -12,12 +12,12 @@ from gradients.activations import activation
 from gradients.check import central_differences, gradient_check
 from gradients.losses import squared_error
 from gradients.lstm import (
-    LSTM, Trace, backward, detour_split, detour_terms, forward, from_torch, gate_split, highway, jacobian_products,
+    LSTM, Trace, backward, detour_split, detour_terms, forward, gate_split, highway, jacobian_products,
     jacobians, lstm, to_torch,
 )
 from gradients.optimisers import Adam
 from gradients.training import Recurrent, fit
-from nets import assert_close, peak_memory, torch_gradients
+from nets import assert_close, column, peak_memory, torch_gradients
 
 GATES = ("i", "f", "c_tilde", "o_gate")
 PARAMETERS = ["W_hx", "W_hh", "b_h", "W_qh", "b_q"]
@@ -279,11 +279,6 @@ def test_without_forget_gate_the_highway_is_the_identity():
     np.testing.assert_array_equal(forward(changed, trace.x).o, trace.o)
 
 
-def column(*numbers):
-    """(T, 1, 1)"""
-    return np.array(numbers, float)[:, None, None]
-
-
 def one_unit(w_hh=(0.5, -0.3, 0.8, 0.2), **options):
     return LSTM(column(0.4, 0.1, 1.0, -0.6)[..., 0], np.array(w_hh)[:, None], np.array([0.1, 1.0, 0.0, 0.3]), [[2.0]], [-1.0], **options)
 
@@ -412,25 +407,6 @@ def test_lstm_draws_what_it_says():
         np.testing.assert_array_equal(draw(dtype=np.float32).parameters[name], base.parameters[name].astype(np.float32))
 
 
-def test_to_torch_and_back(torch):
-    module = torch.nn.LSTM(3, 5, dtype=torch.float64)
-    W_qh, b_q = np.ones((2, 5)), np.zeros(2)
-    net = from_torch(module.state_dict(), W_qh, b_q)
-    x = np.random.default_rng(0).normal(size=(7, 4, 3))
-    assert_close(forward(net, x).h[1:], module(torch.tensor(x))[0].detach().numpy(), 1e-12)
-    assert net.W_qh is not W_qh and net.b_q is not b_q and (net.W_qh == 1).all() and (net.b_q == 0).all()
-    state = to_torch(net)
-    assert list(state) == list(module.state_dict()) and not state["bias_hh_l0"].any()
-    for array in (*state.values(), *net.parameters.values()):
-        assert not any(np.shares_memory(array, weights.numpy()) for weights in module.state_dict().values())
-    assert not any(np.shares_memory(array, ours) for array in state.values() for ours in net.parameters.values())
-    again = from_torch(state, net.W_qh, net.b_q)
-    for name, array in net.parameters.items():
-        np.testing.assert_array_equal(again.parameters[name], array)
-    single = from_torch({name: weights.float().numpy() for name, weights in module.state_dict().items()}, np.ones((2, 5), np.float32), np.zeros(2, np.float32))
-    assert single.dtype == np.float32
-
-
 def test_overflow_saturates_without_a_warning():
     net = one_unit((1e308, -1e308, 1e308, 1e308))
     with warnings.catch_warnings():
@@ -537,10 +513,6 @@ def draw(D=2, H=3, Q=4, **options):
     return lstm(D, H, Q, **{"rng": np.random.default_rng(0), **options})
 
 
-def torch_state(**changes):
-    return {**to_torch(net_with()), **changes}
-
-
 NET, X, DO = net_with(), np.ones((6, 5, 2)), np.ones((6, 5, 4))
 TRACE = forward(NET, X)
 SHORT, DH = replace(TRACE, h=TRACE.h[1:]), np.ones((5, 3))
@@ -582,13 +554,6 @@ TO_T = {
     (lambda: draw(forget_gate=1), "forget_gate"),
     (lambda: draw(rng=0), "rng"),
     (lambda: draw(dtype=np.float16), "dtype"),
-    (lambda: from_torch(torch_state(weight_ih_l1=0), np.ones((4, 3)), np.ones(4)), "state"),
-    (lambda: from_torch({}, np.ones((4, 3)), np.ones(4)), "state"),
-    (lambda: from_torch(torch_state(weight_hh_l0=np.full((12, 3), np.nan)), np.ones((4, 3)), np.ones(4)), "state['weight_hh_l0']"),
-    (lambda: from_torch(torch_state(bias_hh_l0=np.ones(1)), np.ones((4, 3)), np.ones(4)), "state['bias_hh_l0']"),
-    (lambda: from_torch(torch_state(weight_hh_l0=np.ones((3, 3))), np.ones((4, 3)), np.ones(4)), "W_hh"),
-    (lambda: from_torch(torch_state(), np.ones((4, 2)), np.ones(4)), "W_qh"),
-    (lambda: from_torch(torch_state(), np.ones((4, 3)), np.ones(3)), "b_q"),
     (lambda: to_torch(net_with(forget_gate=False)), "net"),
     (lambda: forward(NET, np.ones((6, 2))), "x"),
     (lambda: forward(NET, np.ones((6, 5, 3))), "x"),

@@ -14,7 +14,7 @@ from gradients.rnn import (
     RNN, Trace, backward, chunked_backward, forward, from_torch, jacobian_bound, jacobian_products, jacobians, lag_terms, rnn,
     to_torch, truncated_backward,
 )
-from nets import assert_close, peak_memory
+from nets import assert_close, column, peak_memory, torch_gradients, torch_phi
 
 KINKED = ("relu", "leaky_relu", "elu")
 TERMS = ("dW_hx", "dW_hh", "db_h")
@@ -71,22 +71,13 @@ def gradients_of(gradients):
     return {**gradients.parameters, "x": gradients.dx, "h_0": gradients.dh[0]}
 
 
-def torch_phi(torch, net):
-    F = torch.nn.functional
-    return {
-        "identity": lambda a: a, "sigmoid": torch.sigmoid, "tanh": torch.tanh, "relu": torch.relu,
-        "leaky_relu": lambda a: F.leaky_relu(a, net.phi.function.keywords["slope"]),
-        "elu": lambda a: F.elu(a, net.phi.function.keywords["alpha"]),
-    }[net.phi.name]
-
-
 class InTorch:
     """The same problem in PyTorch; `h` and `a` are lists of steps."""
 
     def __init__(self, torch, problem, trace):
         self.torch, self.problem = torch, problem
         self.inputs = {name: torch.tensor(array, requires_grad=True) for name, array in inputs_of(problem, trace).items()}
-        self.phi = torch_phi(torch, problem.net)
+        self.phi = torch_phi(torch, problem.net.phi)
 
     def run(self, h, first=1, last=None, detach=()):
         """Steps first to last from the state h; states in `detach` are cut off."""
@@ -116,15 +107,12 @@ class InTorch:
         return {t: self.loss(self.output(states[t]), y[t - 1]) for t in range(1, T + 1)}
 
     def gradients(self, loss, *more):
-        wanted = [*self.inputs.values(), *more]
-        found = self.torch.autograd.grad(loss, wanted, allow_unused=True, retain_graph=True)
-        return [np.zeros(tuple(tensor.shape)) if g is None else g.numpy() for g, tensor in zip(found, wanted)]
+        return torch_gradients(self.torch, loss, [*self.inputs.values(), *more])
 
 
 def assert_gradients(gradients, exact, rtol=1e-10):
     for (name, gradient), want in zip(gradients_of(gradients).items(), exact):
-        np.testing.assert_allclose(gradient, want, rtol=0, atol=rtol * np.abs(want).max(), err_msg=name)
-        assert gradient.shape == want.shape
+        assert_close(gradient, want, rtol, err_msg=name)
 
 
 def assert_steps(gradients, other, loss, a, states):
@@ -335,11 +323,6 @@ def test_an_orthogonal_linear_net_scales_by_s_a_step(H, T, s, seed):
 def one_unit(w=0.5, activation="identity"):
     """a_t = 2 x_t + w h_{t-1} + 1, o_t = 3 h_t - 1."""
     return RNN([[2.0]], [[w]], [1.0], [[3.0]], [-1.0], activation)
-
-
-def column(*numbers):
-    """(T, 1, 1)"""
-    return np.array(numbers, float)[:, None, None]
 
 
 def test_a_linear_net_of_three_steps_by_hand():
