@@ -50,9 +50,11 @@ def _exponentials(o):
 
     Beside an output that is inf all others are nothing, unless there are two: how they compare is lost, NaN.
     """
-    infinite = np.isposinf(o)
-    shifted = o - o.max(axis=-1, keepdims=True)
-    shifted[infinite & (infinite.sum(axis=-1, keepdims=True) == 1)] = 0
+    largest = o.max(axis=-1, keepdims=True)
+    shifted = o - largest
+    if np.isposinf(largest).any():
+        infinite = np.isposinf(o)
+        shifted[infinite & (infinite.sum(axis=-1, keepdims=True) == 1)] = 0
     return np.exp(shifted), shifted
 
 
@@ -100,14 +102,15 @@ def softmax_cross_entropy(o: np.ndarray, y: np.ndarray, *, last: bool = False) -
     o, counted = _outputs("o", o, last)
     if o.ndim == 0:
         raise ValueError("o: got shape (), want (..., Q)")
-    right = _classes(y, counted.shape[:-1], counted.shape[-1])[..., None]
+    Q = counted.shape[-1]
+    right = np.arange(Q) == _classes(y, counted.shape[:-1], Q)[..., None]  # y, one-hot
     e, shifted = _exponentials(counted)
-    total = e.sum(axis=-1, keepdims=True)
-    e_right = np.take_along_axis(e, right, axis=-1)
-    np.put_along_axis(e, right, 0, axis=-1)
-    wrong = e.sum(axis=-1, keepdims=True)
+    total = e.sum(axis=-1)
+    e_right = e[right].reshape(total.shape)
+    e[right] = 0
+    wrong = e.sum(axis=-1)
     # log total, where all but one of its terms may be tiny: total = 1 + (total - 1)
-    loss = np.where(e_right == 1, np.log1p(wrong), np.log(total)) - np.take_along_axis(shifted, right, axis=-1)
-    e /= total
-    np.put_along_axis(e, right, -wrong / total, axis=-1)
+    loss = np.where(e_right == 1, np.log1p(wrong), np.log(total)) - shifted[right].reshape(total.shape)
+    e /= total[..., None]
+    e[right] = (-wrong / total).ravel()
     return float(loss.sum()), _of_all(e, o, last)

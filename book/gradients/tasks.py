@@ -24,6 +24,7 @@ _PREPOSITIONS, _ARTICLE = ("near", "by", "behind", "beside"), ("the",)
 _NOUNS = ("barn", "barns", "gate", "gates", "house", "houses", "tree", "trees")
 
 VOCABULARY = (*_SUBJECTS, *_VERBS, *_PLACES, *_TIMES, *_PREPOSITIONS, *_ARTICLE, *_NOUNS)
+_INDEX = {word: i for i, word in enumerate(VOCABULARY)}
 
 
 @dataclass(eq=False)
@@ -61,14 +62,14 @@ def agreement(filler: int, sentences: int, *, rng: np.random.Generator, subject:
     check_generator(rng)
     if not (subject is None or isinstance(subject, str) and subject in _SUBJECTS):
         raise ValueError(f"subject: got {subject!r}, want one of {', '.join(_SUBJECTS)}, or None")
-    adverbs, phrase = (_PLACES, _TIMES)[:filler % 3], (_PREPOSITIONS, _ARTICLE, _NOUNS)
-    index = {word: i for i, word in enumerate(VOCABULARY)}
+    classes = [_SUBJECTS, *(_PLACES, _TIMES)[:filler % 3], *(_PREPOSITIONS, _ARTICLE, _NOUNS) * (filler // 3)]
+    first = np.array([[_INDEX[choices[0]]] for choices in classes])  # words of a class have consecutive numbers
+    count = np.array([[len(choices)] for choices in classes])
     words = np.empty((filler + 2, sentences), dtype=np.int64)
-    for step, choices in enumerate((_SUBJECTS, *adverbs, *phrase * (filler // 3))):
-        words[step] = rng.choice([index[word] for word in choices], sentences)
+    words[:-1] = rng.integers(first, first + count, (filler + 1, sentences))
     if subject is not None:
-        words[0] = index[subject]
-    words[-1] = np.where(words[0] == index["Dog"], index["has"], index["have"])
+        words[0] = _INDEX[subject]
+    words[-1] = np.where(words[0] == _INDEX["Dog"], _INDEX["has"], _INDEX["have"])
     return Sentences(words, x=np.eye(len(VOCABULARY))[words[:-1]], y=words[1:])
 
 

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import activations
 import depth
 import digits
 import long_range
@@ -119,7 +120,7 @@ def test_what_is_no_result_file_is_refused(tmp_path, text):
 
 # The committed results --------------------------------------------------------
 
-EXPERIMENTS = [depth, recurrent, digits, long_range]
+EXPERIMENTS = [activations, depth, recurrent, digits, long_range]
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda module: module.__name__)
@@ -136,6 +137,19 @@ def stored(module, **wanted):
 
 
 # Cases that rounding can't change much: no threshold is near, and the training is not chaotic.
+
+@pytest.mark.parametrize("case", [
+    dict(experiment="scale", activation="sigmoid", scale=10, shift=0, rate=0.03, seed=1),
+    dict(experiment="scale", activation="tanh", scale=1.5, shift=0, rate=0.01, seed=1),
+    dict(experiment="scale", activation="elu", scale=1, shift=0, rate=0.03, seed=1),
+    dict(experiment="scale", activation="leaky_relu", scale=1.41, shift=0, rate=0.01, seed=1),
+    dict(experiment="centre", activation="tanh", scale=1, shift=0.5, rate=0.03, seed=1),
+    dict(experiment="centre", activation="tanh", scale=1, shift=1, rate=1, seed=1),
+], ids=lambda case: f"{case['experiment']}-{case['activation']}-{case['shift']}-{case['rate']}")
+def test_a_slice_of_activations(case):
+    want, got = stored(activations, **case)["loss"], activations.run(**case)["loss"]
+    assert got == (want and pytest.approx(want, rel=0.001))  # four digits are stored
+
 
 @pytest.mark.parametrize("norm", depth.NORMS)
 @pytest.mark.parametrize("block", depth.BLOCKS)
