@@ -208,29 +208,32 @@ def forward(net: LSTM, x: np.ndarray, h_0: np.ndarray | None = None, c_0: np.nda
     D, H, Q = net.sizes
     x = as_array("x", x, (None, None, D), dtype=net.dtype)
     T, B, _ = x.shape
-    gates, tanh_c = np.empty((T, B, 4 * H), net.dtype), np.empty((T, B, H), net.dtype)
-    c, h = np.empty((T + 1, B, H), net.dtype), np.empty((T + 1, B, H), net.dtype)
-    h[0] = 0 if h_0 is None else as_array("h_0", h_0, (B, H), dtype=net.dtype)
-    c[0] = 0 if c_0 is None else as_array("c_0", c_0, (B, H), dtype=net.dtype)
+    # In memory the batch comes last, (T, n, B): each gate of a step is one piece. The trace has views, (T, B, n).
+    gates, tanh_c, c = (np.empty(shape, net.dtype) for shape in ((T, 4 * H, B), (T, H, B), (T + 1, H, B)))
+    seen = np.empty((T + 1, H + D + 1, B), net.dtype)  # h_{t-1}, x_t and 1 in one column: one product makes a_t
+    h = seen[:, :H]
+    h[0] = 0 if h_0 is None else as_array("h_0", h_0, (B, H), dtype=net.dtype).T
+    c[0] = 0 if c_0 is None else as_array("c_0", c_0, (B, H), dtype=net.dtype).T
+    seen[:-1, H:-1], seen[:-1, -1] = x.swapaxes(1, 2), 1
     sign = np.repeat(np.array([-1, -1, 1, -1], net.dtype), H)  # -a_t for the gates: sigma(a) = 1 / (1 + exp(-a))
-    np.matmul(flat(x), net.W_hx.T * sign, out=flat(gates))
-    gates += net.b_h * sign
-    W_hh_T, from_before, candidate = net.W_hh.T * sign, np.empty((B, 4 * H), net.dtype), np.empty((B, H), net.dtype)
-    for g, i, f, c_tilde, o_gate, c_before, c_t, tanh_c_t, h_before, h_t in zip(
-            gates, *blocks(gates, 4), c, c[1:], tanh_c, h, h[1:]):
-        g += np.matmul(h_before, W_hh_T, out=from_before)
-        np.tanh(c_tilde, out=candidate)
-        np.exp(g, out=g)  # of all rows at once, which is faster than leaving out the candidate's
-        g += 1
-        np.reciprocal(g, out=g)
-        c_tilde[...] = candidate
+    W = (np.vstack([net.W_hh.T, net.W_hx.T, net.b_h]) * sign).T
+    a, written, one = np.empty((4 * H, B), net.dtype), np.empty((H, B), net.dtype), np.ones((), net.dtype)
+    a_candidate = a[2 * H:3 * H]
+    for g, i, f, c_tilde, o_gate, c_before, c_t, tanh_c_t, seen_t, h_t in zip(
+            gates, *np.split(gates, 4, axis=1), c, c[1:], tanh_c, seen, h[1:]):
+        np.dot(W, seen_t, out=a)
+        np.exp(a, out=g)  # of all rows at once, which is faster than leaving out the candidate's
+        g += one
+        np.divide(one, g, out=g)
+        np.tanh(a_candidate, out=c_tilde)
         if not net.forget_gate:
             f[...] = 1
         np.multiply(f, c_before, out=c_t)
-        c_t += np.multiply(i, candidate, out=candidate)
+        c_t += np.multiply(i, c_tilde, out=written)
         np.tanh(c_t, out=tanh_c_t)
         np.multiply(o_gate, tanh_c_t, out=h_t)
-    o = (flat(h[1:]) @ net.W_qh.T).reshape(T, B, Q)
+    gates, c, tanh_c, h = (each.swapaxes(1, 2) for each in (gates, c, tanh_c, h))
+    o = h[1:] @ net.W_qh.T
     o += net.b_q
     if np.isnan(o).any():
         report_nan((f"{name}[{i}]", array[i]) for i in range(T) for name, array in (("gates", gates), ("o", o)))
@@ -297,13 +300,6 @@ def _slopes(trace, steps=slice(None), out=None):
     return K, E
 
 
-def _slopes_backwards(trace, out):
-    """K_t, written to out[t-1], and E_t, for t = T, ..., 1."""
-    for steps in slices_backwards(out):
-        K, E = _slopes(trace, steps, out[steps])
-        yield from zip(K[::-1], E[::-1])
-
-
 @np.errstate(**OVERFLOW_IS_INF)
 def backward(net: LSTM, trace: Trace, do: np.ndarray) -> Gradients:
     """Backpropagation through time, in O(T) (chapter 9).
@@ -322,32 +318,40 @@ def backward(net: LSTM, trace: Trace, do: np.ndarray) -> Gradients:
     """
     _check_trace(net, trace)
     do = as_array("do", do, trace.o.shape, dtype=net.dtype, finite=False)
-    delta, dh, dc = np.empty_like(trace.gates), np.empty_like(trace.h), np.empty_like(trace.c)
     T, B, H = trace.tanh_c.shape
-    np.matmul(flat(do), net.W_qh, out=flat(dh[1:]))
+    # In memory the batch comes last, as in `forward`; delta (4H, T, B) is a matrix with a column for each (t, b).
+    delta, dh, dc = (np.empty(shape, net.dtype) for shape in ((4 * H, T, B), (T + 1, H, B), (T + 1, H, B)))
+    np.matmul(net.W_qh.T, do.swapaxes(1, 2), out=dh[1:])
     dh[0] = dc[T] = 0
-    from_later = np.empty((B, H), net.dtype)
-    for t, (delta_t, E_t) in zip(range(T, 0, -1), _slopes_backwards(trace, delta)):
-        E_t *= dh[t]
-        dc[t] += E_t
-        by_gate = delta_t.reshape(B, 4, H)
-        by_gate[:, :3] *= dc[t][:, None]
-        by_gate[:, 3] *= dh[t]
-        np.multiply(dc[t], blocks(trace.gates[t - 1], 4)[1], out=dc[t - 1])
-        dh[t - 1] += np.matmul(delta_t, net.W_hh, out=from_later)
-    rows = flat(delta)
+    from_later, f = np.empty((H, B), net.dtype), trace.f.swapaxes(1, 2)
+    for before in slices_backwards(trace.gates, 2**18 // net.dtype.itemsize):
+        now = slice(before.start + 1, before.stop + 1)
+        K = np.empty((before.stop - before.start, 4 * H, B), net.dtype)
+        _, E = _slopes(trace, before, K.swapaxes(1, 2))
+        by_gate = K.reshape(-1, 4, H, B)
+        for K_t, K_ifc, K_o, E_t, f_t, dh_t, dc_t, dh_before, dc_before in zip(*(each[::-1] for each in (
+                K, by_gate[:, :3], by_gate[:, 3], E.swapaxes(1, 2), f[before], dh[now], dc[now], dh[before], dc[before]))):
+            E_t *= dh_t
+            dc_t += E_t
+            K_ifc *= dc_t
+            K_o *= dh_t  # K_t is now delta_t
+            np.multiply(dc_t, f_t, out=dc_before)
+            dh_before += np.dot(net.W_hh.T, K_t, out=from_later)
+        delta[:, before] = K.swapaxes(0, 1)
+    columns, h_columns = delta.reshape(4 * H, T * B), trace.h.transpose(2, 0, 1).reshape(H, (T + 1) * B)
     gradients = Gradients(
-        dW_hx=rows.T @ flat(trace.x),
-        dW_hh=rows.T @ flat(trace.h[:-1]),
-        db_h=over_steps(delta),
-        dW_qh=flat(do).T @ flat(trace.h[1:]),
+        dW_hx=columns @ flat(trace.x),
+        dW_hh=columns @ h_columns[:, :T * B].T,
+        db_h=columns.sum(axis=1),
+        dW_qh=flat(do).T @ h_columns[:, B:].T,
         db_q=over_steps(do),
-        delta=delta,
-        dh=dh,
-        dc=dc,
-        dx=(rows @ net.W_hx).reshape(trace.x.shape),
+        delta=delta.transpose(1, 2, 0),
+        dh=dh.swapaxes(1, 2),
+        dc=dc.swapaxes(1, 2),
+        dx=(columns.T @ net.W_hx).reshape(trace.x.shape),
     )
-    report_nan(suspects(gradients, ("dW_hx", "dW_hh", "db_h", "dW_qh", "db_q", "dh", "dc", "dx")))
+    weights = suspects(gradients, ("dW_hx", "dW_hh", "db_h", "dW_qh", "db_q"))
+    report_nan((*weights, ("dh", dh[0]), ("dc", dc[0]), ("dx", gradients.dx)))  # NaN in a later dh or dc is NaN in delta
     return gradients
 
 
