@@ -58,7 +58,8 @@ def parts(H, T, B, dtype):
     trace = lstm.forward(net, x)
     filled = lambda *shape: np.full(shape, 0.5, dtype)
     W, seen, columns, h_columns = filled(4 * H, H + UNITS + 1), filled(H + UNITS + 1, B), filled(4 * H, T * B), filled(H, T * B)
-    a, g, by_gate, u, v, w, one = *filled(2, 4 * H, B), filled(4, H, B), *filled(3, H, B), filled()
+    a, g, u, v, w, one = *filled(2, 4 * H, B), *filled(3, H, B), filled()
+    of_a, of_g = (each.reshape(4, H, B)[:3] for each in (a, g))
 
     def products():
         for _ in range(T):
@@ -81,7 +82,7 @@ def parts(H, T, B, dtype):
                 np.multiply(u, v, out=w)
             for _ in range(3):  # to c, dc and dh
                 np.add(u, v, out=w)
-            np.multiply(by_gate[1:], u, out=by_gate[:3])
+            np.multiply(of_a, u, out=of_g)
         for steps in slices_backwards(trace.gates, 2**18 // net.dtype.itemsize):
             lstm._slopes(trace, steps)
 
