@@ -23,7 +23,7 @@ import numpy as np
 from gradients import recurrent
 from gradients.recurrent import (
     Net, blocks, check_trace, flat, from_last_step, gate, last_step, numbered, outputs, over_steps, random_weights,
-    running_products, states, suspects, suspects_forward, torch_parameters, torch_state, weight_gradients,
+    running_products, first_state, suspects, suspects_forward, torch_parameters, torch_state, weight_gradients,
 )
 from gradients.validation import OVERFLOW_IS_INF, as_array, report_nan
 
@@ -154,7 +154,8 @@ def forward(net: GRU, x: np.ndarray, h_0: np.ndarray | None = None) -> Trace:
     x = as_array("x", x, (None, None, D), dtype=net.dtype)
     T, B, _ = x.shape
     gates, u = np.empty((T, B, 3 * H), net.dtype), np.empty((T, B, H), net.dtype)
-    h = states("h_0", h_0, T, B, net)
+    h = np.empty((T + 1, B, H), net.dtype)
+    h[0] = first_state("h_0", h_0, B, net)
     sign = np.repeat(np.array([-1, -1, 1], net.dtype), H)  # -a_t for the gates: sigma(a) = 1 / (1 + exp(-a))
     np.matmul(flat(x), net.W_hx.T * sign, out=flat(gates))
     gates += net.b_h * sign

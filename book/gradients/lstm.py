@@ -24,8 +24,8 @@ import numpy as np
 
 from gradients import recurrent
 from gradients.recurrent import (
-    Net, blocks, check_trace, flat, from_last_step, gate, last_step, numbered, outputs, random_weights,
-    running_products, states, suspects, suspects_forward, torch_parameters, torch_state, weight_gradients,
+    Net, blocks, blocks_backwards, check_trace, flat, gate, last_step, numbered, outputs, random_weights,
+    running_products, first_state, suspects, suspects_forward, torch_parameters, torch_state, weight_gradients,
 )
 from gradients.validation import OVERFLOW_IS_INF, as_array, as_integer, report_nan
 
@@ -152,26 +152,30 @@ def forward(net: LSTM, x: np.ndarray, h_0: np.ndarray | None = None, c_0: np.nda
     D, H, Q = net.sizes
     x = as_array("x", x, (None, None, D), dtype=net.dtype)
     T, B, _ = x.shape
-    gates, tanh_c = np.empty((T, B, 4 * H), net.dtype), np.empty((T, B, H), net.dtype)
-    c, h = states("c_0", c_0, T, B, net), states("h_0", h_0, T, B, net)
+    # In memory the batch comes last, (T, n, B): each gate of a step is one piece. The trace has views, (T, B, n).
+    gates, tanh_c, c = (np.empty(shape, net.dtype) for shape in ((T, 4 * H, B), (T, H, B), (T + 1, H, B)))
+    seen = np.empty((T + 1, H + D + 1, B), net.dtype)  # h_{t-1}, x_t and 1 in one column: one product makes a_t
+    h = seen[:, :H]
+    h[0], c[0] = first_state("h_0", h_0, B, net).T, first_state("c_0", c_0, B, net).T
+    seen[:-1, H:-1], seen[:-1, -1] = x.swapaxes(1, 2), 1
     sign = np.repeat(np.array([-1, -1, 1, -1], net.dtype), H)  # -a_t for the gates: sigma(a) = 1 / (1 + exp(-a))
-    np.matmul(flat(x), net.W_hx.T * sign, out=flat(gates))
-    gates += net.b_h * sign
-    W_hh_T, from_before, candidate = net.W_hh.T * sign, np.empty((B, 4 * H), net.dtype), np.empty((B, H), net.dtype)
-    for g, i, f, c_tilde, o_gate, c_before, c_t, tanh_c_t, h_before, h_t in zip(
-            gates, *blocks(gates, 4), c, c[1:], tanh_c, h, h[1:]):
-        g += np.matmul(h_before, W_hh_T, out=from_before)
-        np.tanh(c_tilde, out=candidate)
-        np.exp(g, out=g)  # of all rows at once, which is faster than leaving out the candidate's
-        g += 1
-        np.reciprocal(g, out=g)
-        c_tilde[...] = candidate
+    W = (np.vstack([net.W_hh.T, net.W_hx.T, net.b_h]) * sign).T
+    a, written, one = np.empty((4 * H, B), net.dtype), np.empty((H, B), net.dtype), np.ones((), net.dtype)
+    a_candidate = a[2 * H:3 * H]
+    for g, i, f, c_tilde, o_gate, c_before, c_t, tanh_c_t, seen_t, h_t in zip(
+            gates, *np.split(gates, 4, axis=1), c, c[1:], tanh_c, seen, h[1:]):
+        np.dot(W, seen_t, out=a)
+        np.exp(a, out=g)  # of all rows at once, which is faster than leaving out the candidate's
+        g += one
+        np.divide(one, g, out=g)
+        np.tanh(a_candidate, out=c_tilde)
         if not net.forget_gate:
             f[...] = 1
         np.multiply(f, c_before, out=c_t)
-        c_t += np.multiply(i, candidate, out=candidate)
+        c_t += np.multiply(i, c_tilde, out=written)
         np.tanh(c_t, out=tanh_c_t)
         np.multiply(o_gate, tanh_c_t, out=h_t)
+    gates, c, tanh_c, h = (each.swapaxes(1, 2) for each in (gates, c, tanh_c, h))
     o = outputs(net, h)
     report_nan(suspects_forward("gates", gates, o))
     return Trace(x, gates, c, tanh_c, h, o)
@@ -231,20 +235,27 @@ def backward(net: LSTM, trace: Trace, do: np.ndarray) -> Gradients:
     """
     _check_trace(net, trace)
     do = as_array("do", do, trace.o.shape, dtype=net.dtype, finite=False)
-    delta, dh, dc = np.empty_like(trace.gates), np.empty_like(trace.h), np.empty_like(trace.c)
     T, B, H = trace.tanh_c.shape
-    np.matmul(flat(do), net.W_qh, out=flat(dh[1:]))
+    # In memory the batch comes last, as in `forward`; delta (4H, T, B) is a matrix with a column for each (t, b).
+    delta, dh, dc = (np.empty(shape, net.dtype) for shape in ((4 * H, T, B), (T + 1, H, B), (T + 1, H, B)))
+    np.matmul(net.W_qh.T, do.swapaxes(1, 2), out=dh[1:])
     dh[0] = dc[T] = 0
-    from_later = np.empty((B, H), net.dtype)
-    slopes = from_last_step(delta, lambda steps: _slopes(trace, steps, delta[steps]))
-    for t, (delta_t, E_t) in zip(range(T, 0, -1), slopes):  # delta_t is K_t, until it is multiplied by what comes back
-        dh_t, dc_t, dh_before, by_gate = dh[t], dc[t], dh[t - 1], delta_t.reshape(B, 4, H)
-        E_t *= dh_t
-        dc_t += E_t
-        by_gate[:, :3] *= dc_t[:, None]
-        by_gate[:, 3] *= dh_t
-        np.multiply(dc_t, blocks(trace.gates[t - 1], 4)[1], out=dc[t - 1])
-        dh_before += np.matmul(delta_t, net.W_hh, out=from_later)
+    from_later, f = np.empty((H, B), net.dtype), trace.f.swapaxes(1, 2)
+    for before in blocks_backwards(trace.gates, 2**18 // net.dtype.itemsize):
+        now = slice(before.start + 1, before.stop + 1)
+        K = np.empty((before.stop - before.start, 4 * H, B), net.dtype)
+        _, E = _slopes(trace, before, K.swapaxes(1, 2))
+        by_gate = K.reshape(-1, 4, H, B)
+        for K_t, K_ifc, K_o, E_t, f_t, dh_t, dc_t, dh_before, dc_before in zip(*(each[::-1] for each in (
+                K, by_gate[:, :3], by_gate[:, 3], E.swapaxes(1, 2), f[before], dh[now], dc[now], dh[before], dc[before]))):
+            E_t *= dh_t
+            dc_t += E_t
+            K_ifc *= dc_t
+            K_o *= dh_t  # K_t is now delta_t
+            np.multiply(dc_t, f_t, out=dc_before)
+            dh_before += np.dot(net.W_hh.T, K_t, out=from_later)
+        delta[:, before] = K.swapaxes(0, 1)
+    delta, dh, dc = delta.transpose(1, 2, 0), dh.swapaxes(1, 2), dc.swapaxes(1, 2)
     dW_hh = flat(delta).T @ flat(trace.h[:-1])
     gradients = Gradients(dW_hh=dW_hh, delta=delta, dh=dh, dc=dc, **weight_gradients(net, trace, do, delta))
     report_nan(suspects(gradients))

@@ -12,8 +12,8 @@ from gradients.initialisers import kaiming_normal
 from gradients.validation import as_array, as_integer, as_scale, check_dtype, check_dtypes, check_generator
 
 __all__ = [
-    "Gradients", "Net", "blocks", "blocks_backwards", "check_trace", "flat", "from_last_step", "gate", "last_step",
-    "numbered", "outputs", "over_steps", "random_weights", "running_products", "states", "suspects",
+    "Gradients", "Net", "blocks", "blocks_backwards", "check_trace", "first_state", "flat", "from_last_step", "gate", "last_step",
+    "numbered", "outputs", "over_steps", "random_weights", "running_products", "suspects",
     "suspects_forward", "torch_parameters", "torch_state", "weight_gradients",
 ]
 
@@ -145,11 +145,10 @@ def last_step(t, T):
     return T if t is None else as_integer("t", t, 0, T)
 
 
-def states(argument, first, T, B, net):
-    """An array (T+1, B, H) for the states of steps 0 to T; state 0 is `first`, (B, H), or zeros for None."""
-    sequence = np.empty((T + 1, B, net.sizes[1]), net.dtype)
-    sequence[0] = 0 if first is None else as_array(argument, first, sequence[0].shape, dtype=net.dtype)
-    return sequence
+def first_state(argument, value, B, net):
+    """A first state: `value`, (B, H), finite, in the dtype of the net; zeros for None."""
+    H = net.sizes[1]
+    return np.zeros((B, H), net.dtype) if value is None else as_array(argument, value, (B, H), dtype=net.dtype)
 
 
 def outputs(net, h):

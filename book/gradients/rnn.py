@@ -17,7 +17,7 @@ import numpy as np
 
 from gradients.activations import Activation
 from gradients.recurrent import (
-    Gradients, Net, blocks_backwards, check_trace, flat, last_step, numbered, outputs, random_weights, states,
+    Gradients, Net, blocks_backwards, check_trace, first_state, flat, last_step, numbered, outputs, random_weights,
     suspects, suspects_forward, torch_parameters, torch_state, weight_gradients,
 )
 from gradients.validation import OVERFLOW_IS_INF, as_activation, as_array, as_integer, as_scale, report_nan
@@ -139,7 +139,8 @@ def forward(net: RNN, x: np.ndarray, h_0: np.ndarray | None = None) -> Trace:
     D, H, Q = net.sizes
     x = as_array("x", x, (None, None, D), dtype=net.dtype)
     T, B, _ = x.shape
-    a, h = np.empty((T, B, H), net.dtype), states("h_0", h_0, T, B, net)
+    a, h = np.empty((T, B, H), net.dtype), np.empty((T + 1, B, H), net.dtype)
+    h[0] = first_state("h_0", h_0, B, net)
     np.matmul(flat(x), net.W_hx.T, out=flat(a))
     a += net.b_h
     phi, W_hh_T, from_before = net.phi.function, np.ascontiguousarray(net.W_hh.T), np.empty((B, H), net.dtype)
