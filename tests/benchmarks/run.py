@@ -22,7 +22,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "book")]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "figure_library"), str(ROOT / "book")]
 
 import matplotlib.pyplot as plt
 import numpy as np
