@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "figure_library"), str(ROOT / "book")]
 
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 from ipywidgets import FloatSlider, IntSlider
 from playwright.sync_api import sync_playwright
@@ -180,13 +181,22 @@ def measure_pages(table: Table, browser, folder: Path, start_server) -> None:
 
 
 def add_builds(table: Table) -> None:
-    """`jupyter-book build` of a copy: everything, then nothing new."""
+    """`jupyter-book build` of a copy: everything, nothing new, after an edit of a chapter's prose, and of one of its cells."""
+    def edit(cell_type, more):
+        path = copy / "book" / "10_gru.ipynb"
+        notebook = nbformat.read(path, as_version=4)
+        [cell for cell in notebook.cells if cell.cell_type == cell_type][-1].source += more
+        nbformat.write(notebook, path)
+
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "copy"
         shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns("_build", ".*", "venv", "__pycache__"))
         command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(copy)]
         environment = os.environ | {"PYTHONPATH": str(copy / "book")}
-        for what in ("cold", "cached"):
+        for what, *change in (("cold",), ("nothing new",), ("a sentence of chapter 10", "markdown", "\n\nMore."),
+                              ("a cell of chapter 10", "code", "\n# more")):
+            if change:
+                edit(*change)
             start = time.perf_counter()
             done = subprocess.run(command, capture_output=True, text=True, env=environment)
             if done.returncode:
@@ -196,7 +206,7 @@ def add_builds(table: Table) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="leave out the two builds")
+    parser.add_argument("--quick", action="store_true", help="leave out the builds")
     quick = parser.parse_args().quick
     table = Table()
     figure_html, per_state = recorded()
