@@ -2,7 +2,7 @@
 
 Needs Chromium (see tests/conftest.py). The pages measured are those in
 _build/html; without them only a made-up explorable is: 5 curves of 100 points,
-1,000 states. ``--quick`` leaves out the two builds.
+1,000 states. ``--quick`` leaves out the builds.
 """
 
 from __future__ import annotations
