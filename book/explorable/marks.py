@@ -8,6 +8,7 @@ y downwards.
 from __future__ import annotations
 
 import base64
+import functools
 import io
 import itertools
 import re
@@ -68,6 +69,9 @@ class MarkRenderer(RendererBase):
         self.clip_prefix, self.strict = clip_prefix, strict
         self.marks: list[Mark] = []
         self.clips: dict[str, str] = {}
+        self._flip = Affine2D().scale(1, -1).translate(0, height)
+        self._clip_styles: dict[tuple, str] = {}
+        self._text_sizes: dict[tuple, tuple] = {}
 
     def take(self, artist) -> list[Mark]:
         """The marks of one artist."""
@@ -79,6 +83,13 @@ class MarkRenderer(RendererBase):
 
     def get_canvas_width_height(self):
         return self.width, self.height
+
+    def get_text_width_height_descent(self, s, prop, ismath):
+        """Measured once: a text is measured for its layout and again when it is drawn, in many states."""
+        key = s, prop, ismath
+        if key not in self._text_sizes:
+            self._text_sizes[s, prop.copy(), ismath] = super().get_text_width_height_descent(s, prop, ismath)
+        return self._text_sizes[key]
 
     def get_image_magnification(self):
         return _IMAGE_SCALE
@@ -130,7 +141,7 @@ class MarkRenderer(RendererBase):
         point = np.array([(x + along * np.cos(radians), y - along * np.sin(radians))])
         if np.abs(point).max() > _FURTHEST:
             return
-        style = [self._clip(gc), *_paint(gc.get_rgb(), "fill", gc.get_rgb()[3])]
+        style = [self._clip(gc), *_paint(tuple(gc.get_rgb()), "fill", gc.get_rgb()[3])]
         style.append(f"font-size:{prop.get_size_in_points():.4g}px")
         if prop.get_weight() not in ("normal", "regular", 400):
             style.append(f"font-weight:{prop.get_weight()}")
@@ -176,9 +187,9 @@ class MarkRenderer(RendererBase):
         drawn = b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)
         self.marks.append(Mark("refused", why, str(hash(drawn)), np.empty((0, 2))))
 
-    @property
-    def _flip(self):
-        return Affine2D().scale(1, -1).translate(0, self.height)
+    def _to_svg(self, transform):
+        """An affine transform, and then to SVG points."""
+        return Affine2D(np.dot(self._flip.get_matrix(), transform.get_matrix()))
 
     def _draw_formula(self, gc, x, y, s, prop, angle):
         """Mathtext: its outline, put down at the point (x, y)."""
@@ -189,9 +200,8 @@ class MarkRenderer(RendererBase):
         self._add_stamp(outline, np.array([(x, y)]), self._style(gc, gc.get_rgb()), self._window(gc))
 
     def _add_path(self, path, transform, style, window, filled):
-        path = _visible_part(path, transform + self._flip, window, filled)
-        if len(path.vertices):
-            body, points = _commands(path)
+        body, points = _commands(_visible_part(path, self._to_svg(transform), window, filled))
+        if body:
             self.marks.append(Mark("path", style, "codes:" + body, points))
 
     def _add_stamp(self, shape, points, style, window):
@@ -216,13 +226,18 @@ class MarkRenderer(RendererBase):
         path, transform = gc.get_clip_path()
         rectangle = gc.get_clip_rectangle()
         if path is not None:
-            body, points = _commands(path.transformed(transform + self._flip))
-            content = f'<path d="{path_data(body, points)}"/>'
-        elif rectangle is not None:
-            x, y, w, h = rectangle.bounds
-            content = f'<rect x="{x:.4f}" y="{self.height - y - h:.4f}" width="{w:.4f}" height="{h:.4f}"/>'
-        else:
+            body, points = _commands(path.transformed(self._to_svg(transform)))
+            return self._clip_style(f'<path d="{path_data(body, points)}"/>')
+        if rectangle is None:
             return ""
+        bounds = rectangle.bounds
+        if bounds not in self._clip_styles:
+            x, y, w, h = bounds
+            self._clip_styles[bounds] = self._clip_style(
+                f'<rect x="{x:.4f}" y="{self.height - y - h:.4f}" width="{w:.4f}" height="{h:.4f}"/>')
+        return self._clip_styles[bounds]
+
+    def _clip_style(self, content):
         name = self.clips.setdefault(content, f"{self.clip_prefix}{len(self.clips)}")
         return f"clip-path:url(#{name})"
 
@@ -237,10 +252,10 @@ class MarkRenderer(RendererBase):
         if rgbFace is None:
             style.append("fill:none")
         else:
-            style += _paint(rgbFace, "fill", forced if forced is not None else _alpha(rgbFace))
+            style += _paint(tuple(rgbFace), "fill", forced if forced is not None else _alpha(rgbFace))
         if gc.get_linewidth():
             rgb = gc.get_rgb()
-            style += _paint(rgb, "stroke", forced if forced is not None else _alpha(rgb))
+            style += _paint(tuple(rgb), "stroke", forced if forced is not None else _alpha(rgb))
             style.append(f"stroke-width:{gc.get_linewidth():.4g}")
             style.append(f"stroke-linejoin:{gc.get_joinstyle()}")
             style.append("stroke-linecap:" + {"projecting": "square"}.get(gc.get_capstyle(), gc.get_capstyle()))
@@ -253,16 +268,15 @@ class MarkRenderer(RendererBase):
 
 
 def _visible_part(path, transform, window, filled) -> Path:
-    """The path in SVG points, without gaps, cut where it runs far out of sight."""
+    """The path in SVG points, without gaps, cut where it runs far out of sight; it ends with STOP."""
     curved = path.codes is not None and np.isin(path.codes, (Path.CURVE3, Path.CURVE4)).any()
     cut = not (filled or curved)
     path = path.cleaned(transform, remove_nans=True, clip=tuple(window.extents) if cut else None,
                         simplify=False, curves=True, sketch=None)
-    path = Path(path.vertices[:-1], path.codes[:-1])  # cleaned() ends with STOP
-    if not cut and len(path.vertices) and np.abs(path.vertices).max() > _FURTHEST:
+    if not cut and np.abs(path.vertices).max() > _FURTHEST:
         if curved:
             raise NotImplementedError("a curved path reaches far outside the figure; keep it inside the axes")
-        path = _closed_where_it_began(path).clip_to_bbox(window)
+        path = _closed_where_it_began(Path(path.vertices[:-1], path.codes[:-1])).clip_to_bbox(window)
     return path
 
 
@@ -282,37 +296,40 @@ def _alpha(color) -> float:
     return color[3] if len(color) == 4 else 1.0
 
 
-def _paint(color, use: str, alpha: float) -> list[str]:
+@functools.lru_cache(maxsize=4096)
+def _paint(color: tuple, use: str, alpha: float) -> tuple[str, ...]:
     color = rgb2hex(color)
     declarations = [f"{use}:{PAGE_COLORS.get(color, color)}"]
     if alpha != 1:
         declarations.append(f"{use}-opacity:{alpha:.4g}")
-    return declarations
+    return tuple(declarations)
 
 
 def _commands(path: Path) -> tuple[str, np.ndarray]:
-    """A path as run-length coded SVG commands ("M1L99Z1") and its vertices."""
+    """A path as run-length coded SVG commands ("M1L99Z1") and its vertices, up to a STOP."""
     codes = path.codes
     if codes is None:
         codes = np.full(len(path.vertices), Path.LINETO)
         codes[:1] = Path.MOVETO
-    letters, keep, i = [], [], 0
-    while i < len(codes):
-        if codes[i] == Path.STOP:
+    body, length = "", 0
+    for code, run in itertools.groupby(codes.tolist()):
+        if code == Path.STOP:
             break
-        letter = _LETTERS[codes[i]]
-        letters.append(letter)
-        count = _VERTICES_PER_LETTER[letter]
-        keep.extend(range(i, i + count))
-        i += max(count, 1)
-    body = "".join(f"{letter}{sum(1 for _ in run)}" for letter, run in itertools.groupby(letters))
-    return body, path.vertices[keep]
+        letter, count = _LETTERS[code], len(list(run))
+        body += f"{letter}{count // max(_VERTICES_PER_LETTER[letter], 1)}"
+        length += count
+    return body, path.vertices[:length][codes[:length] != Path.CLOSEPOLY]
 
 
 def _relative_path(path: Path) -> str:
     """The outline of a marker or glyph in relative SVG commands, y downwards."""
     body, points = _commands(path)
-    points = np.round(points * (100, -100)).astype(int)  # hundredths of a point
+    return _relative_commands(body, np.round(points * (100, -100)).astype(int).tobytes())  # hundredths of a point
+
+
+@functools.lru_cache(maxsize=1024)  # the same marker is drawn in many states
+def _relative_commands(body: str, hundredths: bytes) -> str:
+    points = np.frombuffer(hundredths, int).reshape(-1, 2)
     parts, here, start, k = [], np.zeros(2, int), np.zeros(2, int), 0
     for letter in expand(body):
         if letter == "Z":

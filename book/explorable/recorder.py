@@ -94,6 +94,16 @@ class _StillParts:
         return frames
 
 
+def _place(artist) -> tuple | None:
+    """Where a plain text stands, in which font: one that has not been touched (`stale`) and stands so looks as it did.
+
+    None for all else, which is drawn in every state.
+    """
+    if type(artist) is not Text or artist.get_bbox_patch() is not None:
+        return None
+    return *artist.get_transform().transform(artist.get_unitless_position()), hash(artist.get_fontproperties())
+
+
 def _same(a, b) -> bool:
     return len(a) == len(b) and all(
         x[:3] == y[:3] and np.array_equal(x.points, y.points) for x, y in zip(a, b)
@@ -137,6 +147,7 @@ def record(fig, update: Callable, grid: Grid, name: str):
         width, height = fig.get_size_inches() * 72
         renderer = MarkRenderer(width, height, clip_prefix=f"{name}-clip")
         artists = still = None
+        marks, places = {}, {}
         recording = Recording(grid.size)
         for number, state in enumerate(grid.states()):
             returned = _run(update, state, name)
@@ -147,7 +158,10 @@ def record(fig, update: Callable, grid: Grid, name: str):
                 raise RuntimeError(f"{name}: update returned other artists at {describe(state)} than before")
             try:
                 for slot, artist in enumerate(artists):
-                    recording.add(number, str(slot), renderer.take(artist))
+                    place = _place(artist)
+                    if artist.stale or place is None or place != places.get(slot):
+                        marks[slot], places[slot] = renderer.take(artist), place
+                    recording.add(number, str(slot), marks[slot])
                 still.check()
             except Exception as error:
                 raise RuntimeError(f"{name}: {error} [at {describe(state)}]") from error

@@ -37,7 +37,7 @@ class Track:
     def add(self, state: int, style: int, body: int, points: np.ndarray) -> None:
         if len(points) > _MOST or style > _MOST or body > _MOST:
             raise ValueError(f"a path of more than {_MOST:,} points, or more than {_MOST:,} different texts or styles")
-        tenths = np.round(points * 10)
+        tenths = np.rint(points * 10)
         if np.abs(tenths).max(initial=0) > _FURTHEST:
             raise ValueError(f"a point {np.abs(points).max():.6g} points from the figure's corner; 3,276 is the furthest")
         tenths = tenths.astype(np.int16)

@@ -13,12 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from matplotlib.transforms import Affine2D
 
-from explorable import explore
+from explorable import explore, recorder
+from explorable.controls import Grid, make_control
 from explorable.figure import RECORD
 from explorable.marks import Mark
 from explorable.recording import Recording
 from samples import every_artist
+
+SLIDER = make_control("n", w.IntSlider(min=0, max=3))
 
 
 @pytest.fixture
@@ -33,6 +37,41 @@ def ax(monkeypatch):
 
 def record(ax, update):
     return explore(ax.figure, update, id="fig-a", alt="A.", caption="A.", n=w.IntSlider(min=0, max=3))
+
+
+def plain(ax):
+    return ax.text(0.5, 0.5, "a", transform=Affine2D().translate(50, 50))
+
+
+def boxed(ax):
+    return ax.text(0.5, 0.5, "a", bbox=dict(facecolor="C9"))
+
+
+@pytest.mark.parametrize("make, change", [
+    (plain, lambda text, n: text.set_text(f"{n}")),
+    (plain, lambda text, n: text.set(color=f"C{n}")),
+    (plain, lambda text, n: text.set(position=(n, 0))),
+    (plain, lambda text, n: text.set(visible=n % 2)),
+    (plain, lambda text, n: text.get_transform().translate(1, 1)),
+    (plain, lambda text, n: text.get_fontproperties().set_size(10 + n)),
+    (boxed, lambda text, n: text.get_bbox_patch().set(facecolor=f"C{n}")),
+    (lambda ax: ax.annotate("a", (0, 0), (1, 1), arrowprops={}), lambda text, n: setattr(text, "xy", (n / 4, 0))),
+])
+def test_every_change_of_a_text_is_recorded(ax, make, change):
+    text = make(ax)
+    recording, _, _ = recorder.record(ax.figure, lambda n: (change(text, n), text)[1], Grid([SLIDER]), "fig-a")
+    marks = [[recording.mark(track, n) for track in recording.tracks("0")] for n in range(4)]
+    shown = [str([mark and (mark[:3], mark.points.tolist()) for mark in state]) for state in marks]
+    assert all(a != b for a, b in zip(shown, shown[1:]))
+
+
+def test_an_untouched_text_is_drawn_once(ax, monkeypatch):
+    text = ax.text(1, 1, "a")
+    drawn = []
+    monkeypatch.setattr(text, "draw", lambda renderer: drawn.append(type(text).draw(text, renderer)), raising=False)
+    recording, _, _ = recorder.record(ax.figure, lambda n: [text], Grid([SLIDER]), "fig-a")
+    assert len(drawn) == 2  # before the first state, for what stands still, and in the first
+    assert all(recording.mark(*recording.tracks("0"), n).body == "0:a" for n in range(4))
 
 
 # Refusals: each names the figure, the reason and the state -------------------
