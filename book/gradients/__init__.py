@@ -17,6 +17,7 @@ training      a training loop and its record                          7, 8, 11
 pretraining   layer by layer, as autoencoders                         7
 tasks         sequences that take memory, such as agreement           4, 5, 7, 11, 12
 check         gradients checked by central differences                1, 2, 3, 5, 7, 8, 9, 10, 13
+many          rnn, lstm and gru for many nets side by side
 recurrent     what rnn, lstm and gru share
 validation    checks of arguments; overflow and NaN
 """

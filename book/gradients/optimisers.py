@@ -13,13 +13,14 @@ NaN or inf in a gradient is refused with a FloatingPointError, as in `gradients.
 An overflow in the step itself is kept as inf, without a warning, as in `gradients.deep`.
 """
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from gradients.validation import OVERFLOW_IS_INF, as_array, as_scale, check_finite
 
-__all__ = ["SGD", "Adam"]
+__all__ = ["SGD", "Adam", "abreast"]
 
 
 def _fraction(argument, value):
@@ -50,8 +51,12 @@ def _gradient(name, gradient, parameter):
     return gradient
 
 
+def _kinds(parameters):
+    return {name: (parameter.shape, str(parameter.dtype)) for name, parameter in parameters.items()}
+
+
 class _Optimiser:
-    """`step`, from the `_direction` that an optimiser gives for each name."""
+    """`step`, from the `_direction` that an optimiser gives for each name; `_MEMORY` names what it remembers by name."""
 
     def __init__(self, rate, weight_decay):
         self.rate = as_scale("rate", rate)
@@ -85,7 +90,7 @@ class _Optimiser:
                 raise ValueError(f"{argument}: got {type(value).__name__}, want a dict name -> array")
         for name, parameter in parameters.items():
             _check_parameter(f"parameters[{name!r}]", parameter)
-        kinds = {name: (parameter.shape, str(parameter.dtype)) for name, parameter in parameters.items()}
+        kinds = _kinds(parameters)
         if self._kinds not in (None, kinds):
             raise ValueError(f"parameters: got {kinds}, want {self._kinds} as in the first step")
         if set(parameters) != set(gradients):
@@ -116,6 +121,8 @@ class SGD(_Optimiser):
         self.momentum, self.nesterov = _fraction("momentum", momentum), nesterov
         if nesterov and not momentum:
             raise ValueError("momentum: got 0, want a number > 0 when nesterov is true")
+
+    _MEMORY = "_v",
 
     def _remember_nothing(self, parameters):
         self._v = {name: np.zeros_like(parameter) for name, parameter in parameters.items()} if self.momentum else {}
@@ -154,6 +161,8 @@ class Adam(_Optimiser):
         if not self.eps:
             raise ValueError(f"eps: got {eps!r}, want a number > 0")
 
+    _MEMORY = "_m", "_v"
+
     def _remember_nothing(self, parameters):
         self._m, self._v = ({name: np.zeros_like(parameter) for name, parameter in parameters.items()} for _ in range(2))
 
@@ -165,3 +174,42 @@ class Adam(_Optimiser):
         v += (1 - self.beta2) * g**2
         m_hat, v_hat = m / (1 - self.beta1**self.steps), v / (1 - self.beta2**self.steps)
         return m_hat / (np.sqrt(v_hat) + self.eps)
+
+
+def abreast(optimisers: Sequence[SGD | Adam], parameters: Sequence[Mapping[str, np.ndarray]], named: Callable) -> SGD | Adam:
+    """One optimiser that makes the steps of N, for {"rows": (N, P)}: row n has all the parameters of net n.
+
+    optimisers  all SGD or all Adam, which differ in their rates alone
+    parameters  dict name -> array for each, as in `step`
+    named       row (P,) -> dict name -> view, with the names and shapes of `parameters`
+
+    What the N remember is then that of the one, views of its rows, and lasts as long as they do; only their `steps`
+    aren't counted. ValueError: other optimisers, parameters that aren't those of earlier steps.
+    """
+    for n, (optimiser, own) in enumerate(zip(optimisers, parameters)):
+        if not isinstance(optimiser, _Optimiser):
+            raise ValueError(f"optimisers[{n}]: got {type(optimiser).__name__}, want SGD or Adam")
+        if _settings(optimiser) != _settings(optimisers[0]):
+            raise ValueError(f"optimisers[{n}]: got {_settings(optimiser)}, want {_settings(optimisers[0])} as optimisers[0]")
+        if optimiser._kinds is None:
+            optimiser._kinds = _kinds(own)
+            optimiser._remember_nothing(own)
+        if optimiser._kinds != _kinds(own):
+            raise ValueError(f"optimisers[{n}]: got one for {optimiser._kinds}, want one for {_kinds(own)}")
+    one, dtype = copy.copy(optimisers[0]), next(iter(parameters[0].values())).dtype
+    one.rate = np.array([[optimiser.rate] for optimiser in optimisers], dtype)
+    one._kinds = {"rows": ((len(optimisers), sum(array.size for array in parameters[0].values())), str(dtype))}
+    for memory in one._MEMORY:
+        if getattr(one, memory):
+            rows = np.stack([np.concatenate([array.ravel() for array in getattr(optimiser, memory).values()])
+                             for optimiser in optimisers])
+            setattr(one, memory, {"rows": rows})
+            for optimiser, row in zip(optimisers, rows):
+                setattr(optimiser, memory, named(row))
+    return one
+
+
+def _settings(optimiser):
+    """What optimisers abreast have in common."""
+    own = {name: value for name, value in vars(optimiser).items() if name not in ("rate", "_kinds", *optimiser._MEMORY)}
+    return type(optimiser).__name__, own

@@ -15,17 +15,19 @@ Nothing is drawn or printed here: the same batches give the same history. A prog
 """
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from numbers import Real
 
 import numpy as np
 
-from gradients import deep, gru, lstm, rnn
+from gradients import deep, gru, lstm, many, rnn
 from gradients.clipping import clip_by_norm, global_norm
-from gradients.validation import as_array, as_integer, check_generator
+from gradients.optimisers import abreast
+from gradients.validation import as_array, as_integer, check_finite, check_generator
 
-__all__ = ["Deep", "History", "Recurrent", "accuracy", "averaged", "fit", "minibatches"]
+__all__ = ["Deep", "History", "Recurrent", "accuracy", "averaged", "fit", "fit_many", "minibatches"]
 
 
 _MODULES = {rnn.RNN: rnn, lstm.LSTM: lstm, gru.GRU: gru}  # kind of net -> where its forward and backward are
@@ -169,6 +171,50 @@ def _finite(name, value):
         raise FloatingPointError(f"the {name} is {value}")
 
 
+def _check_clip(clip):
+    if not (clip is None or isinstance(clip, Real) and not isinstance(clip, bool) and clip > 0):
+        raise ValueError(f"clip: got {clip!r}, want a number > 0, or None for no clipping")
+
+
+def _next_batch(argument, batches, i, steps):
+    try:
+        return next(batches)
+    except StopIteration:
+        raise ValueError(f"{argument}: got {i}, want {steps}, one a step") from None
+
+
+@contextmanager
+def _nan_is_an_error():
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", ".* contains NaN", RuntimeWarning)
+        yield
+
+
+_NUMBERS = FloatingPointError, RuntimeWarning  # what NaN and inf raise in a step
+
+
+def _clipped_gradients(net, x, y, loss, clip, penalty, seen):
+    """What the optimiser gets in one step; `seen` (3,) takes loss, penalty and norm as they become known."""
+    seen[:] = np.nan, 0 if penalty is None else np.nan, np.nan
+    seen[0], dy = loss(net.forward(x, training=True), y)
+    _finite("loss", seen[0])
+    net.backward(dy)
+    gradients = net.gradients
+    if penalty is not None:
+        seen[1], more = penalty(net)
+        _finite("penalty", seen[1])
+        gradients = _with_penalty(gradients, more)
+    if clip is None:
+        seen[2] = global_norm(gradients)
+        return gradients
+    try:
+        gradients, seen[2] = clip_by_norm(gradients, clip)
+    except FloatingPointError:
+        seen[2] = global_norm(gradients)
+        raise
+    return gradients
+
+
 def fit(
     net,
     batches: Iterable[tuple[np.ndarray, np.ndarray]],
@@ -200,35 +246,154 @@ def fit(
     """
     _check_net(net)
     steps = as_integer("steps", steps, 1)
-    if not (clip is None or isinstance(clip, Real) and not isinstance(clip, bool) and clip > 0):
-        raise ValueError(f"clip: got {clip!r}, want a number > 0, or None for no clipping")
+    _check_clip(clip)
     seen, stopped, batches = np.full((3, steps), np.nan), None, iter(batches)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("error", ".* contains NaN", RuntimeWarning)
+    with _nan_is_an_error():
         for i in (progress or iter)(range(steps)):
+            x, y = _next_batch("batches", batches, i, steps)
             try:
-                x, y = next(batches)
-            except StopIteration:
-                raise ValueError(f"batches: got {i}, want {steps}, one a step") from None
-            try:
-                seen[:, i] = np.nan, 0 if penalty is None else np.nan, np.nan
-                seen[0, i], dy = loss(net.forward(x, training=True), y)
-                _finite("loss", seen[0, i])
-                net.backward(dy)
-                gradients = net.gradients
-                if penalty is not None:
-                    seen[1, i], more = penalty(net)
-                    _finite("penalty", seen[1, i])
-                    gradients = _with_penalty(gradients, more)
-                seen[2, i] = global_norm(gradients)
-                if clip is not None:
-                    gradients, _ = clip_by_norm(gradients, clip)
-                optimiser.step(net.parameters, gradients)
-            except (FloatingPointError, RuntimeWarning) as error:
+                optimiser.step(net.parameters, _clipped_gradients(net, x, y, loss, clip, penalty, seen[:, i]))
+            except _NUMBERS as error:
                 stopped = f"step {i + 1}: {error}"
                 seen = seen[:, :i + 1]
                 break
     return History(*seen, stopped)
+
+
+_ABREAST = 16  # nets in one set of arrays: more of them leave the processor's cache, fewer share each call less
+
+
+class _Group:
+    """Some of the nets of `fit_many`, in one set of arrays, until each has stopped."""
+
+    def __init__(self, numbers, nets, optimisers, seen):
+        self.numbers, self.nets, self.optimisers, self.seen = [*numbers], nets, optimisers, seen
+        self.stopped, self.together = {}, many.Nets([nets[n] for n in self.numbers])
+        self._bind()
+
+    def _bind(self):
+        mine = self.numbers
+        self.optimiser = abreast([self.optimisers[n] for n in mine], [self.nets[n].parameters for n in mine], self.together.named)
+
+    def write_back(self, row):
+        for name, array in self.nets[self.numbers[row]].parameters.items():
+            array[...] = self.together.named(self.together.rows[row])[name]
+
+    def step(self, i, batches, loss, clip):
+        """Step i of all; batches is a list (x, y), one for each net of the group."""
+        together, n = self.together, len(self.numbers)
+        losses, norms = np.full((2, n), np.nan)
+        trace = many.forward(together, self._inputs(batches))
+        in_doubt = np.isnan(trace.o).any(axis=(0, 2, 3))
+        do = together.memory("do", *trace.o.shape)
+        do[:, in_doubt] = 0
+        for row in np.flatnonzero(~in_doubt):
+            o = trace.o[:, row].swapaxes(1, 2)
+            try:
+                losses[row], d = loss(o, batches[row][1])
+            except _NUMBERS:
+                d = np.zeros_like(o)
+            do[:, row] = as_array("do", d, o.shape, dtype=together.dtype, finite=False).swapaxes(1, 2)
+        gradients = many.backward(together, trace, do)
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            squares = np.square(gradients, dtype=np.float64).sum(axis=1)
+        in_doubt = ~(np.isfinite(losses) & np.isfinite(squares) & (squares > 1e-200))
+        norms = np.sqrt(squares)
+        self.seen[self.numbers, :, i] = np.stack([losses, np.zeros(n), norms], axis=1)
+        if clip is not None:
+            factors = np.where(norms > clip, clip / np.where(norms > clip, norms, 1), 1.0)
+            np.multiply(gradients, factors[:, None], out=gradients, casting="same_kind")
+        for row in np.flatnonzero(in_doubt):
+            self._alone(i, row, batches[row], loss, clip, together.named(gradients[row]))
+        live = np.array([number not in self.stopped for number in self.numbers])
+        if not live.all():
+            gradients = gradients[live]
+            together.keep(live)
+            self.numbers = [number for number, lives in zip(self.numbers, live) if lives]
+            if not self.numbers:
+                return
+            self._bind()
+        self.optimiser.step({"rows": together.rows}, {"rows": gradients})
+        for number in self.numbers:
+            self.optimisers[number].steps = self.optimiser.steps
+
+    def _inputs(self, batches):
+        D, H, Q = self.together.first.sizes
+        shape = np.shape(batches[0][0])
+        if len(shape) != 3:
+            shape = (None, None, D)  # as_array says it
+        for row, (x, _) in enumerate(batches):
+            x = as_array("x", x, (*shape[:2], D), dtype=self.together.dtype)
+            if row == 0:
+                inputs = self.together.memory("x", x.shape[0], len(batches), D, x.shape[1])
+            inputs[:, row] = x.swapaxes(1, 2)
+        return inputs
+
+    def _alone(self, i, row, batch, loss, clip, gradients):
+        """The step of one net as `fit` makes it, which says what is wrong with it."""
+        number = self.numbers[row]
+        self.write_back(row)
+        try:
+            found = _clipped_gradients(Recurrent(self.nets[number]), *batch, loss, clip, None, self.seen[number, :, i])
+            for name, gradient in found.items():
+                check_finite(f"gradients[{name!r}]", gradient)
+                gradients[name][...] = gradient
+        except _NUMBERS as error:
+            self.stopped[number] = i + 1, f"step {i + 1}: {error}"
+
+
+def fit_many(
+    nets: Sequence[rnn.RNN | lstm.LSTM | gru.GRU],
+    batches: Iterable[tuple[np.ndarray, np.ndarray]] | list[Iterable[tuple[np.ndarray, np.ndarray]]],
+    loss: Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray]],
+    optimisers: Sequence,
+    *,
+    steps: int,
+    clip: float | None = None,
+    progress: Callable[[Iterable], Iterable] | None = None,
+) -> list[History]:
+    """`fit` of many small nets side by side, such as one for each seed and rate: one History each.
+
+    nets        RNNs, LSTMs or GRUs, not wrapped, of one kind, shape and dtype; their parameters are changed in place
+    batches     a list: one stream of batches for each net; anything else: one stream, whose batches all nets get.
+                At each step the x of all have one shape.
+    loss        (outputs, y) -> (L, dL/d(outputs)), called for each net, with outputs (T, B, Q)
+    optimisers  one for each net, all SGD or all Adam, alike but for their rates; another call with them goes on
+    steps, clip, progress  as in `fit`; each net is clipped by its own norm
+
+    Each net learns what `fit` would teach it alone, to rounding, and stops alone. `gradients.many` has the equations.
+    ValueError: as `fit`; nets or optimisers that differ or come twice, numbers of them that don't fit.
+    """
+    steps = as_integer("steps", steps, 1)
+    _check_clip(clip)
+    N, own = len(nets), isinstance(batches, list)
+    for argument, each in (("optimisers", optimisers), ("batches", batches if own else optimisers)):
+        if len(each) != N:
+            raise ValueError(f"{argument}: got {len(each)}, want {N}, one a net")
+    for argument, each in (("nets", nets), ("optimisers", optimisers)):
+        if len({*map(id, each)}) != N:
+            raise ValueError(f"{argument}: got one of them twice, want {N} different ones")
+    seen = np.full((N, 3, steps), np.nan)
+    _Group(range(N), nets, optimisers, seen)  # of all, to check them
+    groups = [_Group(range(N)[first:first + _ABREAST], nets, optimisers, seen) for first in range(0, N, _ABREAST)]
+    streams = [iter(each) for each in batches] if own else [iter(batches)]
+    with _nan_is_an_error():
+        try:
+            for i in (progress or iter)(range(steps)):
+                going_on = [group for group in groups if group.numbers]
+                if not going_on:
+                    break
+                if not own:
+                    batch = _next_batch("batches", streams[0], i, steps)
+                for group in going_on:
+                    group.step(i, [_next_batch(f"batches[{n}]", streams[n], i, steps) if own else batch
+                                   for n in group.numbers], loss, clip)
+        finally:
+            for group in groups:
+                for row in range(len(group.numbers)):
+                    group.write_back(row)
+    ends = {number: end for group in groups for number, end in group.stopped.items()}
+    return [History(*seen[n, :, :ends[n][0]], ends[n][1]) if n in ends else History(*seen[n]) for n in range(N)]
 
 
 def accuracy(outputs: np.ndarray, y: np.ndarray) -> float:
