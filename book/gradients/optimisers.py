@@ -52,7 +52,11 @@ def _gradient(name, gradient, parameter):
 
 
 def _kinds(parameters):
-    return {name: (parameter.shape, str(parameter.dtype)) for name, parameter in parameters.items()}
+    return {name: (parameter.shape, parameter.dtype) for name, parameter in parameters.items()}
+
+
+def _shown(kinds):
+    return {name: (shape, str(dtype)) for name, (shape, dtype) in kinds.items()}
 
 
 class _Optimiser:
@@ -92,7 +96,7 @@ class _Optimiser:
             _check_parameter(f"parameters[{name!r}]", parameter)
         kinds = _kinds(parameters)
         if self._kinds not in (None, kinds):
-            raise ValueError(f"parameters: got {kinds}, want {self._kinds} as in the first step")
+            raise ValueError(f"parameters: got {_shown(kinds)}, want {_shown(self._kinds)} as in the first step")
         if set(parameters) != set(gradients):
             raise ValueError(f"gradients: got names {list(gradients)}, want {list(parameters)}")
         gradients = {name: _gradient(name, gradients[name], parameter) for name, parameter in parameters.items()}
@@ -195,10 +199,10 @@ def abreast(optimisers: Sequence[SGD | Adam], parameters: Sequence[Mapping[str, 
             optimiser._kinds = _kinds(own)
             optimiser._remember_nothing(own)
         if optimiser._kinds != _kinds(own):
-            raise ValueError(f"optimisers[{n}]: got one for {optimiser._kinds}, want one for {_kinds(own)}")
+            raise ValueError(f"optimisers[{n}]: got one for {_shown(optimiser._kinds)}, want one for {_shown(_kinds(own))}")
     one, dtype = copy.copy(optimisers[0]), next(iter(parameters[0].values())).dtype
     one.rate = np.array([[optimiser.rate] for optimiser in optimisers], dtype)
-    one._kinds = {"rows": ((len(optimisers), sum(array.size for array in parameters[0].values())), str(dtype))}
+    one._kinds = {"rows": ((len(optimisers), sum(array.size for array in parameters[0].values())), dtype)}
     for memory in one._MEMORY:
         if getattr(one, memory):
             rows = np.stack([np.concatenate([array.ravel() for array in getattr(optimiser, memory).values()])

@@ -163,6 +163,20 @@ def test_a_net_that_explodes_stops_alone(clip):
     assert_same(nets, others, histories, wanted)
 
 
+def test_outputs_with_nan_stop_a_net_before_its_loss():
+    """As in `fit`: 0 times a state that overflowed."""
+    nets, others = draw("relu", 2), draw("relu", 2)
+    for net in nets[1], others[1]:
+        net.W_hx[...], net.b_h[...], net.W_qh[...] = 1e308, 1e308, 0
+
+    def loss(o, y):
+        assert not np.isnan(o).any()
+        return LOSS(o, y)
+    histories = fit_many(nets, batches(0), loss, [SGD(0.01), SGD(0.02)], steps=2)
+    assert_same(nets, others, histories, one_by_one(others, [batches(0) for _ in nets], loss, [SGD(0.01), SGD(0.02)], steps=2))
+    assert histories[0].stopped is None and "contains NaN" in histories[1].stopped
+
+
 def spoilt(at, net, value, what):
     """A loss that is `value`, or whose gradient has it, when y is that of `net` at step `at`, as often as it is asked."""
     stream = batches(net)
