@@ -66,20 +66,30 @@ class Harvest:
             self.started[item.path] = time.time(), local_fingerprint(item.path), truth_key(item.path)
             item.parent.skip_compare += ("text/html",)  # the recording, which no stored output has
         with mock.patch.dict(os.environ, {RECORD: "1"}):
-            return (yield)
+            result = yield
+        if item.parent.kernel is not None and not item.cell_num:
+            self._run(item, f"__import__('sys').path.append({str(COLLECT.parent)!r}); __import__('truth').watch()")
+        return result
+
+    def _run(self, item, code):
+        """Run code in the kernel of a chapter, where it leaves no name."""
+        kernel = item.parent.kernel
+        message = kernel.execute_cell_input(code, allow_stdin=False)
+        kernel.await_reply(message, timeout=120)
+        kernel.await_idle(message, timeout=120)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_makereport(self, item, call):
-        if call.excinfo and call.when != "teardown":
-            self.started.pop(item.path, None)
+        if call.excinfo and call.when != "teardown" and item.path in self.started:
+            self.started[item.path] = None  # nothing of it will be kept
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_teardown(self, item, nextitem):
         """After the last cell, while its kernel is alive."""
-        if item.path not in self.started or (nextitem is not None and nextitem.path == item.path):
+        if not self.started.get(item.path) or (nextitem is not None and nextitem.path == item.path):
             return
-        start, fingerprint, key = self.started.pop(item.path)
-        kernel, notebook = item.parent.kernel, copy.deepcopy(item.parent.nb)
+        start, fingerprint, key = self.started[item.path]
+        notebook = copy.deepcopy(item.parent.nb)
         ran = {cell.cell_num: cell.test_outputs for cell in item.session.items if cell.path == item.path}
         cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
         if len(ran) < len(cells) or any(outputs is None for outputs in ran.values()):
@@ -87,6 +97,4 @@ class Harvest:
         for number, cell in enumerate(cells):
             cell.execution_count, cell.outputs = number + 1, ran[number]
         Store(STORE).keep(item.path, notebook, fingerprint, time.time() - start)
-        code = (f"import sys, pathlib; sys.path.append({str(COLLECT.parent)!r}); import truth; "
-                f"truth.collect(pathlib.Path({str(truth_path(item.path))!r}), {key!r})")
-        kernel.await_reply(kernel.execute_cell_input(code, allow_stdin=False), timeout=120)
+        self._run(item, f"__import__('truth').collect(__import__('pathlib').Path({str(truth_path(item.path))!r}), {key!r})")

@@ -1,13 +1,12 @@
 """What the explorables of a page should show, by their own `update`: the tests of the built site compare with it.
 
-`collect` runs where the code of the page has run: in the kernel in which nbval has just run a chapter, or else in a
+`watch` and `collect` run where the code of the page runs: in the kernel in which nbval runs a chapter, or else in a
 process of its own, ``python tests/truth.py PAGE RESULT KEY``; see harvest.py.
 Coordinates are points from the upper left corner of the figure, as in the page.
 """
 
 from __future__ import annotations
 
-import gc
 import os
 import pickle
 import random
@@ -61,12 +60,20 @@ def of_explorable(explorable: Explorable) -> dict:
     return {"id": explorable.id, "controls": {c.name: c.initial for c in controls}, "states": states}
 
 
+_made: list[Explorable] = []
+
+
+def watch() -> None:
+    """From now on keep every explorable that this process makes."""
+    make = Explorable.__init__
+    Explorable.__init__ = lambda self, *args: _made.append(self) or make(self, *args)
+
+
 def collect(path: Path, key: str) -> None:
-    """Keep, under `key`, what is seen of all explorables with controls that live in this process."""
-    alive = [thing for thing in gc.get_objects() if isinstance(thing, Explorable) and thing.grid.controls]
+    """Write down, under `key`, what is seen of all explorables with controls that were made since `watch`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(f".{os.getpid()}")
-    part.write_bytes(pickle.dumps((key, [of_explorable(explorable) for explorable in alive])))
+    part.write_bytes(pickle.dumps((key, [of_explorable(made) for made in _made if made.grid.controls])))
     part.replace(path)
 
 
@@ -75,8 +82,7 @@ if __name__ == "__main__":
 
     page, path, key = sys.argv[1:]
     os.chdir(Path(page).parent)
-    made, make = [], Explorable.__init__
-    Explorable.__init__ = lambda self, *args: made.append(self) or make(self, *args)  # a notebook keeps what a cell ends with
+    watch()
     space = {"__name__": "__main__", "print": lambda *args, **options: None}
     for number, code in enumerate(chapters.code_cells(Path(page))):
         exec(compile(code, f"{page}, cell {number}", "exec"), space)

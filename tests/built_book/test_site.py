@@ -84,6 +84,21 @@ def test_every_formula_is_typeset(desk):
     assert left == []
 
 
+@every_page
+def test_links_to_settings_work(name, desk):
+    """A link in the text to a setting of a figure names controls and values that exist."""
+    links = desk.locator("a[href*='#fig-'][href*='?']:not(.explorable-actions a)")
+    assert links.count() or not has_controls(name) or name.endswith("index")
+    for link in links.all():
+        href = link.get_attribute("href")
+        link.evaluate("link => link.click()")
+        desk.wait_for_function("href => location.hash.startsWith(href.slice(0, href.indexOf('?')))", arg=href)
+        figure = desk.locator(f"[id='{href[1:].split('?')[0]}']")
+        assert "lacks" not in figure.locator("[role=status]").text_content(), href
+        for pair in href.split("?")[1].split("&"):
+            assert pair in figure.locator(".explorable-actions a").get_attribute("href"), href
+
+
 def check_line(seen, d):
     """The points inside the axes are the path's points, and the path has no others there."""
     wanted, (x0, y0, x1, y1) = seen["points"], seen["box"]
@@ -130,21 +145,6 @@ def test_explorables_show_what_numpy_computes(name, desk):
 
 
 @every_page
-def test_links_to_settings_work(name, desk):
-    """A link in the text to a setting of a figure names controls and values that exist."""
-    links = desk.locator("a[href*='#fig-'][href*='?']:not(.explorable-actions a)")
-    assert links.count() or not has_controls(name) or name.endswith("index")
-    for link in links.all():
-        href = link.get_attribute("href")
-        link.evaluate("link => link.click()")
-        desk.wait_for_function("href => location.hash.startsWith(href.slice(0, href.indexOf('?')))", arg=href)
-        figure = desk.locator(f"[id='{href[1:].split('?')[0]}']")
-        assert "lacks" not in figure.locator("[role=status]").text_content(), href
-        for pair in href.split("?")[1].split("&"):
-            assert pair in figure.locator(".explorable-actions a").get_attribute("href"), href
-
-
-@every_page
 def test_quiet_and_alone(desk):
     """After all that has been done with it above."""
     assert pages.foreign_requests(desk.requests) == []
@@ -180,8 +180,10 @@ def test_accessible(desk):
     assert root.get_attribute("data-theme") == "light"
     assert desk.evaluate(SAME_COLOUR) == 0
     desk.evaluate(THIN_OUT)
+    desk.evaluate("document.getElementById('pst-back-to-top').style.display = 'block'")  # as after scrolling
     assert grave(desk) == []
     root.evaluate("root => root.dataset.theme = 'dark'")
+    desk.evaluate("() => Promise.allSettled(document.getAnimations().map((animation) => animation.finished))")
     assert desk.evaluate(SAME_COLOUR) == 0
     assert grave(desk, runOnly=["color-contrast"]) == []
 
