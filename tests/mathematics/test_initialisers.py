@@ -190,7 +190,7 @@ def test_bad_rng_is_named(initialiser, rng):
         draw(initialiser, rng=rng)
 
 
-@pytest.mark.parametrize("phi", ["softplus", 3, Activation("square", np.square, lambda z: 2 * z, np.inf)])
+@pytest.mark.parametrize("phi", ["unheard_of", 3, Activation("square", np.square, lambda z: 2 * z, np.inf)])
 def test_an_activation_without_a_gain_is_named(phi):
     with pytest.raises(ValueError, match=r"^activation: .*got .*want"):
         gain(phi)
