@@ -1,10 +1,12 @@
-"""Figures that the tests of `explorable` share."""
+"""Figures and notebooks that the tests of `explorable` share."""
 
 import ipywidgets as w
 import matplotlib.patheffects as effects
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 from matplotlib.collections import LineCollection
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 
 def every_artist():
@@ -81,3 +83,8 @@ def one_curve():
         return line,
 
     return fig, line, update, {"n": w.IntSlider(min=0, max=4, value=1)}
+
+
+def write(path, *sources):
+    """A notebook of a title and these cells."""
+    nbformat.write(new_notebook(cells=[new_markdown_cell("# Title"), *map(new_code_cell, sources)]), path)
