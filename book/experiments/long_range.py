@@ -1,35 +1,50 @@
-"""Which nets learn to remember, and how far back? The experiment of chapter 11.
+"""Which nets learn to remember, how far back, and at which learning rates? The experiment of chapters 9, 11 and 12.
 
     python book/experiments/long_range.py
 
-writes book/data/long_range.jsonl, or finishes it. On a Dask cluster: --scheduler tcp://host:port.
+writes book/data/long_range.jsonl, or finishes it. MINUTES on two cores; on a Dask cluster: --scheduler tcp://host:port.
 
-Every run draws its own net and its own sequences. All nets have the same number of units and the same optimiser.
-A run ends when two looks in a row find it right, when its steps are used up, or at NaN or inf.
+Every run draws its own net and its own sequences. All nets have the same number of units, the same optimiser, Adam, and
+the same budget of steps, but for two arms with five times as many; all are clipped at the same norm. Rates and seeds are those of protocol.py. A run ends when two
+looks in a row find it right, when its steps are used up, or at NaN or inf.
 """
 
 from functools import partial
-from itertools import product
 from pathlib import Path
 
 import numpy as np
-from sweep import main, rounded
+from protocol import run_protocol, seeds, train
+from sweep import rounded
 
 from gradients import gru, initialisers, lstm, rnn, tasks
 from gradients.losses import softmax_cross_entropy, squared_error
 from gradients.optimisers import Adam
-from gradients.training import Recurrent, accuracy, averaged, fit
+from gradients.training import Recurrent, accuracy, averaged
 
 PATH = Path(__file__).parent.parent / "data" / "long_range.jsonl"
-SETTINGS = {"hidden": 32, "inputs": 0.5, "batch": 32, "rate": 0.01, "steps": 2000, "look": 100, "test": 256,
-            "clip": 1, "forget_bias": 1, "near": 0.08, "right": 0.95}
-SEEDS = range(5)
-LENGTHS = {"adding": (20, 50, 100), "order": (20, 50, 100), "agreement": (10, 30, 60), "copying": (5, 10, 20)}
-MODELS = "tanh", "tanh clipped", "ReLU", "IRNN", "GRU", "LSTM", "LSTM bias 4"
-CASES = [
-    dict(task=task, length=length, model=model, seed=seed)
-    for task, lengths in LENGTHS.items() for length, model, seed in product(lengths, MODELS, SEEDS)
+SETTINGS = {"hidden": 32, "inputs": 0.5, "batch": 32, "look": 100, "test": 256, "clip": 1,
+            "forget_bias": 1, "near": 0.08, "right": 0.95, "detours": 8, "tuning": 3, "fresh": 10}
+LENGTHS = {"adding": (20, 50, 100), "adding 1997": (50, 100), "order": (20, 50, 100), "agreement": (10, 30, 60),
+           "copying": (5, 10, 20)}
+MODELS = "tanh", "ReLU", "IRNN", "GRU", "LSTM", "LSTM bias 4"
+DEFAULTS = "tanh as PyTorch", "ReLU as PyTorch", "GRU as PyTorch", "LSTM as PyTorch", "LSTM as PyTorch bias 3"
+
+
+def _arms(task, lengths, models, budget=2000):
+    return [dict(task=task, length=length, model=model, budget=budget) for length in lengths for model in models]
+
+
+ARMS = [
+    *_arms("adding", [50], ["tanh"], 10_000),
+    *_arms("order", [50], ["tanh"], 10_000),
+    *(arm for task, lengths in LENGTHS.items() for arm in _arms(task, lengths, MODELS)),
+    *_arms("agreement", (10, 30), DEFAULTS),
 ]
+
+
+def grid(arm):
+    """The k of the first rates: 0.001, 0.003, 0.009, 0.027."""
+    return range(4)
 
 
 class Task:
@@ -41,11 +56,12 @@ class Task:
 
     def __init__(self, name, length):
         self.name, self.length = name, length
-        self.draw = {"adding": tasks.adding, "order": tasks.temporal_order, "agreement": tasks.agreement,
-                     "copying": tasks.copying}[name]
-        self.inputs, self.outputs = {"adding": (2, 1), "order": (8, 4), "agreement": 2 * (len(tasks.VOCABULARY),),
-                                     "copying": (10, 9)}[name]
-        self.last_loss = partial(squared_error if name == "adding" else softmax_cross_entropy, last=True)
+        self.adding = name.startswith("adding")
+        self.draw = {"adding": tasks.adding, "adding 1997": partial(tasks.adding, form="1997"), "order": tasks.temporal_order,
+                     "agreement": tasks.agreement, "copying": tasks.copying}[name]
+        self.inputs, self.outputs = {"order": (8, 4), "agreement": 2 * (len(tasks.VOCABULARY),),
+                                     "copying": (10, 9)}.get(name, (2, 1))
+        self.last_loss = partial(squared_error if self.adding else softmax_cross_entropy, last=True)
 
     def batch(self, sequences, rng):
         """x and y; y of the last step alone in "agreement"."""
@@ -64,7 +80,7 @@ class Task:
         return value / len(o), do / len(o)
 
     def right(self, o, y):
-        if self.name == "adding":
+        if self.adding:
             return float((np.abs(o[-1] - y) < SETTINGS["near"]).mean())
         if self.name == "copying":
             return accuracy(o[-tasks.COPIED:], y[-tasks.COPIED:])
@@ -75,30 +91,34 @@ class Task:
 
 
 def first_net(model, inputs, outputs, rng):
-    """The net as `fit` wants it. A step's input to a unit has the standard deviation "inputs" for a one-hot x."""
+    """A net. A step's input to a unit has the standard deviation "inputs" for a one-hot x.
+
+    "as PyTorch" has all parameters, two biases for one of ours, uniform between -1/sqrt(H) and 1/sqrt(H).
+    """
     H, scale = SETTINGS["hidden"], SETTINGS["inputs"] * inputs**0.5
     options = dict(rng=rng, w_hx_scale=scale, dtype=np.float32)
     if model.startswith("LSTM"):
-        bias = 4 if model == "LSTM bias 4" else SETTINGS["forget_bias"]
-        return Recurrent(lstm.lstm(inputs, H, outputs, forget_bias=bias, **options))
-    if model == "GRU":
-        return Recurrent(gru.gru(inputs, H, outputs, **options))
-    net = rnn.rnn(inputs, H, outputs, "tanh" if model.startswith("tanh") else "relu", **options)
+        net = lstm.lstm(inputs, H, outputs, forget_bias=4 if model == "LSTM bias 4" else SETTINGS["forget_bias"], **options)
+    elif model.startswith("GRU"):
+        net = gru.gru(inputs, H, outputs, **options)
+    else:
+        net = rnn.rnn(inputs, H, outputs, "tanh" if model.startswith("tanh") else "relu", **options)
     if model == "IRNN":
         net.W_hh[:] = initialisers.identity(H, H)
-    return Recurrent(net)
+    if "as PyTorch" in model:
+        for name, parameter in net.parameters.items():
+            draws = 2 if name == "b_h" else 1
+            parameter[:] = rng.uniform(-H**-0.5, H**-0.5, (draws, *parameter.shape)).sum(axis=0)
+    if model.endswith("bias 3"):
+        net.b_h[H:2 * H] = 3
+    return net
 
 
-def has_solved(looks):
-    """Whether the last two of the looks, pairs of loss and share, found the net right."""
-    return len(looks) > 1 and all(right >= SETTINGS["right"] for _, right in looks[-2:])
-
-
-def look(model, task):
+def look(net, task):
     """The loss and the share of right answers in new sequences, the same at every look."""
     x, y = task.batch(SETTINGS["test"], np.random.default_rng(99))
-    o = model.forward(x)
-    return task.loss(o, y)[0], task.right(o, y)
+    o = Recurrent(net).forward(x)
+    return (task.loss(o, y)[0] if np.isfinite(o).all() else np.inf), task.right(o, y)
 
 
 def lags(steps):
@@ -106,41 +126,61 @@ def lags(steps):
     return np.unique(np.linspace(0, steps - 1, 26).round().astype(int))
 
 
-def signals(model, task):
+def signals(net, task):
     """The norm of dl_T/da_t at the `lags` T - t, divided by that of lag 0, l_T being the loss of the last step."""
-    x, y = task.batch(SETTINGS["test"], np.random.default_rng(98))
-    model.backward(task.do_of_last_answer(model.forward(x), y))
+    model, (x, y) = Recurrent(net), task.batch(SETTINGS["test"], np.random.default_rng(98))
+    o = model.forward(x)
+    if not np.isfinite(o[-1]).all():
+        return None
+    model.backward(task.do_of_last_answer(o, y))
     norms = np.linalg.norm(model.all_gradients.delta.astype(float), axis=(1, 2))[::-1]
     return [rounded(norms[lag] / norms[0], 2) if norms[0] else None for lag in lags(len(norms))]
 
 
-def run(task, length, model, seed):
-    """Train one net.
+def far(by_lag):
+    return by_lag and by_lag[-1]
 
-    solved         whether two looks in a row found at least the share "right" of the answers right
-    steps          made when the run ended
-    stopped        whether NaN or inf ended it
-    right          share of right answers after 0, 100, 200, ... steps
-    losses         loss in new sequences at the same times; None if not finite
-    before, after  the error signal by lag before and after training, that of lag 0 being 1; None after a stop
+
+def split(net, task):
+    """The share of dl_T/dc_1 that comes on paths with 0, 1, ..., "detours" detours, and with more (an LSTM, chapter 9).
+
+    Of a part, the share is that of its component along the whole: the shares add up to 1. None where the whole is 0.
     """
-    rng = np.random.default_rng(seed)
-    task = Task(task, length)
-    net, optimiser = first_net(model, task.inputs, task.outputs, rng), Adam(SETTINGS["rate"])
-    clip = None if model in ("tanh", "ReLU") else SETTINGS["clip"]
-    before, looks, steps, stopped = signals(net, task), [look(net, task)], 0, False
-    while steps < SETTINGS["steps"] and not stopped and not has_solved(looks):
-        history = fit(net, task.batches(rng), task.loss, optimiser, steps=SETTINGS["look"], clip=clip)
-        steps, stopped = steps + len(history.loss), history.stopped is not None
-        if not stopped:
-            looks.append(look(net, task))
-    return {
-        "solved": not stopped and has_solved(looks), "steps": steps,
-        "stopped": stopped, "right": [rounded(right, 3) for _, right in looks],
-        "losses": [rounded(loss, 3) for loss, _ in looks], "before": before,
-        "after": None if stopped else signals(net, task),
-    }
+    x, y = task.batch(SETTINGS["test"], np.random.default_rng(98))
+    trace = lstm.forward(net, x)
+    do = task.do_of_last_answer(trace.o, y)
+    parts = lstm.detour_split(net, trace, do[-1] @ net.W_qh, SETTINGS["detours"])[0][:, 1].astype(float)
+    whole = parts.sum(axis=0)
+    square = np.sum(whole**2)
+    return [rounded(np.sum(part * whole) / square, 2) for part in parts] if square else None
+
+
+def run(task, length, model, budget, part, rate):
+    """Train a net for each seed.
+
+    solved, steps, stopped, cost  see `protocol.train`
+    right          share of right answers at the end; of fresh seeds, after 0, 100, 200, ... steps
+    before, after  the error signal at the largest lag, before and after training, that of lag 0 being 1; of fresh seeds,
+                   at all `lags`; None after a stop
+    paths          of fresh seeds of an LSTM: `split`, before and after training
+    """
+    numbers, task = seeds(part, SETTINGS), Task(task, length)
+    rngs = [np.random.default_rng(seed) for seed in numbers]
+    nets = [first_net(model, task.inputs, task.outputs, rng) for rng in rngs]
+    fresh, gates = part == "fresh", part == "fresh" and model.startswith("LSTM")
+    before, first_paths = [signals(net, task) for net in nets], [split(net, task) if gates else None for net in nets]
+    results = train(nets, [task.batches(rng) for rng in rngs], task.loss, [Adam(rate) for _ in nets], partial(look, task=task),
+                    steps=budget, every=SETTINGS["look"], right=SETTINGS["right"], clip=SETTINGS["clip"])
+    runs = []
+    for n, (net, result) in enumerate(zip(nets, results)):
+        right, after = [rounded(right, 3) for _, right in result["looks"]], None if result["stopped"] else signals(net, task)
+        runs.append({
+            "seed": numbers[n], **{name: result[name] for name in ("solved", "steps", "stopped", "cost")},
+            "right": right if fresh else right[-1],
+            "before": before[n] if fresh else far(before[n]), "after": after if fresh else far(after),
+        } | ({"paths": [first_paths[n], None if result["stopped"] else split(net, task)]} if gates else {}))
+    return {"runs": runs}
 
 
 if __name__ == "__main__":
-    main(PATH, run, CASES, SETTINGS, __doc__)
+    run_protocol(PATH, run, ARMS, grid, SETTINGS, __doc__)

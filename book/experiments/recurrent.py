@@ -1,30 +1,32 @@
-"""First weights and penalties in an RNN that must remember its first word: the experiments of chapter 7.
+"""First weights, clipping and penalties in an RNN that must remember its first word: the experiments of chapters 5 and 7.
 
     python book/experiments/recurrent.py
 
-writes book/data/recurrent.jsonl, or finishes it. About a minute on two cores.
+writes book/data/recurrent.jsonl, or finishes it. MINUTES on two cores.
 
 The task is `gradients.tasks.agreement`, the loss that of the last word. Every run draws its own net and its own
-sentences.
+sentences. Rates and seeds are those of protocol.py.
 """
 
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from sweep import main, rounded
+from protocol import run_protocol, seeds, train
+from sweep import rounded
 
 from gradients import initialisers, rnn, tasks
 from gradients.losses import softmax_cross_entropy
 from gradients.optimisers import SGD
 from gradients.regularisers import l1, l2, vanishing_penalty
-from gradients.training import Recurrent, accuracy, averaged, fit
+from gradients.training import accuracy, averaged
 
 PATH = Path(__file__).parent.parent / "data" / "recurrent.jsonl"
-SETTINGS = {"hidden": 32, "inputs": 0.5, "batch": 16, "rate": 0.1, "steps": 300, "test": 256}
-SEEDS = range(10)
+SETTINGS = {"hidden": 32, "inputs": 0.5, "batch": 16, "steps": 1000, "look": 50, "test": 256, "right": 0.95,
+            "tuning": 5, "fresh": 20}
 STARTS = {
     "Xavier": initialisers.xavier_normal,
+    "Xavier, gain 0.5": partial(initialisers.xavier_normal, gain=0.5),
     "Xavier, gain 1.5": partial(initialisers.xavier_normal, gain=1.5),
     "Kaiming": initialisers.kaiming_normal,
     "orthogonal": initialisers.orthogonal,
@@ -33,24 +35,29 @@ STARTS = {
 }
 
 
-def _cases(start, activation, filler=20, clip=None, penalty=None, strengths=(0,)):
-    return [
-        dict(start=start, activation=activation, filler=filler, clip=clip, penalty=penalty, strength=strength, seed=seed)
-        for strength in strengths for seed in SEEDS
-    ]
+def _arms(experiment, start, activation, filler, clips=(1,), penalty=None, strengths=(0,)):
+    return [dict(experiment=experiment, start=start, activation=activation, filler=filler, clip=clip, penalty=penalty,
+                 strength=strength) for clip in clips for strength in strengths]
 
 
-CASES = [
-    *(case for filler in (20, 40) for start, activation in [
+ARMS = [
+    *_arms("clipping", "Xavier, gain 1.5", "relu", 12, (None, 50, 5, 1)),
+    *_arms("clipping", "Xavier, gain 0.5", "tanh", 3, (None, 5, 1)),
+    *_arms("clipping", "Xavier, gain 0.5", "tanh", 24, (None, 5, 1)),
+    *(arm for filler in (20, 40, 80) for start, activation in [
         ("Xavier", "tanh"), ("orthogonal", "tanh"), ("Xavier, gain 1.5", "tanh"), ("orthogonal, gain 1.5", "tanh"),
         ("Kaiming", "relu"), ("orthogonal", "relu"), ("identity", "relu"),
-    ] for case in _cases(start, activation, filler, clip=1)),
-    *_cases("Xavier, gain 1.5", "tanh", penalty="l2", strengths=(0, 0.01, 0.03, 0.1, 0.3)),
-    *_cases("Xavier, gain 1.5", "tanh", penalty="l1", strengths=(0.001, 0.01, 0.03)),
-    *_cases("Xavier, gain 1.5", "relu", penalty="l2", strengths=(0, 0.1, 1)),
-    *_cases("Xavier, gain 1.5", "relu", clip=1),
-    *_cases("Xavier", "tanh", 30, clip=1, penalty="vanishing", strengths=(0, 0.1, 1, 4)),
+    ] for arm in _arms("start", start, activation, filler)),
+    *_arms("size", "Xavier, gain 1.5", "tanh", 20, (None,), "l2", (0, 0.01, 0.03, 0.1, 0.3)),
+    *_arms("size", "Xavier, gain 1.5", "tanh", 20, (None,), "l1", (0.001, 0.01, 0.03)),
+    *_arms("size", "Xavier, gain 1.5", "relu", 20, (None,), "l2", (0, 0.1, 1)),
+    *_arms("vanishing", "Xavier", "tanh", 30, penalty="vanishing", strengths=(0, 0.1, 1, 4)),
 ]
+
+
+def grid(arm):
+    """The k of the first rates: 0.027, 0.081, 0.243, 0.729."""
+    return range(3, 7)
 
 
 def first_net(start, activation, rng):
@@ -80,43 +87,63 @@ def penalty_of(kind, strength):
     return lambda model: {"l1": l1, "l2": l2}[kind]({"W_hh": model.net.W_hh}, strength)
 
 
+loss = averaged(partial(softmax_cross_entropy, last=True), axis=1)
+
+
 def look(net, filler):
-    """The share of right verbs in new sentences, and the norm of the error signal by lag, that of lag 0 being 1."""
+    """The loss and the share of right verbs in new sentences, the same at every look."""
+    batch = tasks.agreement(filler, SETTINGS["test"], rng=np.random.default_rng(99))
+    o = rnn.forward(net, batch.x).o
+    return (loss(o, batch.y[-1])[0] if np.isfinite(o[-1]).all() else np.inf), accuracy(o[-1], batch.y[-1])
+
+
+def signals(net, filler):
+    """The norm of the error signal by lag, from the last word to the first, that at the last being 1; None if that is 0."""
     batch = tasks.agreement(filler, SETTINGS["test"], rng=np.random.default_rng(99))
     trace = rnn.forward(net, batch.x)
+    if not np.isfinite(trace.o[-1]).all():
+        return None
     _, do = softmax_cross_entropy(trace.o, batch.y[-1], last=True)
     norms = np.linalg.norm(rnn.backward(net, trace, do).delta, axis=(1, 2))[::-1]
-    return accuracy(trace.o[-1], batch.y[-1]), norms / norms[0] if norms[0] else norms
+    return [rounded(norm / norms[0], 2) for norm in norms] if norms[0] else None
 
 
-def run(start, activation, filler, clip, penalty, strength, seed):
-    """Train one net.
+def first_word(by_lag):
+    return by_lag and by_lag[-1]
 
-    right         share of right verbs in new sentences at the end; None if the run stopped at NaN or inf
-    signal        the error signal at the first word, divided by that at the last, at the end
-    stretch       sigma_max(W_hh) at the end
-    largest_norm  of the whole gradient, over all steps; None if infinite
-    stopped       whether NaN or inf ended the run
-    looks         with the penalty "vanishing": (right, signals by lag) after 0, 50, ..., 300 steps
+
+def run(experiment, start, activation, filler, clip, penalty, strength, part, rate):
+    """Train a net for each seed.
+
+    solved, steps, stopped, cost  see `protocol.train`
+    right    share of right verbs in new sentences at the end
+    before   the error signal at the first word, divided by that at the last, at the start
+    after    the same at the end; None after a stop
+    stretch  sigma_max(W_hh) at the end
+    course   of fresh seeds in the experiment "vanishing": (share of right verbs, signal by lag) at every second look
     """
-    rng = np.random.default_rng(seed)
-    net = first_net(start, activation, rng)
-    loss = averaged(partial(softmax_cross_entropy, last=True), axis=1)
-    parts, looks, largest, stopped = (6 if penalty == "vanishing" else 1), [look(net, filler)], 0.0, False
-    for _ in range(parts):
-        history = fit(Recurrent(net), sentences(filler, rng), loss, SGD(SETTINGS["rate"]), clip=clip,
-                      steps=SETTINGS["steps"] // parts, penalty=penalty_of(penalty, strength))
-        largest, stopped = max(largest, np.nanmax(history.norm)), history.stopped is not None
-        if stopped:
-            break
-        looks.append(look(net, filler))
-    right, signals = (None, [np.nan]) if stopped else looks[-1]
-    result = {"right": right, "signal": rounded(signals[-1]), "stretch": rounded(np.linalg.norm(net.W_hh, 2)),
-              "largest_norm": rounded(largest), "stopped": stopped}
-    if penalty == "vanishing":
-        result["looks"] = [[share, [rounded(value, 2) for value in signals]] for share, signals in looks]
-    return result
+    numbers = seeds(part, SETTINGS)
+    rngs = [np.random.default_rng(seed) for seed in numbers]
+    nets = [first_net(start, activation, rng) for rng in rngs]
+    before, courses = [first_word(signals(net, filler)) for net in nets], [[] for _ in nets]
+
+    def look_and_note(net):
+        found = look(net, filler)
+        if experiment == "vanishing" and part == "fresh":
+            courses[nets.index(net)].append((rounded(found[1], 3), signals(net, filler)))
+        return found
+
+    results = train(nets, [sentences(filler, rng) for rng in rngs], loss, [SGD(rate) for _ in nets], look_and_note,
+                    steps=SETTINGS["steps"], every=SETTINGS["look"], right=SETTINGS["right"], clip=clip,
+                    penalty=penalty_of(penalty, strength))
+    return {"runs": [{
+        "seed": seed, "solved": result["solved"], "steps": result["steps"], "stopped": result["stopped"], "cost": result["cost"],
+        "right": rounded(result["looks"][-1][1], 3), "before": first,
+        "after": None if result["stopped"] else first_word(signals(net, filler)),
+        "stretch": rounded(np.linalg.norm(net.W_hh, 2), 3),
+    } | ({"course": course[::2]} if course else {})
+        for seed, net, first, result, course in zip(numbers, nets, before, results, courses)]}
 
 
 if __name__ == "__main__":
-    main(PATH, run, CASES, SETTINGS, __doc__)
+    run_protocol(PATH, run, ARMS, grid, SETTINGS, __doc__)

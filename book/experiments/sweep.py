@@ -55,60 +55,78 @@ def read(path: str | Path) -> tuple[dict, list[dict]]:
 
 
 def sweep(
-    path: str | Path, run: Callable[..., dict], cases: Sequence[dict], *, command: str, settings: dict, jobs: int = -1,
-    scheduler: str | None = None,
-) -> None:
-    """Write `run(**case)` for every case to the file `path`, or finish such a file.
+    path: str | Path, run: Callable[..., dict], cases: Sequence[dict], *, command: str, settings: dict,
+    more: Callable[[list[dict]], Sequence[dict]] = lambda rows: [], jobs: int = -1, scheduler: str | None = None,
+) -> list[dict]:
+    """Write `run(**case)` for every case to the file `path`, or finish such a file; returns its rows.
 
     run        returns a dict of what JSON has; a function at the top level of a module, for it runs in other processes
     cases      dicts of what JSON has, all different and with the same names, the arguments of `run`
     command    how to make this file, for its first line
     settings   what else the results depend on: a file with other settings isn't gone on with
+    more       the rows of all cases so far, in order -> what to run next, cases among those so far left out; called
+               again and again, until nothing is new. For cases that depend on results; the same rows must give the same
     jobs       processes, as in joblib: -1 is one for each core
     scheduler  "tcp://host:port" of a Dask cluster that runs the cases, instead of processes here; without workers, it
                waits for them
 
-    ValueError: two equal cases, a file with other settings or with a case that isn't among `cases`, no such address.
+    ValueError: two equal cases, a file with other settings or with a case that isn't wanted, no such address.
     ModuleNotFoundError: a scheduler, but no distributed. OSError: nothing answers there.
     """
     if scheduler is not None:
         _check(scheduler)
-    path, names = Path(path), list(cases[0])
-    order = {_key(case, names): i for i, case in enumerate(cases)}
-    if len(order) < len(cases):
-        raise ValueError(f"cases: got {len(cases)} with {len(cases) - len(order)} repeated, want each once")
+    path, cases, names = Path(path), list(cases), list(cases[0])
+    if len({_key(case, names) for case in cases}) < len(cases):
+        raise ValueError(f"cases: got {len(cases)} with one of them repeated, want each once")
     head, rows = {"command": command, "date": date.today().isoformat(), "settings": settings}, []
     if path.exists():
         head, rows = read(path)
         if head["settings"] != settings:
             raise ValueError(f"settings: got {settings}, want {head['settings']} as in {path}; delete it to begin anew")
-        unknown = [row for row in rows if _key(row, names) not in order]
-        if unknown:
-            raise ValueError(f"cases: {path} has {unknown[0]}, which isn't among them; delete it to begin anew")
+    done = {_key(row, names): row for row in rows}
+    missing = _missing(cases, done, names, more)
+    unknown = done.keys() - {_key(case, names) for case in cases}
+    if unknown:
+        raise ValueError(f"cases: {path} has {done[min(unknown)]}, which isn't among them; delete it to begin anew")
     _replace(path, [head, *rows])
-    done = {_key(row, names) for row in rows}
-    missing = [case for case in cases if _key(case, names) not in done]
-    if scheduler is None:
-        work = Parallel(n_jobs=jobs, return_as="generator_unordered")(delayed(_one)(run, case) for case in missing)
-    else:
-        work = _on_cluster(scheduler, run, missing)
-    with open(path, "a", encoding="utf-8") as file:
-        for row in tqdm(work, total=len(cases), initial=len(rows), unit="run", smoothing=0):
-            file.write(_line(row))
-            file.flush()
-            os.fsync(file.fileno())
-            rows.append(row)
-    _replace(path, [head, *sorted(rows, key=lambda row: order[_key(row, names)])])
+    while missing:
+        if scheduler is None:
+            work = Parallel(n_jobs=jobs, return_as="generator_unordered")(delayed(_one)(run, case) for case in missing)
+        else:
+            work = _on_cluster(scheduler, run, missing)
+        with open(path, "a", encoding="utf-8") as file:
+            for row in tqdm(work, total=len(cases), initial=len(done), unit="run", smoothing=0):
+                file.write(_line(row))
+                file.flush()
+                os.fsync(file.fileno())
+                done[_key(row, names)] = row
+        missing = _missing(cases, done, names, more)
+    rows = [done[_key(case, names)] for case in cases]
+    _replace(path, [head, *rows])
+    return rows
 
 
-def main(path: Path, run: Callable[..., dict], cases: Sequence[dict], settings: dict, description: str) -> None:
+def _missing(cases, done, names, more):
+    """Which of the cases aren't done; when all are, `cases` is lengthened by what comes next."""
+    while True:
+        missing = [case for case in cases if _key(case, names) not in done]
+        if missing:
+            return missing
+        known = {_key(case, names) for case in cases}
+        new = [case for case in more([done[_key(case, names)] for case in cases]) if _key(case, names) not in known]
+        if not new:
+            return []
+        cases += new
+
+
+def main(path: Path, run: Callable[..., dict], cases: Sequence[dict], settings: dict, description: str, **options) -> list[dict]:
     """The command line of a script whose results are in book/data, under the script's own name: see `sweep`."""
     parser = argparse.ArgumentParser(description=description.split("\n")[0])
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--jobs", type=int, default=-1, help="processes; -1: one for each core")
     where.add_argument("--scheduler", metavar="tcp://host:port", help="run on this Dask cluster instead")
     command = f"python book/experiments/{path.stem}.py"
-    sweep(path, run, cases, command=command, settings=settings, **vars(parser.parse_args()))
+    return sweep(path, run, cases, command=command, settings=settings, **options, **vars(parser.parse_args()))
 
 
 def rounded(value: float, digits: int = 4) -> float | None:

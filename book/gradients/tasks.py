@@ -90,28 +90,38 @@ class Batch:
     y: np.ndarray
 
 
-def adding(length: int, sequences: int, *, rng: np.random.Generator) -> Batch:
+def adding(length: int, sequences: int, *, rng: np.random.Generator, form: str = "2016") -> Batch:
     """Numbers pass by, two of them are marked: what is their sum? (Hochreiter & Schmidhuber 1997, section 5.4)
 
-    length     T >= 2, steps of a sequence
+    length     T >= 2, steps of a sequence; with the form "1997" T >= 20
     sequences  B >= 1
+    form       where the marks are, see below
 
-    x  (T, B, 2): a number drawn uniformly from [0, 1), and a mark, 1 at two steps and 0 else. One marked step is drawn
-       uniformly from the first T // 2, the other from the rest
+    x  (T, B, 2): a number drawn uniformly from [0, 1), and a mark, 1 at two steps and 0 else
     y  (B, 1), float64, the sum of the two marked numbers, wanted after the last step
 
-    This is the form of Arjovsky et al. 2016. The paper of 1997 draws from [-1, 1], wants (2 + their sum) / 4, which is
-    half of ours, marks one of the first ten steps and one of the first T/2, puts -1 as mark of the first and last
-    step, and varies T by a tenth. Who always answers 1 has a mean squared error of 1/6, the variance of the sum.
-    ValueError: counts that aren't such integers, an rng that isn't a numpy.random.Generator.
+    "2016"  one of the first T // 2 steps, and one of the rest: the form of Arjovsky et al. 2016. The later mark may be
+            at the last step
+    "1997"  one of the first T // 10 steps, and another of the first T // 2: both are T - T // 2 steps or more before
+            the end. With T = 100 these are the places of the paper, which draws from [-1, 1], wants (2 + their sum) / 4,
+            which is half of ours, puts -1 as mark of the first and last step, and varies T by a tenth
+
+    Who always answers 1 has a mean squared error of 1/6, the variance of the sum.
+    ValueError: counts that aren't such integers, another form, an rng that isn't a numpy.random.Generator.
     """
-    T, B = as_integer("length", length, 2), as_integer("sequences", sequences, 1)
+    if form not in ("2016", "1997"):
+        raise ValueError(f"form: got {form!r}, want '2016' or '1997'")
+    T, B = as_integer("length", length, 2 if form == "2016" else 20), as_integer("sequences", sequences, 1)
     check_generator(rng)
     x, each = np.zeros((T, B, 2)), np.arange(B)
     x[:, :, 0] = rng.random((T, B))
-    early, late = rng.integers(T // 2, size=B), rng.integers(T // 2, T, size=B)
-    x[early, each, 1] = x[late, each, 1] = 1
-    return Batch(x, (x[early, each, 0] + x[late, each, 0])[:, None])
+    if form == "2016":
+        one, other = rng.integers(T // 2, size=B), rng.integers(T // 2, T, size=B)
+    else:
+        one, other = rng.integers(T // 10, size=B), rng.integers(T // 2 - 1, size=B)
+        other += other >= one  # one of the T // 2 - 1 that aren't marked yet
+    x[one, each, 1] = x[other, each, 1] = 1
+    return Batch(x, (x[one, each, 0] + x[other, each, 0])[:, None])
 
 
 def temporal_order(length: int, sequences: int, *, rng: np.random.Generator) -> Batch:
