@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, FancyArrow
 from matplotlib.text import Text
@@ -204,3 +205,45 @@ def cell_paths(ax, steps: int, dx=2.6, dy=1.9, radius=0.42):
         _unit(ax, centre, radius, f"${name[0]}_{name[1:]}$")
     ax.set_xlim(-radius - 0.1, dx * steps + radius + 0.3)
     ax.set_ylim(-radius - 0.1, dy + radius + 0.1)
+
+
+class Windows(NamedTuple):
+    """The artists of a table of learning rates.
+
+    Attributes
+    ----------
+    image : a cell for each row and rate, coloured by share.
+    notes : the text in each cell, row by row.
+    """
+
+    image: AxesImage
+    notes: list[list[Text]]
+
+
+def windows(ax, rows: list[str], rates: list[float]) -> Windows:
+    """Draw an empty table: a row for each kind of net, a column for each learning rate; see `fill_windows`."""
+    image = ax.imshow(np.full((len(rows), len(rates)), np.nan), cmap="Blues", vmin=0, vmax=1.6, aspect="auto")
+    notes = [[ax.text(j, i, "", ha="center", va="center", fontsize=9, color="#101010") for j in range(len(rates))]
+             for i in range(len(rows))]
+    ax.set(xticks=range(len(rates)), yticks=range(len(rows)), yticklabels=rows, xlabel="learning rate")
+    ax.set_xticklabels([f"{rate:.3g}" for rate in rates], rotation=45)
+    ax.tick_params(length=0)
+    ax.set_xticks(np.arange(len(rates) + 1) - 0.5, minor=True)
+    ax.set_yticks(np.arange(len(rows) + 1) - 0.5, minor=True)
+    ax.grid(which="minor", color=GREY, lw=0.5)
+    ax.tick_params(which="minor", length=0)
+    return Windows(image, notes)
+
+
+def fill_windows(table: Windows, cells: dict[tuple[int, int], tuple[float, str]]) -> list:
+    """Colour and label the cells of `windows`; returns the artists.
+
+    cells : (row, column) -> (share from 0 to 1, text); where there is none, nothing was tried, and the cell stays empty.
+    """
+    shares = np.full(table.image.get_array().shape, np.nan)
+    for i, row in enumerate(table.notes):
+        for j, note in enumerate(row):
+            shares[i, j], text = cells.get((i, j), (np.nan, ""))
+            note.set_text(text)
+    table.image.set_data(shares)
+    return [table.image, *(note for row in table.notes for note in row)]

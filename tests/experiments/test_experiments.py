@@ -110,6 +110,29 @@ def test_what_does_not_fit_the_file_is_refused(tmp_path, change, argument):
     assert path.read_bytes() == before
 
 
+def after(rows):
+    """Doubles of what is there, up to 8: they depend on rows that came from here, too."""
+    return [dict(n=2 * row["n"], letter=row["letter"]) for row in rows if row["n"] < 8]
+
+
+def test_cases_can_follow_from_rows(tmp_path):
+    path, ran = tmp_path / "squares.jsonl", []
+    run = lambda n, letter: ran.append((n, letter)) or square(n, letter)  # noqa: E731
+    rows = sweep(path, run, CASES, **HOW, more=after, jobs=1)
+    assert [row["n"] for row in rows] == [1, 1, 2, 2, 3, 3, 4, 4, 6, 6, 8, 8, 12, 12] and rows == read(path)[1]
+    assert len(ran) == len(rows)
+    whole = path.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    for kept in (14, 11, 5):  # stopped in each of the phases
+        path.write_bytes(b"".join(lines[:kept]))
+        ran.clear()
+        sweep(path, run, CASES, **HOW, more=after, jobs=1)
+        assert path.read_bytes() == whole and len(ran) == 15 - kept
+    with pytest.raises(ValueError, match="^cases: .*'n': 4"):
+        sweep(path, never, CASES, **HOW, jobs=1)
+    assert path.read_bytes() == whole
+
+
 @pytest.mark.parametrize("text", ["", '{"settings": {}', '{"settings": {}}\nnonsense\n{"n": 1}\n'])
 def test_what_is_no_result_file_is_refused(tmp_path, text):
     path = tmp_path / "squares.jsonl"
@@ -124,11 +147,44 @@ EXPERIMENTS = [activations, depth, recurrent, digits, long_range]
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda module: module.__name__)
-def test_the_results_are_those_of_all_cases_and_these_settings(experiment):
+def test_the_results_are_those_of_these_settings_and_of_all_that_follows(experiment):
     head, rows = read(experiment.PATH)
     assert head["command"] == f"python book/experiments/{experiment.__name__}.py"
     assert head["settings"] == json.loads(json.dumps(experiment.SETTINGS))
-    assert [{name: row[name] for name in experiment.CASES[0]} for row in rows] == experiment.CASES
+    names = [*experiment.ARMS[0], "part", "rate"]
+    cases, whole = [{name: row[name] for name in names} for row in rows], first_cases(experiment.ARMS, experiment.grid)
+    assert cases[:len(whole)] == whole
+    known = [json.dumps(case) for case in cases]
+    assert len({*known}) == len(known)
+    assert all(json.dumps(case) in known for case in further_cases(rows, experiment.grid))
+    assert len(rows) == len(sweep_again(rows, experiment))
+
+
+def sweep_again(rows, experiment):
+    """The cases that follow from the rows, each taken from the rows: none is missing, none is there for nothing."""
+    names = [*experiment.ARMS[0], "part", "rate"]
+    known = {json.dumps([row[name] for name in names]): row for row in rows}
+    cases = first_cases(experiment.ARMS, experiment.grid)
+    while True:
+        done = [known[json.dumps([case[name] for name in names])] for case in cases]
+        new = [case for case in further_cases(done, experiment.grid) if case not in cases]
+        if not new:
+            return cases
+        cases += new
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda module: module.__name__)
+def test_every_arm_has_its_seeds_and_a_best_rate_inside_its_grid(experiment):
+    rows = read(experiment.PATH)[1]
+    for row in rows:
+        assert [run["seed"] for run in row["runs"]] == seeds(row["part"], experiment.SETTINGS)
+    for arm in experiment.ARMS:
+        mine = [row for row in rows if arm.items() <= row.items()]
+        tried = {row["rate"]: row["runs"] for row in mine if row["part"] == "tuning"}
+        fresh = [row["rate"] for row in mine if row["part"] == "fresh"]
+        assert len(tried) > 2 and [(best(tried))] == [(rate, 0) for rate in fresh]
+        rates = sorted(tried)
+        assert all(b / a < 3.01 for a, b in zip(rates, rates[1:]))
 
 
 def stored(module, **wanted):
@@ -136,95 +192,13 @@ def stored(module, **wanted):
     return row
 
 
+def again(module, case, monkeypatch, seeds=2):
+    """The stored and the new runs of the first seeds of a case."""
+    want = stored(module, **case)["runs"][:seeds]
+    monkeypatch.setitem(module.SETTINGS, case["part"], seeds)
+    return zip(want, module.run(**case)["runs"])
+
+
 # Cases that rounding can't change much: no threshold is near, and the training is not chaotic.
 
-@pytest.mark.parametrize("case", [
-    dict(experiment="scale", activation="sigmoid", scale=10, shift=0, rate=0.03, seed=1),
-    dict(experiment="scale", activation="tanh", scale=1.5, shift=0, rate=0.01, seed=1),
-    dict(experiment="scale", activation="elu", scale=1, shift=0, rate=0.03, seed=1),
-    dict(experiment="scale", activation="leaky_relu", scale=1.41, shift=0, rate=0.01, seed=1),
-    dict(experiment="centre", activation="tanh", scale=1, shift=0.5, rate=0.03, seed=1),
-    dict(experiment="centre", activation="tanh", scale=1, shift=1, rate=1, seed=1),
-], ids=lambda case: f"{case['experiment']}-{case['activation']}-{case['shift']}-{case['rate']}")
-def test_a_slice_of_activations(case):
-    want, got = stored(activations, **case)["loss"], activations.run(**case)["loss"]
-    assert got == (want and pytest.approx(want, rel=0.001))  # four digits are stored
-
-
-@pytest.mark.parametrize("norm", depth.NORMS)
-@pytest.mark.parametrize("block", depth.BLOCKS)
-def test_a_slice_of_depth(block, norm):
-    case = dict(depth=10, block=block, norm=norm, rate=0.001, seed=1)
-    want, got = stored(depth, **case), depth.run(**case)
-    assert got["stopped"] == want["stopped"]
-    if not got["stopped"]:
-        assert got["loss"] == pytest.approx(want["loss"], rel=0.02)
-        assert got["accuracy"] == pytest.approx(want["accuracy"], abs=0.02)
-
-
-@pytest.mark.parametrize("case", [
-    dict(start="Xavier", activation="tanh", filler=20, clip=1, penalty=None, strength=0, seed=1),
-    dict(start="identity", activation="relu", filler=20, clip=1, penalty=None, strength=0, seed=1),
-    dict(start="Xavier, gain 1.5", activation="tanh", filler=20, clip=None, penalty="l2", strength=0.3, seed=1),
-    dict(start="Xavier, gain 1.5", activation="tanh", filler=20, clip=None, penalty="l1", strength=0.03, seed=1),
-    dict(start="Xavier, gain 1.5", activation="relu", filler=20, clip=None, penalty="l2", strength=0.1, seed=1),
-    dict(start="Xavier", activation="tanh", filler=30, clip=1, penalty="vanishing", strength=1, seed=1),
-], ids=lambda case: f"{case['start']}-{case['activation']}-{case['penalty']}")
-def test_a_slice_of_recurrent(case):
-    want, got = stored(recurrent, **case), recurrent.run(**case)
-    assert got["stopped"] == want["stopped"]
-    if not got["stopped"]:
-        assert got["right"] == pytest.approx(want["right"], abs=0.1)
-        assert got["stretch"] == pytest.approx(want["stretch"], rel=0.1)
-
-
-@pytest.mark.parametrize("way", ["nothing", "dropout 0.5", "L2 0.03", "L1 0.003"])
-def test_a_slice_of_overfitting(way):
-    case = dict(experiment="overfitting", way=way, seed=1)
-    want, got = stored(digits, **case), digits.run(**case)
-    for name in ("known", "new"):
-        assert got[name] == pytest.approx(want[name], abs=0.05)
-
-
-@pytest.mark.parametrize("way", ["sigmoid, random", "sigmoid, pre-trained", "sigmoid, scale 6", "tanh, random"])
-def test_a_slice_of_pre_training(way):
-    case = dict(experiment="pre-training", way=way, seed=1)
-    want, got = stored(digits, **case), digits.run(**case)
-    assert got["before"] == pytest.approx(want["before"], rel=0.05)
-    assert got["new"] == pytest.approx(want["new"], abs=0.05)
-
-
-@pytest.mark.parametrize("case", [
-    dict(task="adding", length=20, model="GRU", seed=1),
-    dict(task="order", length=20, model="tanh", seed=1),
-    dict(task="order", length=20, model="tanh clipped", seed=1),
-    dict(task="order", length=20, model="LSTM", seed=1),
-    dict(task="order", length=20, model="IRNN", seed=1),
-    dict(task="order", length=50, model="tanh clipped", seed=1),
-    dict(task="agreement", length=30, model="LSTM bias 4", seed=1),
-    dict(task="agreement", length=60, model="GRU", seed=1),
-], ids=lambda case: "-".join(map(str, case.values())))
-def test_a_slice_of_long_range(case):
-    want, got = stored(long_range, **case), long_range.run(**case)
-    assert got["before"] == pytest.approx(want["before"], rel=0.02)  # two digits are stored
-    assert got["losses"][0] == pytest.approx(want["losses"][0], rel=0.02)
-    assert (got["solved"], got["stopped"]) == (want["solved"], want["stopped"])
-    assert got["steps"] == pytest.approx(want["steps"], abs=200)
-
-
-@pytest.mark.parametrize("model", ["ReLU", "IRNN"])
-def test_a_slice_of_long_range_that_is_out_of_reach(model, monkeypatch):
-    """The beginning of such a run: the settings of the whole but for fewer steps."""
-    monkeypatch.setitem(long_range.SETTINGS, "steps", 100)
-    for task, length in (("adding", 100), ("copying", 20)):
-        case = dict(task=task, length=length, model=model, seed=4)
-        want, got = stored(long_range, **case), long_range.run(**case)
-        assert got["before"] == pytest.approx(want["before"], rel=0.02)
-        assert got["right"] == pytest.approx(want["right"][:2], abs=0.1)
-
-
-def test_the_lags_of_stored_signals():
-    assert list(long_range.lags(5)) == [0, 1, 2, 3, 4]
-    assert list(long_range.lags(1)) == [0]
-    lags = long_range.lags(100)
-    assert len(lags) == 26 and lags[0] == 0 and lags[-1] == 99 and max(np.diff(lags)) == 4
+SLICE_OF_RECURRENT

@@ -1,6 +1,7 @@
 """The book's palette can be read on the light and on the dark page."""
 
 import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
@@ -32,3 +33,17 @@ def test_colours_stand_out_from_the_page(color, page):
 def test_the_style_uses_the_palette():
     style = matplotlib.rc_params_from_file(chapters.BOOK / "figures.mplstyle", use_default_template=False)
     assert [f"#{color}" if color[0] != "#" else color for color in style["axes.prop_cycle"].by_key()["color"]] == [*PALETTE]
+
+
+@pytest.mark.parametrize("share", [0, 0.25, 0.5, 0.75, 1])
+def test_the_numbers_in_a_table_of_rates_can_be_read(share):
+    table = figures.windows(plt.figure().add_subplot(), ["tanh", "LSTM"], [0.001, 0.003])
+    artists = figures.fill_windows(table, {(1, 0): (share, "3")})
+    assert contrast(table.image.to_rgba(np.array([[share]]))[0, 0, :3], table.notes[1][0].get_color()) >= 4.5
+    assert [[note.get_text() for note in row] for row in table.notes] == [["", ""], ["3", ""]]
+    shown = np.ma.filled(table.image.get_array(), np.nan)
+    assert shown[1, 0] == share and np.isnan(shown[[0, 0, 1], [0, 1, 1]]).all()
+    assert {*artists} == {table.image, *table.notes[0], *table.notes[1]}
+    figures.fill_windows(table, {})
+    assert np.isnan(np.ma.filled(table.image.get_array(), np.nan)).all() and table.notes[1][0].get_text() == ""
+    plt.close()

@@ -179,6 +179,27 @@ def test_adding_marks_one_number_in_each_half_and_wants_their_sum(T):
     np.testing.assert_allclose((numbers * marks).sum(axis=0), batch.y[:, 0], rtol=1e-15)
 
 
+@pytest.mark.parametrize("T", [20, 21, 50, 100])
+def test_the_adding_task_of_1997_marks_two_numbers_in_the_first_half(T):
+    batch = adding(T, 4000, rng=np.random.default_rng(1), form="1997")
+    marks = batch.x[:, :, 1]
+    assert (marks.sum(axis=0) == 2).all() and {*np.unique(marks)} == {0, 1}
+    assert batch.y[:, 0] == pytest.approx((batch.x[:, :, 0] * marks).sum(axis=0))
+    assert marks[T // 2:].sum() == 0 and (marks[:T // 10].sum(axis=0) >= 1).all()
+    share = marks.mean(axis=1)  # the early mark is uniform over the first tenth, the other over the rest of the first half
+    assert share[T // 10:T // 2] == pytest.approx(1 / (T // 2 - 1), abs=0.015)
+    assert share[:T // 10] == pytest.approx(share[:T // 10].mean(), abs=0.03)
+
+
+def test_the_forms_of_the_adding_task_are_named():
+    rng = np.random.default_rng
+    assert np.array_equal(adding(30, 3, rng=rng(0)).x, adding(30, 3, rng=rng(0), form="2016").x)
+    with pytest.raises(ValueError, match="form: got '1998', want '2016' or '1997'"):
+        adding(30, 3, rng=rng(0), form="1998")
+    with pytest.raises(ValueError, match="length: got 19"):
+        adding(19, 3, rng=rng(0), form="1997")
+
+
 def test_the_constant_answer_to_adding_has_an_error_of_a_sixth():
     y = adding(10, 100_000, rng=np.random.default_rng(0)).y
     assert ((y - 1)**2).mean() == pytest.approx(1 / 6, rel=0.02)
