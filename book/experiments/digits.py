@@ -26,10 +26,9 @@ from gradients.regularisers import l1, l2
 from gradients.training import Deep, accuracy, averaged, fit, minibatches
 
 PATH = Path(__file__).parent.parent / "data" / "digits.jsonl"
-SETTINGS = {"momentum": 0.9,
-            "overfitting": {"train": 300, "wrong": 0.2, "batch": 50, "steps": 1000, "tuning": 3, "fresh": 20},
-            "pre-training": {"train": 1200, "batch": 64, "steps": 3500, "steps_a_layer": 500, "adam_rate": 0.01, "tuning": 3,
-                             "fresh": 10}}
+SETTINGS = {"momentum": 0.9, "tuning": 3, "fresh": 15,
+            "overfitting": {"train": 300, "wrong": 0.2, "batch": 50, "steps": 1000},
+            "pre-training": {"train": 1200, "batch": 64, "steps": 3500, "steps_a_layer": 500, "adam_rate": 0.01}}
 ARMS = [
     dict(experiment=experiment, way=way) for experiment, ways in [
         ("overfitting", ["nothing", "dropout 0.2", "dropout 0.5", "L2 0.01", "L2 0.03", "L2 0.1", "L1 0.003", "L1 0.01"]),
@@ -129,7 +128,7 @@ def run(experiment, way, part, rate):
     More: see `overfitting` and `pretraining`.
     """
     train = {"overfitting": overfitting, "pre-training": pretraining}[experiment]
-    return {"runs": [{"seed": seed, "solved": False} | train(way, rate, seed) for seed in seeds(part, SETTINGS[experiment])]}
+    return {"runs": [{"seed": seed, "solved": False} | train(way, rate, seed) for seed in seeds(part, SETTINGS)]}
 
 
 if __name__ == "__main__":
