@@ -24,21 +24,26 @@ from gradients.training import Recurrent, accuracy, averaged
 PATH = Path(__file__).parent.parent / "data" / "long_range.jsonl"
 SETTINGS = {"hidden": 32, "inputs": 0.5, "batch": 32, "look": 100, "test": 256, "clip": 1,
             "forget_bias": 1, "near": 0.08, "right": 0.95, "detours": 8, "tuning": 3, "fresh": 10}
-LENGTHS = {"adding": (20, 50, 100), "adding 1997": (50, 100), "order": (20, 50, 100), "agreement": (10, 30, 60),
-           "copying": (5, 10, 20)}
 MODELS = "tanh", "ReLU", "IRNN", "GRU", "LSTM", "LSTM bias 4"
 DEFAULTS = "tanh as PyTorch", "ReLU as PyTorch", "GRU as PyTorch", "LSTM as PyTorch", "LSTM as PyTorch bias 3"
 
 
-def _arms(task, lengths, models, budget=2000):
+def _arms(task, lengths, models, budget=1500):
     return [dict(task=task, length=length, model=model, budget=budget) for length in lengths for model in models]
 
 
 ARMS = [
-    *_arms("adding", [50], ["tanh"], 10_000),
-    *_arms("order", [50], ["tanh"], 10_000),
-    *(arm for task, lengths in LENGTHS.items() for arm in _arms(task, lengths, MODELS)),
-    *_arms("agreement", (10, 30), DEFAULTS),
+    *_arms("adding", [50], ["tanh"], 7500),
+    *_arms("order", [50], ["tanh"], 7500),
+    *_arms("adding", [100], MODELS[2:]),
+    *_arms("adding", (50, 20), MODELS),
+    *_arms("adding 1997", [100], ["GRU", "LSTM"]),
+    *_arms("adding 1997", [50], ["tanh", "GRU", "LSTM"]),
+    *_arms("order", [100], MODELS[2:]),
+    *_arms("order", (50, 20), MODELS),
+    *_arms("agreement", (60, 30, 10), MODELS),
+    *_arms("agreement", [10], DEFAULTS),
+    *_arms("copying", [5], ["GRU", "LSTM"]),
 ]
 
 

@@ -23,7 +23,7 @@ from gradients.training import accuracy, averaged
 
 PATH = Path(__file__).parent.parent / "data" / "recurrent.jsonl"
 SETTINGS = {"hidden": 32, "inputs": 0.5, "batch": 16, "steps": 1000, "look": 50, "test": 256, "right": 0.95,
-            "tuning": 5, "fresh": 20}
+            "tuning": 5, "fresh": 10}
 STARTS = {
     "Xavier": initialisers.xavier_normal,
     "Xavier, gain 0.5": partial(initialisers.xavier_normal, gain=0.5),
@@ -51,7 +51,7 @@ ARMS = [
     *_arms("size", "Xavier, gain 1.5", "tanh", 20, (None,), "l2", (0, 0.01, 0.03, 0.1, 0.3)),
     *_arms("size", "Xavier, gain 1.5", "tanh", 20, (None,), "l1", (0.001, 0.01, 0.03)),
     *_arms("size", "Xavier, gain 1.5", "relu", 20, (None,), "l2", (0, 0.1, 1)),
-    *_arms("vanishing", "Xavier", "tanh", 30, penalty="vanishing", strengths=(0, 0.1, 1, 4)),
+    *_arms("vanishing", "Xavier", "tanh", 30, penalty="vanishing", strengths=(0, 0.1, 1)),
 ]
 
 

@@ -134,8 +134,10 @@ def temporal_order(length: int, sequences: int, *, rng: np.random.Generator) -> 
        T // 10, ..., T // 5 and at one from T // 2, ..., 3 T // 5 (counted from 0), else one of a, b, c, d
     y  (B,), integers, indices into CLASSES, wanted after the last step
 
-    With T = 100 these are the places of the paper, where the length also varies from 100 to 110. Pascanu et al. 2013
-    scale it with T as here. Guessing is right in a quarter of the cases.
+    With T = 100 these are the places of the paper, where the length also varies from 100 to 110. The program of
+    Pascanu et al. 2013 (pascanur/trainingRNNs, tempOrder.py) scales them with T, too, without the last place of each
+    interval: 10 to 19 and 50 to 59 at T = 100. It has six symbols, no E and no B.
+    Guessing is right in a quarter of the cases.
     ValueError: counts that aren't such integers, an rng that isn't a numpy.random.Generator.
     """
     T, B = as_integer("length", length, 10), as_integer("sequences", sequences, 1)

@@ -212,6 +212,26 @@ def test_the_bound_is_reached_by_orthogonal_linear_layers():
         assert np.linalg.norm(product[0], 2) == pytest.approx(0.5 ** (10 - l), rel=1e-12)
 
 
+def typical_factor(s, width, depth=20):
+    """By how much a layer of a random sigmoid net multiplies an error signal; median of seven nets."""
+    factors = []
+    for seed in range(7):
+        rng = np.random.default_rng(seed)
+        net = deep_net([width] * (depth + 1), "sigmoid", rng=rng, weight_scale=s)
+        trace = forward(net, rng.normal(size=(1, width)))
+        delta = backward(net, trace, rng.normal(size=(1, width))).delta
+        factors.append((np.linalg.norm(delta[1]) / np.linalg.norm(delta[depth])) ** (1 / (depth - 1)))
+    return np.median(factors)
+
+
+def test_a_sigmoid_layer_amplifies_by_the_root_of_the_scale_only_if_it_is_wide():
+    """The mean squared slope is 1/6 (the integral of sigma'^2) times the density sqrt(2) / (sqrt(2 pi) s) of z at 0."""
+    law = {s: np.sqrt(s / 6 / np.sqrt(np.pi)) for s in (16, 64, 512)}
+    for s in (16, 64):
+        np.testing.assert_allclose(typical_factor(s, width=512), law[s], rtol=0.1)
+    assert typical_factor(64, width=64) > 1.5 and typical_factor(512, width=64) < 0.3 < law[512]
+
+
 @settings(deadline=None)
 @given(problems())
 def test_gradient_norms_are_frobenius_norms(problem):

@@ -388,6 +388,32 @@ def test_what_vanishes_through_saturated_units_is_still_measured():
     np.testing.assert_allclose(backward(net, trace, column(0, 0, 1)).delta[0], slope.prod(), rtol=1e-12)
 
 
+def test_the_weights_of_an_input_that_is_read_once_have_one_term_and_vanish():
+    """Chapter 4: the column of W_hx for the word at step 1, while the other columns and W_hh live on."""
+    rng, lengths = np.random.default_rng(0), {}
+    net = rnn(3, 32, 2, rng=rng, w_hh_scale=0.8)
+    for T in (5, 60):
+        x = np.eye(3)[np.concatenate([[0], rng.integers(1, 3, size=T - 1)])][:, None]
+        trace = forward(net, x)
+        gradients = backward(net, trace, squared_error(trace.o, np.ones((1, 2)), last=True)[1])
+        assert_close(gradients.dW_hx[:, 0], gradients.delta[0, 0], 1e-12)
+        lengths[T] = [np.linalg.norm(part) for part in (*gradients.dW_hx.T, gradients.dW_hh)]
+    first, *others = np.divide(lengths[60], lengths[5])
+    assert first < 1e-6 and min(others) > 0.1
+
+
+@pytest.mark.parametrize("name, s", [("tanh", 0.8), ("tanh", 1.5), ("tanh", 2.0), ("sigmoid", 2.0), ("relu", 2.0)])
+def test_a_step_multiplies_by_about_the_scale_times_the_root_mean_square_slope(name, s):
+    norms, slopes = [], []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        net = rnn(4, 32, 2, name, rng=rng, w_hh_scale=s, w_hx_scale=0.5)
+        trace = forward(net, rng.normal(size=(50, 1, 4)), rng.normal(size=(1, 32)) / 2)
+        norms.append(np.linalg.norm(jacobian_products(net, trace)[0, 0], 2))
+        slopes.append(np.sqrt(np.mean(activation(name).derivative(trace.a) ** 2)))
+    np.testing.assert_allclose(np.median(norms) ** (1 / 50), s * np.median(slopes), rtol=0.1)
+
+
 def test_the_parameters_are_the_arrays():
     arrays = np.ones((4, 3)), np.ones((4, 4)), np.ones(4), np.ones((2, 4)), np.ones(2)
     net = RNN(*arrays, "relu")
