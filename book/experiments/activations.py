@@ -2,7 +2,7 @@
 
     python book/experiments/activations.py
 
-writes book/data/activations.jsonl, or finishes it. MINUTES on one core.
+writes book/data/activations.jsonl, or finishes it. About two minutes on one core.
 
 Inputs are random, and the target is the sine of their sum. Every run draws its own net and its own examples, and
 descends with all examples at once. Rates and seeds are those of protocol.py.

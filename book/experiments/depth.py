@@ -2,7 +2,7 @@
 
     python book/experiments/depth.py
 
-writes book/data/depth.jsonl, or finishes it. MINUTES on one core.
+writes book/data/depth.jsonl, or finishes it. Ten minutes on one core; depths of 20 are left out for that.
 
 Every net gets the same number of steps; rates and seeds are those of protocol.py. A rate is chosen by the training loss,
 on seeds of its own, so that neither the test digits nor the seeds that are reported take part. Nets of one arm are trained

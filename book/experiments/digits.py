@@ -2,7 +2,7 @@
 
     python book/experiments/digits.py
 
-writes book/data/digits.jsonl, or finishes it. MINUTES on one core.
+writes book/data/digits.jsonl, or finishes it. Ten minutes on one core.
 
 Rates and seeds are those of protocol.py. The digits that no net is trained with are halved: the error in one half
 chooses the rate, the other half is what is reported.
