@@ -38,8 +38,8 @@ ARMS = [
 
 
 def grid(arm):
-    """The k of the first rates: 0.009 to 0.243, for sigmoids 0.027 to 0.729."""
-    return range(3, 7) if "sigmoid" in arm["way"] else range(2, 6)
+    """The k of the first rates: 0.009 to 0.243, for sigmoids 0.027 to 0.729, and to 6.561 for those that learn at none."""
+    return range(3, 9 if arm["way"] in ("sigmoid, random", "sigmoid, shuffled") else 7) if "sigmoid" in arm["way"] else range(2, 6)
 
 
 @lru_cache(maxsize=None)
