@@ -48,7 +48,7 @@ def p_value(some: list[dict], others: list[dict], comparisons: int = 1) -> float
     Fisher's exact test, two-sided, times the number of comparisons made (Bonferroni's correction), at most 1.
     """
     table = [[solved(runs), len(runs) - solved(runs)] for runs in (some, others)]
-    return min(1.0, comparisons * fisher_exact(table).pvalue)
+    return min(1.0, float(comparisons * fisher_exact(table).pvalue))
 
 
 def windows(

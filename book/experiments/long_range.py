@@ -35,13 +35,14 @@ def _arms(task, lengths, models, budget=1500):
 ARMS = [
     *_arms("adding", [50], ["tanh"], 7500),
     *_arms("order", [50], ["tanh"], 7500),
-    *_arms("adding", [100], MODELS[2:]),
+    *_arms("adding", [100], MODELS[3:]),
+    *_arms("order", [100], MODELS[3:]),
+    *_arms("adding 1997", [100], ["LSTM"]),
+    *_arms("agreement", [60], MODELS[3:]),
     *_arms("adding", (50, 20), MODELS),
-    *_arms("adding 1997", [100], ["GRU", "LSTM"]),
     *_arms("adding 1997", [50], ["tanh", "GRU", "LSTM"]),
-    *_arms("order", [100], MODELS[2:]),
     *_arms("order", (50, 20), MODELS),
-    *_arms("agreement", (60, 30, 10), MODELS),
+    *_arms("agreement", (30, 10), MODELS),
     *_arms("agreement", [10], DEFAULTS),
     *_arms("copying", [5], ["GRU", "LSTM"]),
 ]

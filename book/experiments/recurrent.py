@@ -2,7 +2,7 @@
 
     python book/experiments/recurrent.py
 
-writes book/data/recurrent.jsonl, or finishes it. MINUTES on two cores.
+writes book/data/recurrent.jsonl, or finishes it. About fifteen minutes on two cores.
 
 The task is `gradients.tasks.agreement`, the loss that of the last word. Every run draws its own net and its own
 sentences. Rates and seeds are those of protocol.py.
@@ -51,13 +51,14 @@ ARMS = [
     *_arms("size", "Xavier, gain 1.5", "tanh", 20, (None,), "l2", (0, 0.01, 0.03, 0.1, 0.3)),
     *_arms("size", "Xavier, gain 1.5", "tanh", 20, (None,), "l1", (0.001, 0.01, 0.03)),
     *_arms("size", "Xavier, gain 1.5", "relu", 20, (None,), "l2", (0, 0.1, 1)),
+    *_arms("size", "Xavier, gain 1.5", "relu", 20, (1,)),
     *_arms("vanishing", "Xavier", "tanh", 30, penalty="vanishing", strengths=(0, 0.1, 1)),
 ]
 
 
 def grid(arm):
-    """The k of the first rates: 0.027, 0.081, 0.243, 0.729."""
-    return range(3, 7)
+    """The k of the first rates, up to 0.729: from 0.027 on, for ReLU nets from 0.003, from 0.001 if they aren't clipped."""
+    return range(3 if arm["activation"] == "tanh" else 1 if arm["clip"] else 0, 7)
 
 
 def first_net(start, activation, rng):
