@@ -112,7 +112,6 @@ def cross_entropy(o, y):
     return loss, p / y.shape[1]
 
 
-@np.errstate(over="ignore", invalid="ignore", under="ignore", divide="ignore")
 def run(depth, block, norm, part, rate):
     """Train a net for each seed.
 
@@ -128,18 +127,19 @@ def run(depth, block, norm, part, rate):
     streams = [minibatches(x[:n], y[:n], SETTINGS["batch"], rng=rng) for rng in rngs]
     velocity = [{name: np.zeros_like(value) for name, value in p.items()} for p in nets.layers]
     losses = np.empty((steps, len(numbers)))
-    for step in range(steps):
-        batches = [next(stream) for stream in streams]
-        losses[step], do = cross_entropy(nets.forward(np.stack([x for x, _ in batches]), training=True),
-                                         np.stack([y for _, y in batches]))
-        nets.backward(do)
-        for p, v, g in zip(nets.layers, velocity, nets.gradients):
-            for name in p:
-                v[name] *= SETTINGS["momentum"]
-                v[name] += g[name]
-                p[name] -= np.float32(rate) * v[name]
-    wrong = np.array([(o.argmax(axis=1) != y[n:]).mean() if np.isfinite(o).all() else 1.0
-                      for o in nets.forward(np.stack([x[n:]] * len(numbers)))])
+    with np.errstate(over="ignore", invalid="ignore", under="ignore", divide="ignore"):
+        for step in range(steps):
+            batches = [next(stream) for stream in streams]
+            losses[step], do = cross_entropy(nets.forward(np.stack([x for x, _ in batches]), training=True),
+                                             np.stack([y for _, y in batches]))
+            nets.backward(do)
+            for p, v, g in zip(nets.layers, velocity, nets.gradients):
+                for name in p:
+                    v[name] *= SETTINGS["momentum"]
+                    v[name] += g[name]
+                    p[name] -= np.float32(rate) * v[name]
+        wrong = np.array([(o.argmax(axis=1) != y[n:]).mean() if np.isfinite(o).all() else 1.0
+                          for o in nets.forward(np.stack([x[n:]] * len(numbers)))])
     tenths = losses.reshape(SETTINGS["losses"], -1, len(numbers)).mean(axis=1)
     return {"runs": [{"seed": seed, "solved": False, "cost": rounded(course[-1])}
                      | ({"error": rounded(share), "losses": [rounded(loss, 3) for loss in course]} if part == "fresh" else {})

@@ -8,7 +8,6 @@ Rates and seeds are those of protocol.py. The digits that no net is trained with
 chooses the rate, the other half is what is reported.
 """
 
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +41,6 @@ def grid(arm):
     return range(3, 9 if arm["way"] in ("sigmoid, random", "sigmoid, shuffled") else 7) if "sigmoid" in arm["way"] else range(2, 6)
 
 
-@lru_cache(maxsize=None)
 def digits():
     """Images in [0, 1] and labels in an order that is the same for all runs."""
     data = load_digits()
