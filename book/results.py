@@ -6,7 +6,7 @@ from statistics import median
 
 from scipy.stats import fisher_exact
 
-__all__ = ["best_rate", "p_value", "pick", "rates", "solved", "stored", "windows"]
+__all__ = ["best_rate", "medians", "p_value", "pick", "rates", "solved", "stored", "windows"]
 
 
 def stored(path: str) -> list[dict]:
@@ -40,6 +40,11 @@ def best_rate(runs: list[dict]) -> float:
     if len(found) != 1:
         raise ValueError(f"runs: got fresh ones at {len(found)} rates, want those of one arm, at one rate")
     return found[0]
+
+
+def medians(runs: list[dict], *names: str) -> list[float]:
+    """The median of each of these entries over the runs; None, a signal that is exactly 0 or was lost, counts as 0."""
+    return [median(run[name] or 0 for run in runs) for name in names]
 
 
 def p_value(some: list[dict], others: list[dict], comparisons: int = 1) -> float:

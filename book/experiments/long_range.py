@@ -1,4 +1,4 @@
-"""Which nets learn to remember, how far back, and at which learning rates? The experiment of chapters 9, 11 and 12.
+"""Which nets learn to remember, how far back, and at which learning rates? The experiment of chapter 11.
 
     python book/experiments/long_range.py
 

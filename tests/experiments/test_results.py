@@ -3,7 +3,7 @@
 import pytest
 from scipy.special import comb
 
-from results import best_rate, p_value, pick, rates, solved, stored, windows
+from results import best_rate, medians, p_value, pick, rates, solved, stored, windows
 
 RUNS = [dict(depth=10, norm=None, loss=[1, 2]), dict(depth=20, norm=None, loss=[3]), dict(depth=20, norm="batch", loss=[])]
 
@@ -63,3 +63,7 @@ def test_p_values_against_a_count_of_all_ways_to_share_out():
     assert p_value(some, others) == p_value(others, some)
     assert p_value(some, others, 3) == pytest.approx(3 * p_value(some, others)) and p_value(some, others, 100) == 1
     assert p_value(some, some) == 1
+
+
+def test_medians_count_what_is_missing_as_0():
+    assert medians([dict(a=1, b=5), dict(a=None, b=7), dict(a=3, b=9)], "a", "b") == [1, 7]
