@@ -148,7 +148,7 @@ def far(by_lag):
 
 
 def split(net, task):
-    """The share of dl_T/dc_1 that comes on paths with 0, 1, ..., "detours" detours, and with more (an LSTM, chapter 9).
+    """The share of dl_T/dc_1 that comes on paths with 0, 1, ..., "detours" detours, and with more.
 
     Of a part, the share is that of its component along the whole: the shares add up to 1. None where the whole is 0.
     """
