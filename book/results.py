@@ -4,9 +4,10 @@ import json
 from collections.abc import Sequence
 from statistics import median
 
-from scipy.stats import fisher_exact
+import numpy as np
+from scipy.stats import fisher_exact, permutation_test
 
-__all__ = ["best_rate", "medians", "p_value", "pick", "rates", "solved", "stored", "windows"]
+__all__ = ["best_rate", "medians", "p_of_seeds", "p_value", "pick", "rates", "solved", "stored", "windows"]
 
 
 def stored(path: str) -> list[dict]:
@@ -54,6 +55,21 @@ def p_value(some: list[dict], others: list[dict], comparisons: int = 1) -> float
     """
     table = [[solved(runs), len(runs) - solved(runs)] for runs in (some, others)]
     return min(1.0, float(comparisons * fisher_exact(table).pvalue))
+
+
+def p_of_seeds(some: list[dict], others: list[dict], comparisons: int = 1) -> float:
+    """As `p_value`, for runs at several rates: those of one seed are alike, so whole seeds are shuffled.
+
+    Permutation test, two-sided, of the mean number of solved runs a seed; exact where there are few seeds.
+    """
+    def totals(runs):
+        return [solved(pick(runs, seed=seed)) for seed in sorted({run["seed"] for run in runs})]
+
+    def apart(a, b, axis):
+        return np.mean(a, axis=axis) - np.mean(b, axis=axis)
+
+    test = permutation_test((totals(some), totals(others)), apart, vectorized=True, rng=np.random.default_rng(0))
+    return min(1.0, comparisons * float(test.pvalue))
 
 
 def windows(

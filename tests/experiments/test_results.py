@@ -3,7 +3,7 @@
 import pytest
 from scipy.special import comb
 
-from results import best_rate, medians, p_value, pick, rates, solved, stored, windows
+from results import best_rate, medians, p_of_seeds, p_value, pick, rates, solved, stored, windows
 
 RUNS = [dict(depth=10, norm=None, loss=[1, 2]), dict(depth=20, norm=None, loss=[3]), dict(depth=20, norm="batch", loss=[])]
 
@@ -67,3 +67,14 @@ def test_p_values_against_a_count_of_all_ways_to_share_out():
 
 def test_medians_count_what_is_missing_as_0():
     assert medians([dict(a=1, b=5), dict(a=None, b=7), dict(a=3, b=9)], "a", "b") == [1, 7]
+
+
+def test_p_values_of_seeds_against_a_count_of_all_ways_to_share_them_out():
+    """Seeds that solve 0, 0, 1 of three rates against 3, 3, 3: two of the 20 ways to share out six seeds are as uneven."""
+    def at_three_rates(*totals):
+        return [dict(seed=seed, rate=rate, solved=rate < total) for seed, total in enumerate(totals) for rate in range(3)]
+
+    some, others = at_three_rates(0, 0, 1), at_three_rates(3, 3, 3)
+    assert p_of_seeds(some, others) == pytest.approx(2 / 20) == p_of_seeds(others, some)
+    assert p_of_seeds(some, others, 4) == pytest.approx(0.4) and p_of_seeds(some, others, 50) == 1
+    assert p_of_seeds(some, some) == 1
