@@ -228,6 +228,7 @@ def windows(ax, rows: list[str], rates: list[float]) -> Windows:
     ax.set(xticks=range(len(rates)), yticks=range(len(rows)), yticklabels=rows, xlabel="learning rate")
     ax.set_xticklabels([f"{rate:.3g}" for rate in rates], rotation=45)
     ax.tick_params(length=0)
+    ax.grid(False)
     ax.set_xticks(np.arange(len(rates) + 1) - 0.5, minor=True)
     ax.set_yticks(np.arange(len(rows) + 1) - 0.5, minor=True)
     ax.grid(which="minor", color=GREY, lw=0.5)

@@ -235,3 +235,63 @@ def test_nets_of_a_start_are_those_that_chapter_5_trains(activation):
     for drawn in (net, own):
         assert np.std(drawn.W_hh) == pytest.approx(1.5 / 32**0.5, rel=0.05)
     assert np.array_equal(net.W_hx, own.W_hx)
+
+
+@pytest.mark.parametrize("case", [
+    dict(task="adding", length=20, model="GRU", rate=0.009),
+    dict(task="adding 1997", length=50, model="GRU", rate=0.027),
+    dict(task="order", length=20, model="IRNN", rate=0.003),
+    dict(task="order", length=20, model="LSTM", rate=0.009),
+    dict(task="agreement", length=10, model="tanh", rate=0.009),
+    dict(task="agreement", length=10, model="ReLU as PyTorch", rate=0.003),
+    dict(task="agreement", length=10, model="LSTM as PyTorch bias 3", rate=0.009),
+    dict(task="agreement", length=60, model="LSTM bias 4", rate=0.009),
+], ids=lambda case: "-".join(map(str, case.values())))
+def test_a_slice_of_long_range(case, monkeypatch):
+    for want, got in again(long_range, case | dict(budget=1500, part="tuning"), monkeypatch, seeds=1):
+        assert got["before"] == pytest.approx(want["before"], rel=0.02)  # two digits are stored
+        assert (got["seed"], got["solved"], got["stopped"]) == (want["seed"], want["solved"], want["stopped"])
+        assert got["steps"] == pytest.approx(want["steps"], abs=200)
+
+
+def test_the_paths_of_a_slice_of_long_range(monkeypatch):
+    case = dict(task="agreement", length=10, model="LSTM bias 4", budget=1500, part="fresh")
+    rate, = [row["rate"] for row in read(long_range.PATH)[1] if case.items() <= row.items()]
+    for want, got in again(long_range, case | dict(rate=rate), monkeypatch, seeds=1):
+        assert got["paths"][0] == pytest.approx(want["paths"][0], rel=0.02, abs=1e-3)
+        for paths in got["paths"]:
+            assert len(paths) == long_range.SETTINGS["detours"] + 2 and sum(paths) == pytest.approx(1, abs=0.02)
+        assert got["before"] == pytest.approx(want["before"], rel=0.02)
+        assert got["right"][0] == pytest.approx(want["right"][0], abs=0.02)
+
+
+def test_a_slice_of_long_range_that_is_out_of_reach(monkeypatch):
+    """The beginning of such a run: fewer steps, the rest as stored."""
+    case = dict(task="copying", length=5, model="LSTM", budget=1500, part="tuning", rate=0.003)
+    row = stored(long_range, **case)
+    monkeypatch.setitem(long_range.SETTINGS, "tuning", 1)
+    run, = long_range.run(**{name: value for name, value in case.items() if name != "budget"} | {"budget": 100})["runs"]
+    assert run["before"] == pytest.approx(row["runs"][0]["before"], rel=0.02) and run["steps"] == 100 and not run["solved"]
+
+
+def test_the_lags_of_stored_signals():
+    assert list(long_range.lags(5)) == [0, 1, 2, 3, 4]
+    assert list(long_range.lags(1)) == [0]
+    lags = long_range.lags(100)
+    assert len(lags) == 26 and lags[0] == 0 and lags[-1] == 99 and max(np.diff(lags)) == 4
+
+
+def test_nets_that_start_as_those_of_pytorch(torch):
+    """All parameters uniform within 1/sqrt(H), two biases for one of ours; the forget bias alone is set."""
+    task, bound = long_range.Task("agreement", 10), 32**-0.5
+    for model, kind in (("tanh", torch.nn.RNN), ("GRU", torch.nn.GRU), ("LSTM", torch.nn.LSTM)):
+        net = long_range.first_net(f"{model} as PyTorch", task.inputs, task.outputs, np.random.default_rng(0))
+        theirs = kind(task.inputs, 32)
+        for ours, name in ((net.W_hx, "weight_ih_l0"), (net.W_hh, "weight_hh_l0")):
+            other = getattr(theirs, name).detach().numpy()
+            assert ours.shape == other.shape and np.abs(ours).max() <= bound
+            for drawn in (ours, other):
+                assert drawn.std() == pytest.approx(bound / 3**0.5, rel=0.1)
+        assert net.b_h.std() == pytest.approx(bound * (2 / 3) ** 0.5, rel=0.35)
+    net = long_range.first_net("LSTM as PyTorch bias 3", task.inputs, task.outputs, np.random.default_rng(0))
+    assert (net.b_h[32:64] == 3).all() and np.abs(net.b_h[:32]).max() < 1
