@@ -2,11 +2,12 @@
 
     python book/experiments/long_range.py
 
-writes book/data/long_range.jsonl, or finishes it. About half an hour on two cores; on a Dask cluster: --scheduler tcp://host:port.
+writes book/data/long_range.jsonl, or finishes it. About half an hour on two cores. On a Dask cluster:
+--scheduler tcp://host:port.
 
 Every run draws its own net and its own sequences. All nets have the same number of units, the same optimiser, Adam, and
-the same budget of steps, but for two arms with five times as many; all are clipped at the same norm. Rates and seeds are those of protocol.py. A run ends when two
-looks in a row find it right, when its steps are used up, or at NaN or inf.
+the same budget of steps, but for two arms with five times as many; all are clipped at the same norm. Rates and seeds
+are those of protocol.py. A run ends when two looks in a row find it right, when its steps are used up, or at NaN or inf.
 """
 
 from functools import partial
