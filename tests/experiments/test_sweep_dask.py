@@ -1,6 +1,5 @@
 """The experiments on a real Dask cluster: the file is that of a run without one, and a kill loses nothing."""
 
-import json
 import os
 import re
 import signal
@@ -54,8 +53,12 @@ class Cluster:
         self.scheduler = self._start(
             "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--dashboard-address", "127.0.0.1:0",
             "--scheduler-file", str(found), "--idle-timeout", "120s")
-        until(found.exists, "the scheduler never started", self.scheduler)
-        self.address = json.loads(found.read_text())["address"]
+
+        def address():  # the file is there before all of it is written
+            return found.exists() and re.search(r'"address": "(tcp://[^"]+)"', found.read_text())
+
+        until(address, "the scheduler never started", self.scheduler)
+        self.address = address()[1]
 
     def add(self, workers=1):
         for _ in range(workers):
