@@ -1,0 +1,125 @@
+"""Grade on Gradescope: `python -m grading.gradescope ps1`, in the folder of the course, makes `gradescope/ps1.zip`.
+
+Upload that archive as the autograder of a programming assignment. It holds the problem set, nbgrader's settings and
+the packages that grade; on Gradescope every hand-in is then graded as `python -m grading` does, and the student sees the
+marks and what the tests said. What a reader must mark, the answers in words, has no points there.
+
+The form of the archive, of the folders and of results.json is Gradescope's:
+https://gradescope-autograders.readthedocs.io/en/latest/specs/
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+import zipfile
+from importlib.metadata import version
+from pathlib import Path
+
+import nbformat
+from nbgrader.api import Gradebook, MissingEntry
+
+__all__ = ["archive", "results"]
+
+PACKAGES = Path(__file__).parents[1]
+# What the packages below and the problem sets import.
+NEEDED = ("ipykernel", "jinja2", "joblib", "jsonschema", "matplotlib", "nbclient", "nbconvert", "nbformat", "nbgrader", "nh3",
+          "numpy", "sqlalchemy", "tqdm", "traitlets")
+
+SETUP = """\
+#!/usr/bin/env bash
+# Gradescope runs this once, as root, when it makes the image.
+set -euo pipefail
+source=$(cd "$(dirname "$0")" && pwd)
+root=$(dirname "$source")
+apt-get update
+apt-get install -y python3 python3-venv bubblewrap
+if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+    echo "$(python3 --version) is too old, Python 3.11 is wanted: choose a newer base image" >&2
+    exit 1
+fi
+python3 -m venv "$root/python"
+"$root/python/bin/pip" install -r "$source/requirements.txt"
+mkdir "$root/course"
+cp -r "$source/source" "$source/nbgrader_config.py" "$root/course"
+chmod 700 "$source" "$root/course"
+cd "$root/course"
+PYTHONPATH="$source/packages" "$root/python/bin/python" -m nbgrader generate_assignment {assignment}
+"""
+
+RUN = """\
+#!/usr/bin/env bash
+# Gradescope runs this for every hand-in.
+set -euo pipefail
+root=$(cd "$(dirname "$0")" && pwd)
+cd "$root/course"
+PYTHONPATH="$root/source/packages" "$root/python/bin/python" -m grading.gradescope {assignment} --grade "$root"
+"""
+
+
+def archive(course: Path, assignment: str) -> Path:
+    """Make the archive for a problem set of the course; its path. FileNotFoundError: no such problem set, no settings."""
+    source, settings = course / "source" / assignment, course / "nbgrader_config.py"
+    for path in (source, settings):
+        if not path.exists():
+            raise FileNotFoundError(f"assignment: no {path.relative_to(course)} in {course}, want the folder of a course that has it")
+    made = course / "gradescope" / f"{assignment}.zip"
+    made.parent.mkdir(exist_ok=True)
+    texts = {"setup.sh": SETUP.format(assignment=assignment), "run_autograder": RUN.format(assignment=assignment),
+             "requirements.txt": "".join(f"{name}=={version(name)}\n" for name in NEEDED)}
+    folders = {f"source/{assignment}": source, **{f"packages/{name}": PACKAGES / name for name in ("grading", "gradients")}}
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, text in texts.items():
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = 0o100755 << 16  # programs
+            file.writestr(entry, text)
+        file.write(settings, settings.name)
+        for name, folder in folders.items():
+            for path in sorted(folder.rglob("*")):
+                if path.is_file() and "__pycache__" not in path.parts and ".ipynb_checkpoints" not in path.parts:
+                    file.write(path, f"{name}/{path.relative_to(folder)}")
+    return made
+
+
+def results(course: Path, student: str, assignment: str) -> dict:
+    """What results.json says of a graded hand-in: for each graded cell the points and what its tests printed."""
+    nb = nbformat.read(course / "autograded" / student / assignment / f"{assignment}.ipynb", as_version=4)
+    cells = {cell.metadata.nbgrader.grade_id: cell for cell in nb.cells if cell.metadata.get("nbgrader", {}).get("grade")}
+    tests = []
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        for name, cell in cells.items():
+            grade = gradebook.find_grade(name, assignment, assignment, student)
+            test = {"name": name, "name_format": "text", "output_format": "text"}
+            if cell.cell_type == "code":
+                test |= {"score": grade.auto_score or 0.0, "max_score": grade.max_score, "output": _said(cell)}
+            else:
+                test |= {"output": f"Your teacher reads this answer, for {grade.max_score:g} points."}
+            tests.append(test)
+    return {"score": sum(test.get("score", 0.0) for test in tests), "output_format": "text", "visibility": "visible", "tests": tests,
+            "output": "The points of the tests. Answers in words are read by your teacher and have no points here."}
+
+
+def _said(cell):
+    """What a graded cell printed, and the error that ended it."""
+    texts = []
+    for output in cell.outputs:
+        if output.output_type == "stream":
+            texts.append(output.text)
+        elif output.output_type == "error":
+            texts.append(f"{output.ename}: {output.evalue}")
+    return "\n".join(text.strip() for text in texts)
+
+
+def grade(root: Path, assignment: str) -> None:
+    """Grade what lies in `root`/submission, in the course `root`/course, and write `root`/results/results.json."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line."""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
