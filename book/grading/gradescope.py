@@ -11,18 +11,27 @@ https://gradescope-autograders.readthedocs.io/en/latest/specs/
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
+import os
 import shutil
 import sys
 import tempfile
+import time
 import zipfile
 from importlib.metadata import version
 from pathlib import Path
 
 import nbformat
-from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.api import Gradebook
 
-__all__ = ["archive", "results"]
+from . import collect
+from .__main__ import autograde
+
+__all__ = ["archive", "grade", "results"]
+
+STUDENT = "student"  # Gradescope knows who it is
 
 PACKAGES = Path(__file__).parents[1]
 # What the packages below and the problem sets import.
@@ -113,12 +122,44 @@ def _said(cell):
     return "\n".join(text.strip() for text in texts)
 
 
-def grade(root: Path, assignment: str) -> None:
-    """Grade what lies in `root`/submission, in the course `root`/course, and write `root`/results/results.json."""
+def grade(root: Path, assignment: str) -> dict:
+    """What results.json says of what lies in `root`/submission; graded in the course `root`/course, the present folder.
+
+    RuntimeError: it could not be graded, for a reason that is not the student's.
+    """
+    begin, course = time.perf_counter(), root / "course"
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(root / "submission", Path(folder, STUDENT), symlinks=True)
+        with contextlib.redirect_stdout(io.StringIO()) as table:
+            collect.main([assignment, folder])
+    if (course / "submitted" / STUDENT / assignment).exists():
+        done = autograde(course, STUDENT, assignment, os.getpid())
+        if not done["success"]:
+            raise RuntimeError(f"not graded\n{done['log'] or ''}{done['error'] or ''}")
+        found = results(course, STUDENT, assignment)
+    else:
+        found = {"score": 0.0, "tests": []}
+    said = (found.get("output", ""), "What became of your files:", table.getvalue())
+    return found | {"output": "\n\n".join(filter(None, said)), "execution_time": round(time.perf_counter() - begin)}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m grading.gradescope", description=__doc__.split("\n")[0])
+    parser.add_argument("assignment", help="ps1, ps2, …")
+    parser.add_argument("--grade", type=Path, metavar="FOLDER", help="there, on Gradescope: grade FOLDER/submission")
+    options = parser.parse_args(arguments)
+    if not options.grade:
+        try:
+            print(archive(Path.cwd(), options.assignment).relative_to(Path.cwd()))
+        except FileNotFoundError as error:
+            parser.error(str(error))
+        return 0
+    found = grade(options.grade, options.assignment)
+    folder = options.grade / "results"
+    folder.mkdir(exist_ok=True)
+    (folder / "results.json").write_text(json.dumps(found), encoding="utf-8")
+    return 0
 
 
 if __name__ == "__main__":

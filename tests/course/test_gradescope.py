@@ -1,0 +1,123 @@
+"""The archive for Gradescope, unpacked and run as Gradescope does, and what comes out against the format it documents."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import jsonschema
+import nbformat
+import pytest
+
+import problem_sets
+from grading import gradescope
+
+# https://gradescope-autograders.readthedocs.io/en/latest/specs/, "Output format"
+VISIBILITY = {"enum": ["hidden", "after_due_date", "after_published", "visible"]}
+FORMAT = {"enum": ["text", "html", "simple_format", "md", "ansi"]}
+TEST = {
+    "type": "object", "additionalProperties": False,
+    "properties": {
+        "score": {"type": "number"}, "max_score": {"type": "number"}, "status": {"enum": ["passed", "failed"]},
+        "name": {"type": "string"}, "name_format": FORMAT, "number": {"type": "string"}, "output": {"type": "string"},
+        "output_format": FORMAT, "tags": {"type": "array", "items": {"type": "string"}}, "visibility": VISIBILITY,
+        "extra_data": {"type": "object"}}}
+RESULTS = {
+    "type": "object", "additionalProperties": False, "required": ["tests"],
+    "properties": {
+        "score": {"type": "number"}, "execution_time": {"type": "integer"}, "output": {"type": "string"}, "output_format": FORMAT,
+        "test_output_format": FORMAT, "test_name_format": FORMAT, "visibility": VISIBILITY, "stdout_visibility": VISIBILITY,
+        "extra_data": {"type": "object"}, "tests": {"type": "array", "items": TEST},
+        "leaderboard": {"type": "array"}},
+    "anyOf": [{"required": ["score"]}, {"properties": {"tests": {"items": {"required": ["score"]}}}}]}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The archive for problem set 1, made in a fresh course."""
+    course = tmp_path_factory.mktemp("course")
+    shutil.copy(problem_sets.COURSE / "nbgrader_config.py", course)
+    shutil.copytree(problem_sets.COURSE / "source/ps1", course / "source/ps1")
+    return gradescope.archive(course, "ps1")
+
+
+@pytest.fixture(scope="module")
+def image(made, tmp_path_factory):
+    """The folder /autograder after Gradescope has unpacked the archive and run setup.sh; without a download."""
+    root, programs = tmp_path_factory.mktemp("autograder"), tmp_path_factory.mktemp("programs")
+    with zipfile.ZipFile(made) as file:
+        file.extractall(root / "source")
+    shutil.copy(root / "source/run_autograder", root)
+    # In the place of apt-get, of `python3 -m venv` and of the pip in it: this environment, which has what is wanted.
+    (programs / "apt-get").write_text("#!/bin/sh\n")
+    (programs / "python3").write_text(
+        f"#!/bin/sh\nif [ \"$1 $2\" = '-m venv' ]; then mkdir -p \"$3/bin\"; ln -s {programs}/python3 \"$3/bin/python\"; "
+        f"ln -s {programs}/pip \"$3/bin/pip\"; else exec {sys.executable} \"$@\"; fi\n")
+    (programs / "pip").write_text(f"#!/bin/sh\nexec {sys.executable} -m pip \"$@\" --no-index --quiet\n")
+    for program in programs.iterdir():
+        program.chmod(0o755)
+    run("setup.sh", root, root / "source", PATH=f"{programs}:{os.environ['PATH']}")
+    return root
+
+
+def run(program, root, folder, **environment):
+    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "GRADING_SEED")}
+    done = subprocess.run(["bash", folder / program], cwd=root, env=kept | environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def graded(image, **files):
+    """results.json for these files handed in."""
+    shutil.rmtree(image / "submission", ignore_errors=True)
+    (image / "submission").mkdir()
+    for name, text in files.items():
+        (image / "submission" / name).write_text(text)
+    run("run_autograder", image, image)
+    found = json.loads((image / "results/results.json").read_text())
+    jsonschema.validate(found, RESULTS)
+    return found
+
+
+def test_the_archive_has_what_gradescope_wants_at_its_root_and_no_more_of_the_course(made):
+    with zipfile.ZipFile(made) as file:
+        entries = {entry.filename: entry for entry in file.infolist()}
+    for program in ("setup.sh", "run_autograder"):
+        assert entries[program].external_attr >> 16 & 0o111
+    assert {name.split("/")[0] for name in entries} == {
+        "setup.sh", "run_autograder", "requirements.txt", "nbgrader_config.py", "source", "packages"}
+    assert not [name for name in entries if "submitted" in name or "gradebook" in name or "__pycache__" in name]
+
+
+def test_a_hand_in_gets_the_marks_that_grading_gives(image):
+    nb = problem_sets.source("ps1")
+    cells, marks = problem_sets.wrong_answers("ps1")["forgets the slope of tanh"]
+    for name, text in cells.items():
+        problem_sets.cell(nb, name).source = text
+    found = graded(image, **{"My work.ipynb": nbformat.writes(nb), "notes.txt": "?"})
+    points = problem_sets.points_of(nb)
+    wanted = {name: marks.get(name, most) for name, most in points.items()}
+    assert {test["name"]: test["score"] for test in found["tests"] if "score" in test} == wanted
+    assert found["score"] == sum(wanted.values())
+    by_name = {test["name"]: test for test in found["tests"]}
+    assert "expected" in by_name["ps1-two-paths-test"]["output"]
+    assert "score" not in by_name["ps1-missing-factor"] and "4 points" in by_name["ps1-missing-factor"]["output"]
+    assert "My work.ipynb" in found["output"] and "notes.txt" in found["output"]
+
+
+def test_what_is_no_notebook_gets_no_points_and_is_named(image):
+    found = graded(image, **{"essay.txt": "I could not do it."})
+    assert found["score"] == 0 and found["tests"] == [] and "essay.txt" in found["output"]
+
+
+def test_without_the_problem_set_there_is_no_archive(made, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(made.parents[1])
+    with pytest.raises(SystemExit):
+        gradescope.main(["ps9"])
+    assert "assignment: no source/ps9" in capsys.readouterr().err
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        gradescope.main(["ps1"])
+    assert "assignment: no source/ps1" in capsys.readouterr().err
