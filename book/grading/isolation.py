@@ -18,7 +18,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["ISOLATION", "Unavailable", "arguments", "environment", "lacking", "wanted"]
+__all__ = ["ISOLATION", "Unavailable", "arguments", "environment", "lacking", "refusal", "wanted"]
 
 ISOLATION = "GRADING_ISOLATION"  # the environment variable; "off": students' code runs with the teacher's rights
 TEMPORARY = 256 * 2**20  # bytes that all files together may have
@@ -36,8 +36,8 @@ OF_GRADING = "__init__.py", "marks.py", "values.py", "worker.py"
 TEMP = Path("/tmp")
 
 
-class Unavailable(RuntimeError):
-    """No process for students' code can be started; nothing that a student has done."""
+class Unavailable(BaseException):
+    """No process for students' code can be started. No `Exception`: tests must not take it for a student's mistake."""
 
 
 def wanted() -> bool:
@@ -62,6 +62,15 @@ def lacking() -> str | None:
     return f"bwrap does not run here: {said}"
 
 
+def refusal(reason: str) -> str:
+    """What it means that students' code can't be isolated."""
+    return (
+        f"Nothing was graded. Students' code can't be kept apart from this computer: {reason}.\n"
+        "Without that it has your rights: it can read the solutions and what others have handed in, change files and marks, "
+        "and use the network.\nTo grade nevertheless, because you trust what was handed in: python -m grading … --no-isolation,\n"
+        f"or {ISOLATION}=off nbgrader autograde …")
+
+
 def arguments() -> list[str]:
     """The command line that starts `grading.worker` in a place apart."""
     options = ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "apart"]
@@ -71,6 +80,8 @@ def arguments() -> list[str]:
     else:  # root would keep its rights over files, and has no limit of processes: the worker becomes another user
         user = [str(secrets.choice(USERS))]
     options += ["--die-with-parent", "--new-session"]
+    for folder in _parents([place for _, place in _seen()] + [str(PLACE / GRADING.name / "worker.py")]):
+        options += ["--perms", "0755", "--dir", folder]
     for source, place in _seen():
         options += ["--symlink", os.readlink(source), place] if os.path.islink(source) else ["--ro-bind", source, place]
     for place in _hidden():
@@ -119,6 +130,12 @@ def _seen() -> list[tuple[str, str]]:
     homes = {home: None for each in _homes() for home in (each, each.resolve()) if home != Path("/")}
     paths = [*OF_SYSTEM, *(str(home / name) for home in homes for name in OF_PYTHON), *_user_site()]
     return [(path, path) for path in dict.fromkeys(paths) if os.path.lexists(path)]
+
+
+def _parents(places: list[str]) -> list[str]:
+    """The folders that must be made for these places, from the root on."""
+    parents = {str(parent) for place in places for parent in Path(place).parents} - {"/"}
+    return sorted(parents - set(places))
 
 
 @functools.cache
