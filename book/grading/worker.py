@@ -136,7 +136,7 @@ class Worker:
                    and (value is not before.get(name, self) or issubclass(type(value), CHANGEABLE))}
         answer["names"] = shown(changed)
         answer["gone"] = [name for name in changed if name not in answer["names"]]
-        answer["gone"] += [name for name in before if type(name) is str and name not in after]
+        answer["gone"] += [name for name in before if type(name) is str and not name.startswith("_") and name not in after]
         return answer
 
     def execute(self, run, label):
