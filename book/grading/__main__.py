@@ -25,8 +25,8 @@ from .orphans import end_with
 
 def submissions(course: Path, assignment: str) -> list[str]:
     """The students who handed it in."""
-    found = course.glob(f"submitted/*/{assignment}")
-    return sorted(folder.parent.name for folder in found if folder.is_dir() or folder.is_symlink())
+    folders = (student / assignment for student in course.glob("submitted/*"))
+    return sorted(folder.parent.name for folder in folders if folder.is_dir() or folder.is_symlink())
 
 
 def graded(course: Path, student: str, assignment: str) -> bool:
@@ -48,6 +48,8 @@ def lacking(course: Path, student: str, assignment: str) -> list[str]:
 
 def refused(course: Path, student: str, assignment: str) -> str | None:
     """Why this submission is not to be graded, if so."""
+    if glob.escape(student) != student:
+        return "nbgrader takes *, ? and [ in the name of a folder for a pattern; rename it"
     if links := irregular(course, student, assignment):
         return f"links are not followed: {'; '.join(links)}"
     if names := lacking(course, student, assignment):
@@ -66,8 +68,7 @@ def autograde(course: Path, student: str, assignment: str, parent: int) -> dict:
     app = NbGrader()
     app.load_config_file()
     begin = time.perf_counter()
-    name = glob.escape(student)  # to nbgrader it is a pattern
-    result = NbGraderAPI(config=app.config).autograde(assignment, name, force=True, create=True)
+    result = NbGraderAPI(config=app.config).autograde(assignment, student, force=True, create=True)
     return result | {"student": student, "seconds": time.perf_counter() - begin}
 
 

@@ -95,7 +95,7 @@ def arguments() -> list[str]:
     for fonts in _fonts():  # the list of all fonts, which takes seconds to make
         options += ["--ro-bind", str(fonts), str(TEMP / "matplotlib" / fonts.name)]
     options += ["--remount-ro", "/", "--chdir", str(TEMP / "home")]
-    return ["bwrap", *options, "--", sys.executable, "-m", "grading.worker", *user]
+    return [shutil.which("bwrap") or "bwrap", *options, "--", sys.executable, "-m", "grading.worker", *user]
 
 
 def environment(folder: Path, isolated: bool = True) -> dict[str, str]:

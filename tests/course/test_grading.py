@@ -437,7 +437,7 @@ def test_the_traceback_shows_the_students_lines_alone(sandbox):
 @pytest.mark.parametrize("line", [
     "not json", "[]", "5", '{"number": NUMBER, "printed": "", "names": 3, "gone": []}', '{"number": 1, "printed": "", "names": {}, "gone": []}',
     '{"number": NUMBER, "printed": "", "names": {"_sandbox": 0}, "gone": []}', '{"number": NUMBER, "printed": "", "names": {}, "gone": [[]]}',
-    '{"number": NUMBER, "printed": "", "names": {"x": ' + "1" * 10**6 + '}, "gone": []}', "[" + "[]," * 2 * 10**6, "x" * 101_000_000,
+    '{"number": NUMBER, "printed": "", "names": {"x": ' + "1" * 10**6 + '}, "gone": []}', "[" + "[]," * 2 * 10**6,
     '{"number": NUMBER, "ask": -1, "args": 1, "kwargs": 1}', "[" * 10**5, '{"number": NUMBER, "printed": "", "value": {"array": "", "shape": [1], "dtype": "O"}}',
 ])
 def test_a_forged_answer_is_noticed(sandbox, line):
@@ -449,3 +449,12 @@ def test_a_forged_answer_is_noticed(sandbox, line):
         sandbox.run(forge + f"worker.answers.write({line!r}.replace('NUMBER', str(worker.number)) + chr(10))\nworker.answers.flush()", "<cell>")
         sandbox.space["f"](3)
     assert sandbox.space["f"](3) == 3
+
+
+def test_an_answer_without_end_is_noticed(sandbox, monkeypatch):
+    monkeypatch.setattr("grading.sandbox.LONGEST", 10**6)
+    sandbox.run("import gc\ndef f():\n    worker, = [o for o in gc.get_objects() if type(o).__name__ == 'Worker']\n"
+                "    while True: worker.answers.write('x' * 10**5)\ndef g():\n    return 3", "<cell>")
+    with pytest.raises(StudentError, match="disturbed the grading"):
+        sandbox.space["f"]()
+    assert sandbox.space["g"]() == 3
