@@ -12,7 +12,6 @@ import importlib.util
 import os
 import secrets
 import shutil
-import site
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -80,6 +79,8 @@ def arguments() -> list[str]:
     else:  # root would keep its rights over files, and has no limit of processes: the worker becomes another user
         user = [str(secrets.choice(USERS))]
     options += ["--die-with-parent", "--new-session"]
+    options += ["--proc", "/proc", "--dev", "/dev", "--size", str(SHARED), "--perms", "1777", "--tmpfs", "/dev/shm", "--remount-ro", "/dev",
+                "--size", str(TEMPORARY), "--perms", "1777", "--tmpfs", str(TEMP)]  # first: Python itself may be in /tmp
     for folder in _parents([place for _, place in _seen()] + [str(PLACE / GRADING.name / "worker.py")]):
         options += ["--perms", "0755", "--dir", folder]
     for source, place in _seen():
@@ -88,8 +89,6 @@ def arguments() -> list[str]:
         options += ["--tmpfs", place]
     for name in OF_GRADING:
         options += ["--ro-bind", str(GRADING / name), str(PLACE / GRADING.name / name)]
-    options += ["--proc", "/proc", "--dev", "/dev", "--size", str(SHARED), "--perms", "1777", "--tmpfs", "/dev/shm", "--remount-ro", "/dev",
-                "--size", str(TEMPORARY), "--perms", "1777", "--tmpfs", str(TEMP)]
     for folder in ("home", "matplotlib"):
         options += ["--perms", "0777", "--dir", str(TEMP / folder)]
     for fonts in _fonts():  # the list of all fonts, which takes seconds to make
@@ -100,7 +99,7 @@ def arguments() -> list[str]:
 
 def environment(folder: Path, isolated: bool = True) -> dict[str, str]:
     """The environment variables of students' code, whose own folders are in `folder`; none of the teacher's."""
-    packages = [str(PLACE if isolated else GRADING.parent), *_user_site()]
+    packages = [str(PLACE if isolated else GRADING.parent), *_more_packages()]
     return {
         "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "USER": "student", "HOME": str(folder / "home"), "TMPDIR": str(folder),
         "PYTHONPATH": os.pathsep.join(packages), "PYTHONNOUSERSITE": "1", "PYTHONDONTWRITEBYTECODE": "1",
@@ -109,9 +108,10 @@ def environment(folder: Path, isolated: bool = True) -> dict[str, str]:
     }
 
 
-def _user_site():
-    """The packages of `pip install --user`, if this Python uses them."""
-    return [path for path in [site.getusersitepackages()] if site.ENABLE_USER_SITE and path in sys.path]
+def _more_packages() -> list[str]:
+    """The folders of packages that Python finds by other ways: `pip install --user`, PYTHONPATH."""
+    own = tuple(prefix + os.sep for prefix in (sys.prefix, sys.base_prefix))
+    return [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages") and not path.startswith(own)]
 
 
 def _homes() -> Iterator[Path]:
@@ -128,7 +128,7 @@ def _homes() -> Iterator[Path]:
 def _seen() -> list[tuple[str, str]]:
     """What is there to be read: pairs of a path and the place where it is seen."""
     homes = {home: None for each in _homes() for home in (each, each.resolve()) if home != Path("/")}
-    paths = [*OF_SYSTEM, *(str(home / name) for home in homes for name in OF_PYTHON), *_user_site()]
+    paths = [*OF_SYSTEM, *(str(home / name) for home in homes for name in OF_PYTHON), *_more_packages()]
     return [(path, path) for path in dict.fromkeys(paths) if os.path.lexists(path)]
 
 

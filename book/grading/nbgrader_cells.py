@@ -31,6 +31,8 @@ from . import isolation
 from .links import irregular
 from .marks import SEED, one_seed
 
+MEMORY = 8 * 2**30  # bytes of the tests' kernel: a student's code may call the tests' functions with what it likes
+
 __all__ = ["ExecuteApart", "OwnFiles", "ReadAnything", "Rebuild"]
 
 
@@ -166,7 +168,9 @@ class ExecuteApart(Execute):
                 cell.source = f"_sandbox.run({source!r}, {label!r})"
             elif not is_grade(cell):
                 cell.source += f"\n_sandbox.give({source!r}, {label!r})"
+        limit = f"import resource as _resource\n_resource.setrlimit(_resource.RLIMIT_AS, ({MEMORY}, {MEMORY}))\n"
         begin = new_code_cell(
+            (limit if self.isolation else "") +
             "import sys as _sys\n"
             "_sys.stderr = _sys.stdout  # to nbgrader a warning would be a failed test\n"
             "from grading.sandbox import Sandbox as _Sandbox\n"

@@ -138,7 +138,7 @@ class Sandbox:
         try:
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                                              cwd=environment["HOME"] if self._folder else "/", env=environment, start_new_session=True)
-            self._unread = bytearray()
+            self._unread, self._next_look = bytearray(), time.monotonic() + LOOK
             if self._line(time.monotonic() + START) != b"ready":
                 raise EOFError
         except (OSError, EOFError) as error:
@@ -248,7 +248,7 @@ class Sandbox:
 
     def _line(self, deadline):
         """The next line of the answers. TimeoutError, EOFError; ValueError: a line that is too long."""
-        searched, look = 0, time.monotonic() + LOOK
+        searched = 0
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)
             while (end := self._unread.find(b"\n", searched)) < 0:
@@ -257,10 +257,10 @@ class Sandbox:
                     raise ValueError(f"answer: got more than {LONGEST:,} bytes")
                 if now >= deadline:
                     raise TimeoutError
-                if now >= look:
+                if now >= self._next_look:
                     self._look_at_memory()
-                    look = now + LOOK
-                if selector.select(min(deadline, look) - now):
+                    self._next_look = now + LOOK
+                if selector.select(min(deadline, self._next_look) - now):
                     some = os.read(self._process.stdout.fileno(), 2**20)
                     if not some:
                         raise EOFError
