@@ -13,11 +13,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 from nbgrader.api import Gradebook
 
 from grading import isolation
 from grading.links import irregular
 from grading.marks import SEED, StudentError, one_seed
+from grading.nbgrader_cells import ExecuteApart
 from grading.sandbox import Sandbox
 from problem_sets import COURSE, cell, hand_in, read, scores, source
 
@@ -169,15 +171,17 @@ def test_solutions_among_pythons_packages_are_hidden(monkeypatch, tmp_path):
 @pytest.fixture
 def without(monkeypatch, tmp_path):
     """Says what bwrap does on a computer that forbids it."""
+    probe = isolation.lacking
+
     def broken(script):
         program = tmp_path / "bin" / "bwrap"
         program.parent.mkdir()
         program.write_text(f"#!/bin/sh\n{script}\n")
         program.chmod(0o755)
         monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-        isolation.lacking.cache_clear()
+        probe.cache_clear()
     yield broken
-    isolation.lacking.cache_clear()
+    probe.cache_clear()
 
 
 FORBIDDEN = "echo 'bwrap: No permissions to create new namespace' >&2; exit 1"
@@ -188,6 +192,18 @@ def test_a_bubblewrap_that_does_not_run_is_found_out(without):
     assert isolation.lacking() == "bwrap does not run here: bwrap: No permissions to create new namespace"
     with pytest.raises(isolation.Unavailable, match="does not start: bwrap does not run here"):
         Sandbox({}).run("x = 1", "<cell>")
+
+
+def test_a_submission_is_not_graded_if_no_process_starts_for_it(without, monkeypatch, tmp_path):
+    """Rather than with 0 points."""
+    monkeypatch.chdir(tmp_path)  # as the folder of a course
+    without(FORBIDDEN)
+    code = new_code_cell("def f(): return 1")
+    with pytest.raises(RuntimeError, match="Nothing was graded. .*No permissions to create"):
+        ExecuteApart().preprocess(new_notebook(cells=[code]), {})
+    monkeypatch.setattr(isolation, "lacking", lambda: None)  # as if it had run a moment ago
+    with pytest.raises(RuntimeError, match="the process for students' code does not start"):
+        ExecuteApart().preprocess(new_notebook(cells=[code]), {})
 
 
 def test_no_bubblewrap_and_no_linux(monkeypatch):
@@ -264,11 +280,13 @@ def test_links_are_found(links):
 # --- through nbgrader
 
 def settle(course: Path, points: dict[str, float]) -> None:
-    """Grade the text answers by hand."""
+    """Grade the text answers by hand, and give all points of a test."""
     with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
         for student, score in points.items():
             grade = gradebook.find_grade("ps1-missing-factor", "ps1", "ps1", student)
             grade.manual_score, grade.needs_manual_grade = score, False
+            grade = gradebook.find_grade("ps1-depth-test", "ps1", "ps1", student)  # and raise the points of a test
+            grade.manual_score, grade.needs_manual_grade = 6, False
         gradebook.db.commit()
 
 
@@ -320,16 +338,22 @@ def test_a_class_with_attackers_is_graded_and_graded_again(links, tmp_path):
         path.unlink() if path.is_symlink() else shutil.rmtree(path)
     shutil.copytree(course / "submitted/good", course / "submitted/link")
     (course / "submitted/link/ps1/more").symlink_to("/etc/passwd")
-    done = grading(course, "nbgrader", "autograde", "ps1", "--student", "link")
+    killer = source("ps1")
+    cell(killer, "ps1-two-paths").source = "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)"
+    hand_in(course, "killer", "ps1", killer)
+    done = grading(course, "nbgrader", "autograde", "ps1", "--ExecuteApart.isolation=False")
     assert done.returncode == 1 and "submitted/link/ps1/more is a link" in done.stderr and not (course / "autograded/link/ps1").exists()
+    assert "nothing could be graded" in (course / "autograded/killer/ps1/ps1.ipynb").read_text()  # without isolation it ends the tests
     shutil.rmtree(course / "submitted/link")
 
-    assert asked_for(course) - {"link"} == {"good", "packages"}
-    settle(course, {"good": 4, "packages": 1})
+    assert asked_for(course) - {"link"} == {"good", "packages", "killer"}
+    settle(course, {"good": 4, "packages": 1, "killer": 2})
+    # killer: isolated, it no longer ends the tests, so a test whose points were raised gives others now.
     changed = course / "submitted/packages/ps1/ps1.ipynb"
     changed.write_text(changed.read_text().replace("Because.", "Because of the product."))
     done = grading(course, "grading", "ps1", "--again")
-    assert done.returncode == 0 and asked_for(course) - {"link"} == {"packages"}, done.stdout
+    assert [scores(course, "ps1")["killer"][test] for test in tests] == [0, 6, 4]
+    assert done.returncode == 0 and asked_for(course) - {"link"} == {"packages", "killer"}, done.stdout
     assert seeds(course, "packages") == {drawn}
 
 
