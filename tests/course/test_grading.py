@@ -379,6 +379,14 @@ def test_what_a_cell_does_in_good_faith_costs_nothing():
         sandbox.close()
 
 
+def test_half_a_character_can_be_printed(sandbox, capsys):
+    sandbox.run("print('\\ud800')\ndef f():\n    raise ValueError('\\ud800')", "<cell>")
+    assert capsys.readouterr().out == "?\n"
+    with pytest.raises(StudentError) as error:
+        sandbox.space["f"]()
+    assert str(error.value) == "ValueError: ?"
+
+
 @pytest.mark.parametrize("code, seen", [
     ("%%capture\nx = 3", {"x": 3}), ("%%bash\nls ~", {}), ("%%html\n<b>x</b>", {}), ("x = 1\ndel x", {}), ("x = np.zeros(10**7)", {}),
 ])
