@@ -4,7 +4,6 @@ import os
 import sys
 import warnings
 
-from grading.marks import one_seed
 from sqlalchemy.exc import SAWarning
 
 c = get_config()  # noqa: F821  nbgrader puts it there
@@ -17,12 +16,10 @@ c.CourseDirectory.db_url = f"sqlite:///{os.path.abspath('gradebook.db')}?timeout
 # nbgrader starts another program of this Python's, alembic, when it makes the database.
 os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
 
-# One seed for all inputs that a grading run draws. To repeat a run, set GRADING_SEED to what the feedback says.
-one_seed()
-
 # Whatever a submission contains, it gets a grade and a message: see grading/nbgrader_cells.py in the book.
 c.Autograde.exporter_class = "grading.nbgrader_cells.ReadAnything"
 c.Autograde.sanitize_preprocessors = [
+    "grading.nbgrader_cells.OwnFiles",
     "nbgrader.preprocessors.ClearOutput",
     "grading.nbgrader_cells.Rebuild",
     "nbgrader.preprocessors.OverwriteKernelspec",
@@ -31,7 +28,7 @@ c.Autograde.sanitize_preprocessors = [
 c.Autograde.autograde_preprocessors = [
     "grading.nbgrader_cells.ExecuteApart",
     "nbgrader.preprocessors.LimitOutput",
-    "nbgrader.preprocessors.SaveAutoGrades",
+    "grading.saving.SaveGrades",
     "nbgrader.preprocessors.AssignLatePenalties",
 ]
 

@@ -3,7 +3,10 @@
 marks    what the cells of a problem set use: `Marks` in a graded cell, `check` in a public one
 values   numbers and arrays as text that a process can send to another without trusting it
 sandbox  a student's code in a process of its own, with time limits
+isolation  the place of that process: no network, no sight of the course
 worker   that process
+links    what is handed in and must not be followed
+saving   marks go into the gradebook; what was graded by hand is not asked for again
 orphans  ends it when the tests are gone
 nbgrader_cells  the steps of nbgrader that put all this to work (`nbgrader_config.py` names them)
 

@@ -1,12 +1,14 @@
 """Autograde all that was handed in, on all cores: `python -m grading ps1 [ps2 …]`, in the folder of the course.
 
 Each submission is graded by `nbgrader autograde` in a process of its own; a line says so as soon as it is done. Start
-the same command again after a kill, and it goes on with what is missing; what was handed in anew is graded anew.
+the same command again after a kill, and it goes on with what is missing; what was handed in anew is graded anew. All get
+the same inputs, now and later: their seed is kept in `grading_seed.txt`.
 """
 
 from __future__ import annotations
 
 import argparse
+import glob
 import os
 import sys
 import time
@@ -15,13 +17,16 @@ from pathlib import Path
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
+from . import isolation
+from .links import irregular
 from .marks import SEED, one_seed
 from .orphans import end_with
 
 
 def submissions(course: Path, assignment: str) -> list[str]:
     """The students who handed it in."""
-    return sorted(folder.parent.name for folder in course.glob(f"submitted/*/{assignment}") if folder.is_dir())
+    folders = (student / assignment for student in course.glob("submitted/*"))
+    return sorted(folder.parent.name for folder in folders if folder.is_dir() or folder.is_symlink())
 
 
 def graded(course: Path, student: str, assignment: str) -> bool:
@@ -39,6 +44,17 @@ def lacking(course: Path, student: str, assignment: str) -> list[str]:
     """The notebooks of the assignment that the student has not handed in under their names."""
     wanted = (path.name for path in (course / "source" / assignment).glob("*.ipynb"))
     return [name for name in wanted if not (course / "submitted" / student / assignment / name).exists()]
+
+
+def refused(course: Path, student: str, assignment: str) -> str | None:
+    """Why this submission is not to be graded, if so."""
+    if glob.escape(student) != student:
+        return "nbgrader takes *, ? and [ in the name of a folder for a pattern; rename it"
+    if links := irregular(course, student, assignment):
+        return f"links are not followed: {'; '.join(links)}"
+    if names := lacking(course, student, assignment):
+        return f"no {' and no '.join(names)} in submitted/{student}/{assignment}"
+    return None
 
 
 def autograde(course: Path, student: str, assignment: str, parent: int) -> dict:
@@ -62,17 +78,23 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("assignment", nargs="+", help="ps1, ps2, …")
     parser.add_argument("--jobs", type=int, default=-1, metavar="N", help="processes; -1: one for each core")
     parser.add_argument("--again", action="store_true", help="also what has been graded")
+    parser.add_argument("--no-isolation", action="store_true", help="run students' code with your rights, where bubblewrap can't run")
     options = parser.parse_args(arguments)
     course = Path.cwd()
     if not (course / "nbgrader_config.py").exists():
         parser.error(f"no nbgrader_config.py in {course}; change to the folder of the course")
-    print(f"{SEED}={one_seed()}")
+    if options.no_isolation:
+        os.environ[isolation.ISOLATION] = "off"
+    if isolation.wanted() and (reason := isolation.lacking()):
+        print(isolation.refusal(reason), file=sys.stderr)
+        return 1
+    print(f"{SEED}={one_seed(course)}")
     failed = 0
     for assignment in options.assignment:
         students = submissions(course, assignment)
         for student in list(students):
-            if names := lacking(course, student, assignment):
-                print(f"{student}: not graded, no {' and no '.join(names)} in submitted/{student}/{assignment}")
+            if reason := refused(course, student, assignment):
+                print(f"{student}: not graded, {reason}")
                 students.remove(student)
                 failed += 1
         todo = [student for student in students if options.again or not graded(course, student, assignment)]

@@ -1,14 +1,23 @@
 """Steps of `nbgrader autograde` that take a submission as it is: whatever it contains, it gets a grade and a message.
 
 `nbgrader_config.py` puts `Rebuild` in the place of nbgrader's OverwriteCells, `ExecuteApart` in that of Execute, and
-`ReadAnything` in that of nbconvert's NotebookExporter.
+`ReadAnything` in that of nbconvert's NotebookExporter. Before them comes `OwnFiles`.
 """
 
 from __future__ import annotations
 
+import os
 import re
+import site
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import nbformat
+import nbgrader
+from ipykernel.kernelspec import make_ipkernel_cmd
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 from nbconvert.exporters import NotebookExporter
 from nbformat.notebooknode import NotebookNode
@@ -16,9 +25,15 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import Execute, NbGraderPreprocessor
 from nbgrader.utils import is_grade, is_solution
-from traitlets import Float, Integer, List
+from traitlets import Bool, Float, Integer, List, default
 
-__all__ = ["ExecuteApart", "ReadAnything", "Rebuild"]
+from . import isolation
+from .links import irregular
+from .marks import SEED, one_seed
+
+MEMORY = 8 * 2**30  # bytes of the tests' kernel: a student's code may call the tests' functions with what it likes
+
+__all__ = ["ExecuteApart", "OwnFiles", "ReadAnything", "Rebuild"]
 
 
 class ReadAnything(NotebookExporter):
@@ -113,7 +128,8 @@ class Rebuild(NbGraderPreprocessor):
 class ExecuteApart(Execute):
     """Runs the teacher's cells in a kernel and the student's in a process apart, see `grading.sandbox`.
 
-    There the teacher's cells run, too, but for the tests: the student's code may need what they set.
+    There the teacher's cells run, too, but for the tests: the student's code may need what they set. The kernel has a
+    folder and an IPython profile of its own: nothing of the teacher's and nothing that was handed in gets into it.
     """
 
     timeout = Integer(600, help="seconds for one of the teacher's cells, with all calls in it").tag(config=True)
@@ -123,8 +139,27 @@ class ExecuteApart(Execute):
     ).tag(config=True)
     seconds = Float(10, help="that a cell of the student's, or a call from a test, may take").tag(config=True)
     patience = Float(120, help="that all of the student's code may take together").tag(config=True)
+    isolation = Bool(help="whether the student's code is kept from all else on this computer; False: it has the teacher's rights").tag(config=True)
+
+    @default("isolation")
+    def _isolation_default(self):
+        return isolation.wanted()
+
+    def create_kernel_manager(self):
+        self.kernel_manager_class = OwnKernel
+        return super().create_kernel_manager()
+
+    @contextmanager
+    def setup_kernel(self, **options):
+        with TemporaryDirectory(prefix="grading-", ignore_cleanup_errors=True) as folder:
+            environment = {name: value for name, value in os.environ.items() if name != "PYTHONSTARTUP"}
+            environment |= {"IPYTHONDIR": folder, "JUPYTER_CONFIG_DIR": folder, "MPLBACKEND": "agg", SEED: one_seed(Path.cwd())}
+            with super().setup_kernel(cwd=folder, env=environment, **options):
+                yield
 
     def preprocess(self, nb, resources):
+        if self.isolation and (reason := isolation.lacking()):
+            raise RuntimeError(isolation.refusal(reason))
         code = [(cell, cell.source) for cell in nb.cells if cell.cell_type == "code"]
         for cell, source in code:
             own = cell.metadata.get("nbgrader", {})
@@ -133,11 +168,13 @@ class ExecuteApart(Execute):
                 cell.source = f"_sandbox.run({source!r}, {label!r})"
             elif not is_grade(cell):
                 cell.source += f"\n_sandbox.give({source!r}, {label!r})"
+        limit = f"import resource as _resource\n_resource.setrlimit(_resource.RLIMIT_AS, ({MEMORY}, {MEMORY}))\n"
         begin = new_code_cell(
+            (limit if self.isolation else "") +
             "import sys as _sys\n"
             "_sys.stderr = _sys.stdout  # to nbgrader a warning would be a failed test\n"
             "from grading.sandbox import Sandbox as _Sandbox\n"
-            f"_sandbox = _Sandbox(get_ipython().user_ns, {self.seconds!r}, {self.patience!r})")
+            f"_sandbox = _Sandbox(get_ipython().user_ns, {self.seconds!r}, {self.patience!r}, {self.isolation!r})")
         end = new_code_cell("_sandbox.close()")
         nb.cells = [begin, *nb.cells, end]
         try:
@@ -149,4 +186,26 @@ class ExecuteApart(Execute):
             nb.cells = nb.cells[1:-1]
             for cell, source in code:
                 cell.source = source
+        for output in (output for cell in [begin, *nb.cells] for output in cell.get("outputs", ())):
+            if output.output_type == "error" and output.ename == isolation.Unavailable.__name__:
+                raise RuntimeError(output.evalue)
+        return nb, resources
+
+
+class OwnKernel(AsyncKernelManager):
+    """This Python's kernel, whatever kernels the teacher has; without the packages in the home folder, if nbgrader isn't one of them."""
+
+    @property
+    def kernel_spec(self):
+        user_site = Path(nbgrader.__file__).is_relative_to(site.getusersitepackages())
+        return KernelSpec(argv=make_ipkernel_cmd(python_arguments=[] if user_site else ["-s"]), display_name="Python 3", language="python")
+
+
+class OwnFiles(NbGraderPreprocessor):
+    """Refuses a submission with links, for `nbgrader autograde` as well as for `python -m grading`."""
+
+    def preprocess(self, nb, resources):
+        own = resources["nbgrader"]
+        if found := irregular(Path.cwd(), own["student"], own["assignment"]):
+            raise RuntimeError(f"Links are not followed: {'; '.join(found)}")
         return nb, resources

@@ -1,7 +1,8 @@
 """A student's code in a process of its own: it can neither stop the tests nor change what they compare with.
 
 The tests run in one process, the code in another; what goes between them is plain values (`values`). So nothing that
-the code does to NumPy, to its own process or by never coming to an end reaches the tests.
+the code does to NumPy, to its own process or by never coming to an end reaches the tests. Nor does it reach anything
+else of the computer: see `isolation`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import builtins
 import json
 import os
+import reprlib
 import secrets
 import selectors
 import signal
@@ -19,14 +21,23 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from .marks import SEED, StudentError
-from .values import decode, encode
+import psutil
+
+from . import isolation
+from .isolation import Unavailable
+from .marks import StudentError
+from .values import ENTRIES, LARGEST, decode, encode
 
 __all__ = ["Sandbox"]
 
-LONGEST = 200_000_000  # bytes in one answer
+LONGEST = 2 * LARGEST  # bytes in one answer
+SHOWN = 21_000  # characters of what a request printed, and of a traceback
+MEMORY = 4 * 2**30  # bytes of all processes of a student's together
+LOOK = 0.5  # seconds between two looks at that
+START = 60  # seconds in which a process must be ready, on a busy machine
 
 
 class Sandbox:
@@ -36,13 +47,15 @@ class Sandbox:
               functions that call the student's. Names that the tests' own code has set stay as they are
     seconds   that a cell, and a call, may take
     patience  seconds that all cells and calls may take together; then no more of the code is run
+    isolated  whether the process is kept from all else; by default it is, unless GRADING_ISOLATION is "off"
 
     A process that ends, or does not come to an end in time, is replaced by a fresh one, in which the cells before run
-    again. A function that was stopped twice isn't called any more.
+    again. A function that was stopped twice isn't called any more. `isolation.Unavailable`: none can be started.
     """
 
-    def __init__(self, space: dict[str, Any], seconds: float = 10, patience: float = 120):
+    def __init__(self, space: dict[str, Any], seconds: float = 10, patience: float = 120, isolated: bool | None = None):
         self.space, self.seconds, self.patience = space, seconds, patience
+        self.isolated = isolation.wanted() if isolated is None else isolated
         self._ran: list[dict] = []
         self._theirs: dict[str, Any] = {}
         self._stopped: Counter[str] = Counter()
@@ -53,7 +66,7 @@ class Sandbox:
         request = {"run": code, "label": label}
         answer = self._ask(request, f"the cell {label}")
         self._ran.append(request)
-        self._adopt(answer["names"])
+        self._adopt(answer["names"], answer["gone"])
         self._raise(answer)
 
     def give(self, code: str, label: str) -> None:
@@ -83,11 +96,16 @@ class Sandbox:
         if self._process:
             self._kill()
 
-    def _adopt(self, names):
+    def _adopt(self, names, gone):
+        for name in gone:
+            if self._is_theirs(name):
+                del self.space[name], self._theirs[name]
         for name, value in names.items():
-            theirs = name in self._theirs and self.space.get(name) is self._theirs[name]
-            if theirs or not (name in self.space or hasattr(builtins, name)):
+            if self._is_theirs(name) or not (name in self.space or hasattr(builtins, name)):
                 self._theirs[name] = self.space[name] = self._decoded(value, lambda _, name=name: self._stand_in(name))
+
+    def _is_theirs(self, name):
+        return name in self._theirs and self.space.get(name) is self._theirs[name]
 
     def _stand_in(self, name):
         def function(*args, **kwargs):
@@ -105,17 +123,28 @@ class Sandbox:
     @staticmethod
     def _raise(answer):
         if error := answer.get("error"):
-            raise StudentError(error.get("name", "Error"), error.get("message", ""), error.get("traceback", ""))
+            raise StudentError(*(Sandbox._text(error.get(key, "")) for key in ("name", "message", "traceback")))
 
     def _start(self):
-        self._folder = tempfile.TemporaryDirectory(prefix="grading-")
-        environment = os.environ | {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL")}
-        environment["MPLBACKEND"] = "agg"
-        environment.pop(SEED, None)
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "grading.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL, cwd=self._folder.name, env=environment, start_new_session=True)
-        self._unread = bytearray()
+        self._folder = None
+        if self.isolated:
+            command, environment = isolation.arguments(), isolation.environment(isolation.TEMP)
+        else:
+            self._folder = tempfile.TemporaryDirectory(prefix="grading-", ignore_cleanup_errors=True)
+            command = [sys.executable, "-m", "grading.worker", "--no-isolation"]
+            environment = isolation.environment(Path(self._folder.name), isolated=False)
+            for name in ("HOME", "MPLCONFIGDIR"):
+                os.mkdir(environment[name])
+        try:
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                             cwd=environment["HOME"] if self._folder else "/", env=environment, start_new_session=True)
+            self._unread, self._next_look = bytearray(), time.monotonic() + LOOK
+            if self._line(time.monotonic() + START) != b"ready":
+                raise EOFError
+        except (OSError, EOFError) as error:
+            reason = isolation.lacking() if self.isolated else None
+            self.close()
+            raise Unavailable(f"the process for students' code does not start: {reason or repr(error)}") from None
         ran, self._ran = self._ran, []
         for request in ran:
             try:
@@ -140,7 +169,8 @@ class Sandbox:
             except OSError:
                 pass  # what was still to be written has no reader
         self._process = None
-        self._folder.cleanup()
+        if self._folder:
+            self._folder.cleanup()
 
     def _ask(self, request, what, quiet=False, functions=(), seconds=None):
         """Send a request and wait for the answer; answer what the code asks meanwhile."""
@@ -155,7 +185,7 @@ class Sandbox:
         try:
             self._send(request | {"number": number})
             while True:
-                answer = self._checked(json.loads(self._line(begin + seconds)), request, number)
+                answer = self._checked(self._parsed(self._line(begin + seconds)), request, number)
                 if "ask" not in answer:
                     break
                 try:
@@ -168,7 +198,7 @@ class Sandbox:
             if isinstance(error, TimeoutError):
                 self._stopped[what] += 1
                 raise StudentError("TimeoutError", f"{what} did not come to an end within {seconds:g} seconds") from None
-            if isinstance(error, (EOFError, OSError)):
+            if isinstance(error, (EOFError, OSError, MemoryError)):
                 raise StudentError("Stopped", f"{what} ended Python, or used more memory than there is") from None
             if isinstance(error, (ValueError, RecursionError)):
                 raise StudentError("Stopped", f"{what} disturbed the grading") from None
@@ -177,8 +207,20 @@ class Sandbox:
             alarm.cancel()
             self.patience -= time.monotonic() - begin
         if not quiet:
-            print(answer["printed"], end="")
+            print(self._text(answer["printed"]), end="")
         return answer
+
+    @staticmethod
+    def _text(text):
+        """Not too long, and such that it can be written down: Python's strings may have halves of characters."""
+        return text[:SHOWN].encode("utf-8", "replace").decode()
+
+    @staticmethod
+    def _parsed(line):
+        """What the line of JSON says. ValueError: it has so many parts that they would fill the memory."""
+        if line.count(b",") + line.count(b"[") + line.count(b"{") > 10 * ENTRIES:
+            raise ValueError("answer: too many parts")
+        return json.loads(line)
 
     @staticmethod
     def _checked(answer, request, number):
@@ -191,9 +233,14 @@ class Sandbox:
                 return answer
             error = answer.get("error", {})
             sound = isinstance(error, dict) and all(isinstance(error.get(key, ""), str) for key in ("name", "message", "traceback"))
-            if has(printed=str) and sound and (has(names=dict) if "run" in request else "value" in answer or error):
+            if "call" in request:
+                complete = "value" in answer or error
+            else:
+                complete = has(names=dict, gone=list) and all(
+                    isinstance(name, str) and not name.startswith("_") for name in [*answer["names"], *answer["gone"]])
+            if has(printed=str) and sound and complete:
                 return answer
-        raise ValueError(f"answer: got {answer!r:.60}")
+        raise ValueError(f"answer: got {reprlib.repr(answer)}")
 
     def _send(self, message):
         self._process.stdin.write(json.dumps(message).encode() + b"\n")
@@ -201,19 +248,34 @@ class Sandbox:
 
     def _line(self, deadline):
         """The next line of the answers. TimeoutError, EOFError; ValueError: a line that is too long."""
+        searched = 0
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)
-            searched = 0
             while (end := self._unread.find(b"\n", searched)) < 0:
-                searched, left = len(self._unread), deadline - time.monotonic()
+                searched, now = len(self._unread), time.monotonic()
                 if searched > LONGEST:
                     raise ValueError(f"answer: got more than {LONGEST:,} bytes")
-                if left <= 0 or not selector.select(left):
+                if now >= deadline:
                     raise TimeoutError
-                some = os.read(self._process.stdout.fileno(), 2**20)
-                if not some:
-                    raise EOFError
-                self._unread += some
+                if now >= self._next_look:
+                    self._look_at_memory()
+                    self._next_look = now + LOOK
+                if selector.select(min(deadline, self._next_look) - now):
+                    some = os.read(self._process.stdout.fileno(), 2**20)
+                    if not some:
+                        raise EOFError
+                    self._unread += some
         line = bytes(self._unread[:end])
         del self._unread[:end + 1]
         return line
+
+    def _look_at_memory(self):
+        """MemoryError: the processes together have more than they may."""
+        used = 0
+        for process in psutil.Process(self._process.pid).children(recursive=True):
+            try:
+                used += process.memory_info().rss
+            except psutil.NoSuchProcess:
+                pass  # it has just ended
+        if used > MEMORY:
+            raise MemoryError

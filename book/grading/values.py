@@ -6,40 +6,122 @@ None, booleans, numbers, text, NumPy arrays of numbers, lists, tuples and dictio
 from __future__ import annotations
 
 import base64
+import re
+import reprlib
+from collections import deque
 from collections.abc import Callable, KeysView, Mapping, Sequence, ValuesView
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
-__all__ = ["decode", "encode"]
+__all__ = ["Room", "TooLarge", "decode", "encode", "name_of"]
 
-LARGEST = 50_000_000  # bytes in one array
+LARGEST = 50_000_000  # bytes of all arrays and text in one value
+ENTRIES = 300_000  # in all its lists, tuples and dictionaries
+KEYS = 1000  # in one dictionary: keys with the same hash, chosen by a student, would take the square of it
+DEEPEST = 50  # lists in lists
 DIGITS = 10_000  # binary, of a whole number
+DTYPE = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248]|c8|c16)")
+WANTED = "want numbers, arrays of numbers, lists, tuples, dictionaries"
 
 
-def encode(value: Any, function: Callable[[Callable], Any] | None = None) -> Any:
-    """`value` as JSON has it; `function` says what stands for a function. TypeError: anything else, named."""
-    if isinstance(value, np.ndarray) and value.dtype == object:
-        value = value.tolist()
-    if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "biufc" and value.nbytes <= LARGEST:
-        if value.dtype.itemsize > 16 or value.dtype == np.longdouble:
-            value = value.astype(float)
-        data = base64.b64encode(np.ascontiguousarray(value).tobytes()).decode()
-        kind = "scalar" if isinstance(value, np.generic) else "array"
-        return {kind: data, "shape": value.shape, "dtype": value.dtype.str}
-    if value is None or isinstance(value, (bool, float)) or isinstance(value, int) and value.bit_length() < DIGITS:
+class TooLarge(TypeError):
+    """A value for which there is no room."""
+
+
+class Room:
+    """How much may still be sent; counted before it is copied. A value inside itself ends here, too."""
+
+    def __init__(self, entries: int = ENTRIES, size: int = LARGEST):
+        self.entries, self.size = entries, size
+
+    def take(self, entries: int, size: int = 0) -> None:
+        """TooLarge: there is less room."""
+        self.entries -= entries
+        self.size -= size
+        if self.entries < 0 or self.size < 0:
+            raise TooLarge(f"a value can't be graded, {WANTED}, not too large")
+
+
+def encode(value: Any, function: Callable[[Callable], Any] | None = None, room: Room | None = None, exact: bool = False, depth: int = 0) -> Any:
+    """`value` as JSON has it; `function` says what stands for a function. TypeError: anything else, named.
+
+    With `exact` no code of the value's class runs: what it says about itself (`__class__`, `__len__`, `__iter__`) does
+    not count. Without it any Mapping and Sequence passes as well.
+    """
+    room, kind = room or Room(), type(value)  # a class derived from list is a list in C, whatever its methods say
+
+    def inner(each, function=function):
+        return encode(each, function, room, exact, depth + 1)
+
+    room.take(1)
+    if depth > DEEPEST:
+        raise TooLarge(f"a value can't be graded, {WANTED}, not inside themselves and not nested deeper than {DEEPEST}")
+    if value is None or kind is bool:
         return value
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {"dict": [[encode(key), encode(each, function)] for key, each in value.items()]}
-    if isinstance(value, tuple):
-        return {"tuple": [encode(each, function) for each in value]}
-    if isinstance(value, (Sequence, KeysView, ValuesView)):
-        return {"list": [encode(each, function) for each in value]}
+    if issubclass(kind, np.ndarray):
+        array = np.ndarray.view(value, np.ndarray)
+        if array.dtype.kind in "biufc":
+            return _array(array, "array", room)
+        if array.dtype == object:
+            room.take(array.size)
+            return inner(array.tolist())
+    if issubclass(kind, np.generic):
+        array = np.generic.__array__(value)
+        if array.dtype.kind in "biufc":
+            return _array(array, "scalar", room)
+    if issubclass(kind, float):
+        return float.__float__(value)
+    if issubclass(kind, int):
+        number = int.__int__(value)
+        room.take(0, number.bit_length() // 3)
+        if number.bit_length() < DIGITS:
+            return number
+    if issubclass(kind, str):
+        room.take(0, str.__len__(value))
+        return str.__str__(value)
+    if issubclass(kind, dict):
+        return _dictionary(dict.items(value), dict.__len__(value), inner)
+    for base in (tuple, list, deque):
+        if issubclass(kind, base):
+            return {"tuple" if base is tuple else "list": _entries(base.__iter__(value), base.__len__(value), room, inner)}
+    if any(kind is each for each in (range, type({}.keys()), type({}.values()))):  # `in` would ask a metaclass
+        return {"list": _entries(value, len(value), room, inner)}
+    if not exact:
+        if isinstance(value, Mapping):
+            return _dictionary(value.items(), len(value), inner)
+        if isinstance(value, (Sequence, KeysView, ValuesView)):
+            return {"list": _entries(value, len(value), room, inner)}
     if callable(value) and function:
         return {"function": function(value)}
-    raise TypeError(f"{type(value).__name__} can't be graded, want numbers, arrays of numbers, lists, tuples, dictionaries, not too large")
+    raise TypeError(f"{name_of(kind)} can't be graded, {WANTED}, not too large")
+
+
+def name_of(kind: type) -> str:
+    """The name of a class, which its metaclass can't change."""
+    return type.__dict__["__name__"].__get__(kind)
+
+
+def _array(array, name, room):
+    room.take(0, array.nbytes)
+    if array.dtype.itemsize > 16 or array.dtype == np.longdouble:
+        with np.errstate(all="ignore"):
+            array = array.astype(float)
+    data = base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
+    return {name: data, "shape": array.shape, "dtype": array.dtype.str}
+
+
+def _entries(values, length, room, inner):
+    if length > room.entries:
+        room.take(length)
+    return [inner(each) for each in islice(values, length)]
+
+
+def _dictionary(items, length, inner):
+    if length > KEYS:
+        raise TooLarge(f"a dictionary with {length} keys can't be graded, want {KEYS} at most")
+    return {"dict": [[inner(key, None), inner(each)] for key, each in list(islice(items, length))]}
 
 
 def decode(value: Any, function: Callable[[Any], Callable] | None = None) -> Any:
@@ -49,16 +131,16 @@ def decode(value: Any, function: Callable[[Any], Callable] | None = None) -> Any
             return value
     else:
         match value:
-            case {"scalar": str(text), "dtype": str(dtype)} if np.dtype(dtype).kind in "biufc":
+            case {"scalar": str(text), "dtype": str(dtype)} if DTYPE.fullmatch(dtype):
                 return np.frombuffer(base64.b64decode(text), dtype)[0]
-            case {"array": str(text), "shape": list(shape), "dtype": str(dtype)} if np.dtype(dtype).kind in "biufc":
+            case {"array": str(text), "shape": list(shape), "dtype": str(dtype)} if DTYPE.fullmatch(dtype):
                 return np.frombuffer(base64.b64decode(text), dtype).reshape(shape).copy()
             case {"list": list(parts)}:
                 return [decode(each, function) for each in parts]
             case {"tuple": list(parts)}:
                 return tuple(decode(each, function) for each in parts)
-            case {"dict": list(pairs)}:
+            case {"dict": list(pairs)} if len(pairs) <= KEYS:
                 return {decode(key): decode(each, function) for key, each in pairs}
             case {"function": known} if function:
                 return function(known)
-    raise ValueError(f"value: got {value!r:.60}, want what encode makes")
+    raise ValueError(f"value: got {reprlib.repr(value)}, want what encode makes")

@@ -1,7 +1,7 @@
 """The process in which a student's code runs: `python -m grading.worker`, started by `sandbox.Sandbox`.
 
-It reads requests from its standard input and writes answers to its standard output, each a line of JSON with the
-"number" of the request:
+It says "ready", reads requests from its standard input and writes answers to its standard output, each a line of JSON
+with the "number" of the request:
 
     {"run": code, "label": text}                 run a cell; the answer has the "names" that it set
     {"call": name, "args": [...], "kwargs": {}}  call a function; the answer has its "value"
@@ -9,27 +9,42 @@ It reads requests from its standard input and writes answers to its standard out
 
 Answers have "names" or "value", "error" if something was raised, and "printed". {"ask": k, "args": ..., "kwargs": ...} is
 no answer yet but a call of function k, one that was passed as an argument.
+
+What a student's code leaves behind may be anything. So the names are shown without a look at what their values say about
+themselves (see `values.encode`), those that are too large or not plain are left out, and functions come first.
 """
 
 from __future__ import annotations
 
 import ast
 import ctypes
+import inspect
 import io
 import json
 import linecache
 import os
+import platform
+import re
 import signal
 import sys
 import traceback
 import types
 
-from .orphans import end_with
-from .values import decode, encode
+import numpy as np
+
+from .values import ENTRIES, LARGEST, Room, decode, encode, name_of
 
 PRINTED = 20_000  # characters kept of what one request prints
-SHOWN = 5_000_000  # bytes of an array that a cell sets, for the tests to see it
-MEMORY = 4 * 2**30  # bytes
+SHOWN = 5_000_000  # bytes of a value that a cell sets, for the tests to see it
+SHOWN_ENTRIES = 100_000  # of a list or a dictionary
+MEMORY = 4 * 2**30  # bytes of one process
+FILE = 64 * 2**20  # bytes of one file
+FILES = 128  # open at once
+PROCESSES = 32  # and threads
+COMPUTING = 600  # seconds of a processor, for one process
+DEPTH = 1000  # calls in calls, that the worker's own code needs at most
+PLAIN = bool, int, float, str, np.generic, type(None)
+CHANGEABLE = list, dict, np.ndarray  # may have changed, though the name stands for the same one
 
 
 class Printed(io.StringIO):
@@ -55,31 +70,34 @@ class Locked:
 
 
 class Shell:
-    """What lines for IPython alone ask for: `%time f()` and `%%time` run their code, all others do nothing."""
+    """What lines for IPython alone ask for: `%time f()`, `%%time` and `%%capture` run their code, all others do nothing."""
 
     def __init__(self, execute):
         self.execute = execute
 
     def run_line_magic(self, name, line, *_):
-        return self.execute(line, f"<%{name}>") if name in ("time", "timeit") else None
+        code = re.sub(r"^(-\w+(\s+\d+)?\s+)*", "", line + " ")  # the options
+        return self.execute(code, f"<%{name}>") if name in ("time", "timeit", "prun") else None
 
     def run_cell_magic(self, name, line, body):
-        self.execute(body, f"<%%{name}>")
-
-    def system(self, *_):
-        return None
+        if name in ("time", "timeit", "prun", "capture"):
+            self.execute(body, f"<%%{name}>")
 
     def getoutput(self, *_):
         return []
+
+    def __getattr__(self, name):
+        return lambda *_, **__: None
 
 
 class Worker:
     def __init__(self, requests, answers):
         self.requests, self.answers = requests, answers
-        sys.modules["__main__"] = types.ModuleType("__main__")  # for pickle
-        self.space = sys.modules["__main__"].__dict__
+        self.main = sys.modules["__main__"] = types.ModuleType("__main__")  # for pickle
+        self.space = self.main.__dict__
         shell = Shell(self.execute)
         self.space.update(display=lambda *values, **_: print(*values), get_ipython=lambda: shell)
+        self.loop = None  # for `await` in a cell
 
     def send(self, **answer):
         self.answers.write(json.dumps(answer | {"number": self.number}) + "\n")
@@ -95,22 +113,30 @@ class Worker:
                 self.number = request.pop("number")
                 answer = self.run(**request) if "run" in request else self.call(**request)
             except BaseException as error:  # SystemExit and KeyboardInterrupt, too
+                self.calm()
                 answer = {"error": described(error)}
-            self.send(**answer, printed=printed.getvalue())
+            self.send(**answer, printed=Printed.getvalue(printed))
+
+    @staticmethod
+    def calm(limit=sys.setrecursionlimit, alarm=signal.setitimer):
+        """Room for the worker's own calls, and no alarm in them."""
+        alarm(signal.ITIMER_REAL, 0)
+        limit(max(DEPTH, sys.getrecursionlimit()))
 
     def run(self, run, label):
         before, answer = dict(self.space), {}
         try:
             self.execute(run, label)
         except BaseException as error:  # SystemExit and KeyboardInterrupt, too
+            self.calm()
             answer["error"] = described(error)
-        names = answer["names"] = {}
-        for name, value in self.space.items():
-            if not name.startswith("_") and value is not before.get(name, self) and getattr(value, "nbytes", 0) <= SHOWN:
-                try:
-                    names[name] = encode(value, lambda _: None)
-                except Exception:
-                    pass  # a module, an object, a circle of lists: the tests can't use it
+        self.calm()
+        after = dict(self.space)
+        changed = {name: value for name, value in after.items() if type(name) is str and not name.startswith("_")
+                   and (value is not before.get(name, self) or issubclass(type(value), CHANGEABLE))}
+        answer["names"] = shown(changed)
+        answer["gone"] = [name for name in changed if name not in answer["names"]]
+        answer["gone"] += [name for name in before if type(name) is str and not name.startswith("_") and name not in after]
         return answer
 
     def execute(self, run, label):
@@ -120,18 +146,29 @@ class Worker:
         except SyntaxError:  # perhaps lines for IPython alone, such as %matplotlib inline
             from IPython.core.inputtransformer2 import TransformerManager
             tree = ast.parse(TransformerManager().transform_cell(run), label)
-        shown = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-        exec(compile(tree, label, "exec"), self.space)
-        if shown:
-            value = eval(compile(ast.Expression(shown.value), label, "eval"), self.space)
+        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+        self.evaluate(tree, label, "exec")
+        if last:
+            value = self.evaluate(ast.Expression(last.value), label, "eval")
             if value is not None:
                 print(repr(value))
+
+    def evaluate(self, tree, label, mode):
+        code = compile(tree, label, mode, ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+        value = eval(code, self.space)
+        if code.co_flags & inspect.CO_COROUTINE:
+            import asyncio
+            self.loop = self.loop or asyncio.new_event_loop()
+            return self.loop.run_until_complete(value)
+        return value
 
     def call(self, call, args, kwargs):
         if not callable(self.space.get(call)):
             raise NameError(f"name {call!r} is not defined")
         args, kwargs = (decode(each, self.stand_in) for each in (args, kwargs))
-        return {"value": encode(self.space[call](*args, **kwargs))}
+        value = self.space[call](*args, **kwargs)
+        self.calm()
+        return {"value": encode(value)}
 
     def stand_in(self, k):
         """A function of the caller's: calling it asks the caller."""
@@ -144,37 +181,86 @@ class Worker:
         return ask
 
 
+def shown(values):
+    """What of the `values` the tests get to see: functions first, then single values, then what is larger."""
+    names, entries, size = {}, ENTRIES, LARGEST
+    for name in sorted(values, key=lambda name: 0 if callable(values[name]) else 1 if issubclass(type(values[name]), PLAIN) else 2):
+        room = Room(min(entries, SHOWN_ENTRIES), min(size, SHOWN))
+        before = room.entries, room.size
+        try:
+            room.take(1, len(name))
+            names[name] = encode(values[name], lambda _: None, room, exact=True)
+        except Exception:
+            pass  # a module, an object, a circle of lists: the tests can't use it
+        else:
+            size -= before[1] - room.size
+        entries -= min(before[0], before[0] - room.entries)
+    return names
+
+
 def described(error):
     """Name, message and the part of the traceback that is the student's."""
     if isinstance(error, SystemExit):
         error = SystemExit("the code ended Python (exit, quit or sys.exit); leave that out").with_traceback(error.__traceback__)
-    own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith("<") and frame.line]
-    shown = traceback.format_list(own) + traceback.format_exception_only(error)
     try:
         message = str(error)[:500]
-    except Exception:
+    except BaseException:
         message = "its message can't be shown"
-    return {"name": type(error).__name__, "message": message, "traceback": "".join(shown)[-PRINTED:]}
+    try:
+        own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith("<") and frame.line]
+        lines = "".join(traceback.format_list(own) + traceback.format_exception_only(error))[-PRINTED:]
+    except BaseException:
+        lines = ""
+    return {"name": name_of(type(error)), "message": message, "traceback": lines}
 
 
-def main() -> None:
+def unconfined() -> None:
+    """Without isolation: end with the parent, and leave memory for others."""
+    import resource
+
+    from .orphans import end_with
+
     end_with(os.getppid())
     try:  # Linux ends it even while a long computation keeps the thread of `end_with` from running
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
     except (AttributeError, OSError):
         pass
+    try:
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    except ValueError:  # a system that sets a smaller limit itself
+        pass
+
+
+def confined(user: int | None) -> None:
+    """What this process and those that it starts may use. As root, become `user` first."""
+    import resource
+
+    if user is not None:
+        os.setgroups([])
+        os.setgid(user)
+        os.setuid(user)
+        os.listdir(os.path.dirname(os.path.dirname(np.__file__)))  # PermissionError: Python's packages are for root alone
+    if call := {"x86_64": 250, "aarch64": 219}.get(platform.machine()):
+        ctypes.CDLL(None).syscall(call, 1, None)  # a keyring of its own: keyctl(KEYCTL_JOIN_SESSION_KEYRING)
+    for kind, most in (("AS", MEMORY), ("FSIZE", FILE), ("NOFILE", FILES), ("NPROC", PROCESSES), ("CPU", COMPUTING), ("CORE", 0)):
+        resource.setrlimit(getattr(resource, f"RLIMIT_{kind}"), (most, most))
+
+
+def main() -> None:
+    if sys.argv[1:] == ["--no-isolation"]:
+        unconfined()
+    else:
+        confined(int(sys.argv[1]) if sys.argv[1:] else None)
     requests = os.fdopen(os.dup(0), encoding="utf-8")
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     nothing = os.open(os.devnull, os.O_RDWR)  # for input(), and for what libraries print by themselves
     for descriptor in (0, 1, 2):
         os.dup2(nothing, descriptor)
     sys.stdin = open(os.devnull, encoding="utf-8")
-    try:
-        import resource
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    except (ImportError, ValueError):  # Windows, or a system that sets a smaller limit itself
-        pass
+    sys.argv = [""]
     sys.meta_path.insert(0, Locked)
+    answers.write("ready\n")
+    answers.flush()
     Worker(requests, answers).serve()
 
 

@@ -11,7 +11,7 @@ from collections import OrderedDict, deque
 import numpy as np
 import psutil
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from grading.marks import SEED, Marks, StudentError, check, difference
@@ -141,7 +141,8 @@ def test_what_is_not_plain_is_refused(value):
 
 @pytest.mark.parametrize("text", [
     {"array": "", "shape": [1], "dtype": "O"}, {"array": "AAAA", "shape": [10**9], "dtype": "<f8"}, {"function": 0},
-    {"pickle": "x"}, [1, 2], {"array": "!", "shape": [1], "dtype": "<f8"},
+    {"pickle": "x"}, [1, 2], {"array": "!", "shape": [1], "dtype": "<f8"}, {"array": "", "shape": [0], "dtype": "f8," * 10**6},
+    {"array": "", "shape": [0], "dtype": "<f1000000000"}, {"dict": [[k * (2**61 - 1), 0] for k in range(2000)]},
 ])
 def test_text_that_encode_does_not_make_is_refused(text):
     with pytest.raises(ValueError):
@@ -245,12 +246,14 @@ def test_whatever_a_function_does_the_others_answer(hasty, body, words):
     assert words in str(error.value) and hasty.space["g"](3) == 3
 
 
-def test_a_cell_that_does_not_run_a_second_time_is_left_out(sandbox, tmp_path):
+def test_a_cell_that_does_not_run_a_second_time_is_left_out(tmp_path):
+    sandbox = Sandbox({}, seconds=30, isolated=False)  # apart, nothing would be left of the first time
     sandbox.run("import os\ndef f():\n    os._exit(1)\ndef g():\n    return 1", "<cell>")
     sandbox.run(f"import os, pathlib\np = pathlib.Path({str(tmp_path / 'been here')!r})\nif p.exists(): os._exit(1)\np.touch()", "<once>")
     with pytest.raises(StudentError):
         sandbox.space["f"]()
     assert sandbox.space["g"]() == 1
+    sandbox.close()
 
 
 def test_a_function_that_was_stopped_twice_is_not_called_again(hasty):
@@ -296,6 +299,104 @@ def test_what_students_do_in_good_faith(sandbox):
     assert sandbox.space["f"](lambda x: sum(x), np.int64(2)) == {2: 3.0}
 
 
+HANG = "while True: pass"
+STRANGE = [
+    "import numpy as np\ndtype = np.float64", "from numpy import ndarray", "from numpy import *", "import numpy, math, json as J", "r = range(10**8)",
+    "g = (i for i in iter(int, 1))", "arrays = [np.zeros(10**7) for _ in range(5)]", "broad = np.broadcast_to(1.0, (10**5, 10**5))",
+    "cycle = []\ncycle.append(cycle)", "deep = []\nfor _ in range(10**5): deep = [deep]", "wide = [0]\nfor _ in range(40): wide = [wide, wide]",
+    f"class Liar:\n    @property\n    def __class__(self):\n        {HANG}\nliar = Liar()",
+    f"class Asked:\n    def __getattr__(self, name):\n        {HANG}\nasked = Asked()",
+    f"class Long(list):\n    def __len__(self): return 10**12\n    def __iter__(self):\n        {HANG}\nlong_list = Long([1])",
+    f"class Pairs(dict):\n    def items(self):\n        {HANG}\n    __iter__ = __len__ = keys = items\npairs = Pairs(a=1)",
+    f"class Text(str):\n    def __str__(self):\n        {HANG}\n    __len__ = __str__\nword = Text('a')",
+    f"class Whole(int):\n    def bit_length(self):\n        {HANG}\n    __int__ = __index__ = bit_length\nwhole = Whole(3)",
+    f"class Real(np.float64):\n    @property\n    def dtype(self):\n        {HANG}\n    nbytes = dtype\nreal = Real(3)",
+    f"class Sub(np.ndarray):\n    @property\n    def dtype(self):\n        {HANG}\n    nbytes = shape = dtype\nsub = np.zeros(3).view(Sub)",
+    f"class Meta(type):\n    def __hash__(cls):\n        {HANG}\n    __eq__ = __instancecheck__ = __subclasscheck__ = lambda cls, other: cls.__hash__()\n"
+    "class Odd(metaclass=Meta): pass\nodd = Odd()",
+    "class Key:\n    def __hash__(self): return 1\n    def __eq__(self, other): return 1 / 0\nkeyed = {Key(): 1}",
+    "masked = np.ma.masked_array([1.0, 2], [0, 1])", "objects = np.array([object(), None])", "own = np.empty(1, object)\nown[0] = own",
+    "records = np.zeros(3, 'f8,i4')", "huge_set = set(range(10**6))", "power = 10**20000", "text = 'x' * 10**7", "globals()[3] = 4", "half = '\\ud800'",
+    "for i in range(20_000): globals()[f'v{i}'] = i", "keys = dict.fromkeys(range(10**5))",
+    f"import types\nclass Lazy(types.ModuleType):\n    def __getattr__(self, name):\n        {HANG}\nlazy = Lazy('lazy')",
+    "from unittest.mock import MagicMock\nmock = MagicMock()", "import sys\nspace = globals()",
+    "import threading\ndef grow():\n    for i in range(10**5): globals()[f't{i}'] = i\nthreading.Thread(target=grow).start()",
+]
+
+
+FRESH = "for name in [name for name in globals() if name not in ('__builtins__', 'display', 'get_ipython')]: del globals()[name]\nimport numpy as np"
+
+
+@pytest.fixture(scope="module")
+def patient():
+    sandbox = Sandbox({}, seconds=30, patience=600)
+    yield sandbox
+    sandbox.close()
+
+
+@given(st.lists(st.sampled_from(STRANGE), min_size=1, max_size=5, unique=True), st.integers(0, 5))
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_whatever_stands_in_a_namespace_its_functions_stay_gradable(patient, strange, at):
+    begin = psutil.Process().memory_info().rss
+    strange.insert(at, "def f(x):\n    return x + 1\nanswer = 42")
+    patient.run(FRESH, "<new>")
+    assert not {"f", "answer"} & set(patient.space)
+    patient.run("\n".join(strange), "<cell>")
+    assert patient.space["f"](1) == 2 and patient.space["answer"] == 42
+    assert psutil.Process().memory_info().rss - begin < 300 * 2**20
+
+
+def test_each_strange_value_on_its_own(patient):
+    """hypothesis may not come to all of them."""
+    for code in STRANGE:
+        patient.run(FRESH, "<new>")
+        patient.run(f"import numpy as np\n{code}\ndef f(x):\n    return {code!r}", "<cell>")
+        assert patient.space["f"](1) == code
+
+
+GOOD_FAITH = [
+    "len = 3\nprint = None\nsum = max = list = dict = type = None", "import builtins\nbuiltins.print = None", "import sys\nsys.stdout = None",
+    "import sys\nsys.setrecursionlimit(60)", "import warnings\nwarnings.simplefilter('error')", "import numpy as np\nnp.seterr(all='raise')",
+    "import os, tempfile, shutil\nd = tempfile.mkdtemp()\nos.chdir(d)\nshutil.rmtree(d)", "import atexit\natexit.register(lambda: 1 / 0)",
+    "import threading, time\nthreading.Thread(target=lambda: [print('x') or time.sleep(0.001) for _ in range(10**5)], daemon=True).start()",
+    "import signal\nsignal.signal(signal.SIGALRM, lambda *_: 1 / 0)\nsignal.setitimer(signal.ITIMER_REAL, 0.1)", "import signal\nsignal.alarm(1)",
+    "import asyncio\nawait asyncio.sleep(0)", "async def g():\n    return 3\nx = await g()\nawait g()", "__name__ = 'mine'", "del __builtins__",
+    "print('\\ud800')", "import sys\nfor name in ('json', 'base64', 'traceback'): sys.modules.pop(name, None)", "import gc\ngc.disable()",
+    "%timeit -n 2 -r 1 1 + 1", "%timeit 1 + 1", "get_ipython().magic('matplotlib inline')", "%config InlineBackend.figure_format = 'retina'",
+    "import matplotlib.pyplot as plt\nplt.plot([1])\nplt.title('t')\nplt.show()", "import sys\nsys.stdout.seek(10**9)", "%load_ext autoreload\n%autoreload 2",
+    "from dataclasses import dataclass\n@dataclass\nclass C:\n    x: int = 3\nassert C.__annotations__ == {'x': int}", "!pip install numpy",
+]
+
+
+def test_what_a_cell_does_in_good_faith_costs_nothing():
+    for code in GOOD_FAITH:
+        sandbox = Sandbox({}, seconds=30)
+        sandbox.run(f"{code}\ndef f(x):\n    return {{'v': x + 1}}", "<cell>")
+        if "signal" in code:
+            time.sleep(1.2)
+        sandbox.run("after = f(1)['v']", "<after>")
+        assert sandbox.space["f"](1) == {"v": 2} and sandbox.space["after"] == 2, code
+        sandbox.close()
+
+
+def test_half_a_character_can_be_printed(sandbox, capsys):
+    sandbox.run("print('\\ud800')\ndef f():\n    raise ValueError('\\ud800')", "<cell>")
+    assert capsys.readouterr().out == "?\n"
+    with pytest.raises(StudentError) as error:
+        sandbox.space["f"]()
+    assert str(error.value) == "ValueError: ?"
+
+
+@pytest.mark.parametrize("code, seen", [
+    ("%%capture\nx = 3", {"x": 3}), ("%%bash\nls ~", {}), ("%%html\n<b>x</b>", {}), ("x = 1\ndel x", {}), ("x = np.zeros(10**7)", {}),
+])
+def test_what_a_cell_sets_or_takes_away_is_seen(sandbox, code, seen):
+    sandbox.run("import numpy as np\nx = 5\nkept = [1]", "<before>")
+    sandbox.run("kept.append(2)\n" + code if "%" not in code else code, "<cell>")
+    assert {name: sandbox.space[name] for name in ("x",) if name in sandbox.space} == ({"x": 5} | seen if "%" in code else seen)
+    assert sandbox.space["kept"] == ([1] if "%" in code else [1, 2])
+
+
 def test_code_that_does_not_read_what_it_asked_for_is_stopped(hasty):
     hasty.run("import gc, time\nfrom grading.values import encode\nimport numpy as np\ndef f(g):\n"
               "    worker, = [o for o in gc.get_objects() if type(o).__name__ == 'Worker']\n"
@@ -306,26 +407,28 @@ def test_code_that_does_not_read_what_it_asked_for_is_stopped(hasty):
     assert time.perf_counter() - begin < 10
 
 
-def test_a_worker_ends_with_its_parent():
-    script = ("from grading.sandbox import Sandbox\ns = Sandbox({}, seconds=30)\ns.run('x = 1', '<a>')\nprint(s._process.pid, flush=True)\n"
-              "s.run('10**10**9', '<b>')")
+@pytest.mark.parametrize("isolated", [True, False])
+def test_a_worker_ends_with_its_parent(isolated):
+    script = (f"from grading.sandbox import Sandbox\ns = Sandbox({{}}, seconds=30, isolated={isolated})\ns.run('x = 1', '<a>')\n"
+              "print(s._process.pid, flush=True)\ns.run('10**10**9', '<b>')")
     parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
-    worker = int(parent.stdout.readline())
+    first = psutil.Process(int(parent.stdout.readline()))
+    workers = [first, *first.children(recursive=True)]
     time.sleep(1)
     parent.kill()
     parent.wait()
-
-    def gone():
-        """Or waiting for somebody to take note of its end."""
-        try:
-            return psutil.Process(worker).status() == psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return True
-
     end = time.monotonic() + 20
-    while not gone():
+    while any(map(alive, workers)):
         assert time.monotonic() < end
         time.sleep(0.1)
+
+
+def alive(process):
+    """And not only waiting for somebody to take note of its end."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_the_traceback_shows_the_students_lines_alone(sandbox):
@@ -340,7 +443,9 @@ def test_the_traceback_shows_the_students_lines_alone(sandbox):
 
 
 @pytest.mark.parametrize("line", [
-    "not json", "[]", "5", '{"number": NUMBER, "printed": "", "names": 3}', '{"number": 1, "printed": "", "names": {}}',
+    "not json", "[]", "5", '{"number": NUMBER, "printed": "", "names": 3, "gone": []}', '{"number": 1, "printed": "", "names": {}, "gone": []}',
+    '{"number": NUMBER, "printed": "", "names": {"_sandbox": 0}, "gone": []}', '{"number": NUMBER, "printed": "", "names": {}, "gone": [[]]}',
+    '{"number": NUMBER, "printed": "", "names": {"x": ' + "1" * 10**6 + '}, "gone": []}', "[" + "[]," * 2 * 10**6,
     '{"number": NUMBER, "ask": -1, "args": 1, "kwargs": 1}', "[" * 10**5, '{"number": NUMBER, "printed": "", "value": {"array": "", "shape": [1], "dtype": "O"}}',
 ])
 def test_a_forged_answer_is_noticed(sandbox, line):
@@ -352,3 +457,12 @@ def test_a_forged_answer_is_noticed(sandbox, line):
         sandbox.run(forge + f"worker.answers.write({line!r}.replace('NUMBER', str(worker.number)) + chr(10))\nworker.answers.flush()", "<cell>")
         sandbox.space["f"](3)
     assert sandbox.space["f"](3) == 3
+
+
+def test_an_answer_without_end_is_noticed(sandbox, monkeypatch):
+    monkeypatch.setattr("grading.sandbox.LONGEST", 10**6)
+    sandbox.run("import gc\ndef f():\n    worker, = [o for o in gc.get_objects() if type(o).__name__ == 'Worker']\n"
+                "    while True: worker.answers.write('x' * 10**5)\ndef g():\n    return 3", "<cell>")
+    with pytest.raises(StudentError, match="disturbed the grading"):
+        sandbox.space["f"]()
+    assert sandbox.space["g"]() == 3
