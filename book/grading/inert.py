@@ -188,10 +188,9 @@ def markdown(text: str, attachments: dict | None = None) -> Markup:
 
 @pass_context
 def _markdown2html(context, text):
-    cell = context["cell"]
-    if "plain" in cell.metadata:
-        return plain(text)
-    return markdown(text, cell.attachments if isinstance(cell.get("attachments"), dict) else None)
+    cell = context.get("cell", {})  # none for a teacher's comment
+    attachments = cell.get("attachments")
+    return plain(text) if "plain" in cell.get("metadata", {}) else markdown(text, attachments if isinstance(attachments, dict) else None)
 
 
 def highlight_code(source: str, metadata=None) -> Markup:
@@ -218,11 +217,13 @@ STYLE = """
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>
 .prompt { display: none }
-.rendered_html, .input_area, .output_subarea { overflow-x: auto; max-width: 100% }
+.rendered_html, .input_area, .output_subarea { overflow-x: auto; max-width: 100%; overflow-wrap: anywhere }
 .rendered_html img { max-width: 100%; height: auto }
 .rendered_html td, .rendered_html th { padding: .2em .6em; border: 1px solid #bbb }
 math[display=block] { margin: .6em 0 }
 pre { white-space: pre-wrap; overflow-wrap: anywhere }
+div.nbgrader_cell div.panel-heading { height: auto; overflow: hidden }
+@media (max-width: 600px) { body div.container, .panel > .panel-body { padding: 5px } }
 </style>
 """
 
@@ -283,6 +284,10 @@ class Feedback(Inert):
     """The page that a student gets back: no script at all, and no need of a network."""
 
     policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
+
+    def from_notebook_node(self, nb, resources=None, **options):
+        page, resources = super().from_notebook_node(nb, resources, **options)
+        return re.sub(r"@font-face\s*\{[^}]*\}", "", page, count=1), resources  # Bootstrap's, which would come from beside the page
 
 
 def _sha256(script: str) -> str:
