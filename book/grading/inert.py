@@ -254,7 +254,7 @@ class Inert(HTMLExporter):
 
     @default("extra_loaders")
     def _no_mathjax(self):
-        return [DictLoader({"mathjax.html.j2": f"{{% macro mathjax() %}}{self.in_place_of_mathjax}{{% endmacro %}}"})]
+        return [DictLoader({"mathjax.html.j2": f"{{% macro mathjax(url=none) %}}{self.in_place_of_mathjax}{{% endmacro %}}"})]
 
     @default("filters")
     def _filters_default(self):

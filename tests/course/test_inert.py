@@ -189,9 +189,10 @@ def hostile():
     cell(nb, "ps1-missing-factor").source = GOOD + "\n\n" + "\n\n".join(answers)
     cell(nb, "ps1-missing-factor")["attachments"] = ATTACHMENTS
     nb.cells += more
+    printed = armed("\n".join(HTML))
     nb.cells += [
-        new_code_cell(f"print({text!r})" + "\nprint('\\x1b[31;1mred\\x1b[0m \\ud800 \\0')") for text in [armed("\n".join(HTML))]]
-    nb.cells += [
+        new_code_cell(f"print({printed!r})\nprint('\\x1b[31;1mred\\x1b[0m')"),
+        new_code_cell("print('\\0 \\u202e backwards')"),
         new_code_cell(f"raise Exception({armed(HTML[4])!r})"),
         new_code_cell(f"class {'A' * 5}:\n    def __repr__(self): return {armed(HTML[0])!r}\n"
                       f"    def _repr_html_(self): return {armed(HTML[0])!r}\nAAAAA()"),
@@ -344,14 +345,21 @@ def test_formgraders_lists_run_nothing(formgrader, visit):
     address, submission = formgrader
     student = quote(STUDENT, safe="")
     attack = quote('"};top.ran=1;({"</script><script>top.ran=1</script>', safe="")
-    for path in ("manage_assignments", "manage_submissions/ps1", "gradebook", "gradebook/ps1", "gradebook/ps1/ps1", "manage_students",
-                 f"manage_students/{student}", f"manage_students/{student}/ps1",
-                 f"manage_students/{attack}", f"gradebook/{attack}", f"gradebook/{attack}/{attack}", f"manage_submissions/{attack}"):
-        page = visit(f"{address}/{path}")
+    page = visit(f"{address}/manage_submissions/ps1")
+    page.locator("td.student-id", has_text=STUDENT).wait_for()
+    for path in ("gradebook/ps1/ps1", "manage_students", f"manage_students/{student}/ps1", f"manage_students/{attack}",
+                 f"manage_students/{attack}/ps1", f"gradebook/{attack}", f"gradebook/{attack}/{attack}", f"manage_submissions/{attack}"):
+        page.goto(f"{address}/{path}")
+        page.wait_for_load_state("networkidle")
         assert page.evaluate("top.ran") is None and not page.alarms, path
-        assert not pages.foreign_requests(page.requests), path
-        if "attack" not in path and path.startswith("manage_submissions/ps1"):
-            assert STUDENT in page.inner_text("#main-table")
+    assert not pages.foreign_requests(page.requests)
+
+
+@pytest.mark.parametrize("student", ["O'Neill_Pat", "a&b"])
+def test_a_list_asks_for_the_right_student(formgrader, visit, student):
+    address, _ = formgrader
+    page = visit(f"{address}/manage_students/{quote(student)}")
+    assert page.evaluate("student_id") == student
 
 
 def test_a_file_beside_the_notebook_runs_nothing(course, formgrader, visit):
@@ -359,3 +367,70 @@ def test_a_file_beside_the_notebook_runs_nothing(course, formgrader, visit):
     assert list((course / "autograded").rglob("evil.html"))
     page = visit(f"{address}/{submission}evil.html")
     assert "top.ran" in page.content() and page.evaluate("top.ran") is None
+
+
+def test_jupyterlab_gets_text_alone(course):
+    path, = (course / "autograded").rglob("ps1.ipynb")
+    for each in read(path).cells:
+        assert set(each.metadata) <= {"nbgrader", "execution"}
+        assert {output.output_type for output in each.get("outputs", [])} <= {"stream", "error"}
+
+
+@pytest.fixture
+def rendered(course, tmp_path, visit):
+    """The page that an exporter makes of the hostile submission."""
+    def render(exporter):
+        path, = (course / "autograded").rglob("ps1.ipynb")
+        nb = read(path)
+        for each in nb.cells:  # no policy stops the first, and at the second nbconvert's own exporter ends
+            each.source = each.source.replace("http-equiv=refresh", "").replace("attachment:", "")
+        page, _ = exporter.from_notebook_node(nb)
+        (tmp_path / "page.html").write_text(page)
+        return visit((tmp_path / "page.html").as_uri())
+
+    return render
+
+
+def test_without_the_walls_the_payloads_run(rendered):
+    page = rendered(HTMLExporter(template_name="classic"))
+    assert page.evaluate("top.ran") == 1
+    assert [url for url in pages.foreign_requests(page.requests) if "evil.test" in url]
+
+
+@pytest.mark.parametrize("exporter", [inert.Feedback, inert.Formgrader])
+def test_the_second_wall_holds_alone(rendered, monkeypatch, exporter):
+    class Lets:
+        clean = staticmethod(str)
+
+    monkeypatch.setattr(inert, "HTML", Lets)
+    monkeypatch.setattr(inert, "NO_TAG", re.compile("(?!)"))
+    page = rendered(exporter(template_name="classic"))
+    assert "<script>top.ran=1</script>" in page.content(), "the first wall is down"
+    assert page.evaluate("top.ran") is None
+    assert not pages.foreign_requests(page.requests)
+
+
+@pytest.mark.parametrize("text, shown", [
+    ("a < b, x<y and y>z, x<b and c>d, <T>, i<j", "a &lt; b, x&lt;y and y&gt;z, x&lt;b and c&gt;d, &lt;T&gt;, i&lt;j"),
+    ("H<sub>2</sub>O <br> <kbd>a</kbd>", "H<sub>2</sub>O <br> <kbd>a</kbd>"),
+    ("$\\def\\a{x}\\a$", "<code>\\def\\a{x}\\a</code>"),
+    ("$5 < 6$", "<mn>5</mn><mo>&lt;</mo><mn>6</mn>"),
+    ("![a **b** $c$](attachment:no.png)", "[a b c: no.png is not in the notebook, or is above]"),
+    ("![far](https://example.org/a.png)", '<a href="https://example.org/a.png" target="_blank" rel="noopener noreferrer">far ('),
+    ('<img src="attachment:dot.png" width="300" alt="x">', f'<img src="data:image/png;base64,{png()}" alt="x" title="" width="300">'),
+    (f"![c](data:image/png;base64,{'A' * 100_000}) end", f'<img src="data:image/png;base64,{"A" * 100_000}" alt="c" title=""> end'),
+    ("\ud800 \0", "? \ufffd"),
+])
+def test_a_text_shows_as_it_was_written(text, shown):
+    assert shown in inert.markdown(text, ATTACHMENTS)
+
+
+@pytest.mark.parametrize("text", [
+    "[" * 20_000, "*a **b " * 2_800, r"\begin{a}" * 2_200, r"\\[" * 6_000, "<b>" * 300_000, "$" + r"\frac{" * 600 + "$", "<img src=x>" * 1_800,
+    "![a](attachment:dot.png)" * 800, r"$\newcommand{\a}{\b\b}\newcommand{\b}{\a\a}\a$", "> " * 9_000 + "x", "\u202e" * 10_000, "a" * 3_000_000,
+], ids=lambda text: text[:12])
+def test_a_text_made_to_be_slow_is_shown_soon(text):
+    begin = time.perf_counter()
+    page = inert.markdown(text, ATTACHMENTS)
+    inert.highlight_code(text), inert.coloured(text[:100_000])
+    assert time.perf_counter() - begin < 15 and len(page) < 60 * len(text) + 1_000
