@@ -25,7 +25,7 @@ from jinja2.ext import Extension
 from latex2mathml.converter import Converter
 from markupsafe import Markup, escape
 from mistune import import_plugin
-from nbconvert.exporters import HTMLExporter
+from nbconvert.exporters import HTMLExporter, TemplateExporter
 from nbconvert.filters import Highlight2HTML, ansi2html
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
@@ -60,11 +60,9 @@ def _allowed(tag: str, name: str, value: str) -> str | None:
 HTML = nh3.Cleaner(
     tags=TAGS,
     attributes={"a": {"href", "title"}, "img": {"src", "alt", "title", "width", "height"}, "ol": {"start"},
-                "th": {"colspan", "rowspan", "style"}, "td": {"colspan", "rowspan", "style"},
-                "span": {"style"}},
+                "th": {"colspan", "rowspan", "style"}, "td": {"colspan", "rowspan", "style"}},
     allowed_classes={"div": {"highlight"}, "span": {"formula", *STANDARD_TYPES.values()} - {""}},
-    filter_style_properties={"text-align", "color", "background-color"},
-    attribute_filter=_allowed, url_schemes={"http", "https", "mailto", "data"},
+    filter_style_properties={"text-align"}, attribute_filter=_allowed, url_schemes={"http", "https", "mailto", "data"},
     set_tag_attribute_values={"a": {"target": "_blank"}})
 """What a student's Markdown may become."""
 
@@ -80,7 +78,7 @@ MATHML = nh3.Cleaner(
                          "movablelimits form accent accentunder lspace rspace minsize maxsize width height depth linethickness "
                          "notation columnalign columnspacing columnlines rowspacing rowlines rowalign linebreak".split())},
     attribute_filter=lambda tag, name, value: value if all(MATHML_VALUE.fullmatch(part) for part in value.split()) else None)
-MATHML_VALUE = re.compile(r"[a-zA-Z-]{1,30}|#[0-9a-fA-F]{3,6}|[0-9]{0,2}\.?[0-9]{1,8}(?:em|ex|mu|pt|px|%)?")
+MATHML_VALUE = re.compile(r"[a-zA-Z-]{1,30}|#[0-9a-fA-F]{3,6}|(?:[0-9]{1,2}|[0-9]{0,2}\.[0-9]{1,8})(?:em|ex|mu|pt|px|%)?")
 
 # The environments that latex2mathml doesn't know, as one that it knows.
 ENVIRONMENTS = {"aligned": "align*", "align": "align*", "eqnarray": "align*", "eqnarray*": "align*", "gathered": "matrix",
@@ -275,9 +273,11 @@ class Inert(HTMLExporter):
         return nb, resources
 
     def from_notebook_node(self, nb, resources=None, **options):
-        page, resources = super().from_notebook_node(nb, resources, **options)
-        policy = self.policy.format(nonce=self.nonce)
-        return page.replace("<head>", f'<head><meta http-equiv="Content-Security-Policy" content="{policy}">', 1), resources
+        # Not through HTMLExporter: it parses the page once more, which takes long, and writes it anew, which nh3 has not seen.
+        page, resources = TemplateExporter.from_notebook_node(self, nb, resources, **options)
+        head = (f'<head><meta http-equiv="Content-Security-Policy" content="{self.policy.format(nonce=self.nonce)}">'
+                '<meta http-equiv="x-dns-prefetch-control" content="off">')  # a link asks for nothing before it is clicked
+        return page.replace("<head>", head, 1), resources
 
 
 class Feedback(Inert):
