@@ -4,6 +4,7 @@ import os
 import sys
 import warnings
 
+from grading.inert import guard_formgrader
 from sqlalchemy.exc import SAWarning
 
 c = get_config()  # noqa: F821  nbgrader puts it there
@@ -31,6 +32,10 @@ c.Autograde.autograde_preprocessors = [
     "grading.saving.SaveGrades",
     "nbgrader.preprocessors.AssignLatePenalties",
 ]
+
+# What a student wrote runs nowhere where it is shown: see grading/inert.py.
+c.GenerateFeedback.exporter_class = "grading.inert.Feedback"
+guard_formgrader()
 
 # nbgrader 0.9.6 makes SQLAlchemy 2.1 warn at every submission, of nothing that matters.
 warnings.filterwarnings("ignore", category=SAWarning)

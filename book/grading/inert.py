@@ -1,0 +1,317 @@
+"""Pages that show what a student wrote, in which nothing of it runs: nbgrader's feedback, and its Formgrader.
+
+Text stays as it was handed in; it is made inert where it becomes a page. There are two walls. nh3 lets through a short
+list of HTML, and shows the rest as the text that it is; pictures come from the notebook alone, links lead to full addresses
+of the web; formulas become MathML here, so that no script has to read them. And each page carries a policy
+(Content-Security-Policy) under which the browser runs no script but nbgrader's own, and asks no other machine for anything.
+
+`nbgrader_config.py` names `Feedback` and calls `guard_formgrader`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import re
+import secrets
+from types import MappingProxyType
+from xml.etree import ElementTree
+
+import nh3
+from bs4 import BeautifulSoup
+from jinja2 import DictLoader, pass_context
+from jinja2.ext import Extension
+from latex2mathml.converter import Converter
+from markupsafe import Markup, escape
+from mistune import import_plugin
+from nbconvert.exporters import HTMLExporter, TemplateExporter
+from nbconvert.filters import Highlight2HTML, ansi2html
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from nbformat import NotebookNode
+from nbgrader.server_extensions.formgrader import base as formgrader_base
+from nbgrader.server_extensions.formgrader import handlers as formgrader_handlers
+from pygments.token import STANDARD_TYPES
+from traitlets import default
+
+__all__ = ["Feedback", "Formgrader", "guard_formgrader", "markdown"]
+
+# Characters; what is longer is shown plain, for parsers may take seconds for it, or a square of that.
+LONGEST = {"text": 20_000, "formula": 4_000, "code": 50_000, "page": 400_000}
+PLUGINS = ["strikethrough", "table", "url", "def_list"]  # nbconvert's, but for ticks in lists: these are form fields
+
+BLOCKS = "p br hr h1 h2 h3 h4 h5 h6 blockquote pre div ul ol li dl dt dd table caption thead tbody tfoot tr th td"
+INLINE = "a img span code b strong i em u s del ins sub sup small mark kbd samp var q cite abbr"
+TAGS = set(f"{BLOCKS} {INLINE}".split())
+NO_TAG = re.compile(rf"<(?!/?(?:{'|'.join(TAGS)})(?:\s*/?>|\s+[a-z-]+\s*=))", re.IGNORECASE)  # x<b and c>d is none
+PICTURES = ["image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml"]  # in <img> an SVG runs nothing and loads nothing
+PICTURE = re.compile(rf"data:(?:{'|'.join(map(re.escape, PICTURES))});base64,[A-Za-z0-9+/=]*")
+LINK = re.compile(r"(?:https?://|mailto:)[^\s]+", re.IGNORECASE)
+SIZE = re.compile(r"[0-9]{1,4}%?")
+IN_TEXT = re.compile(rf"data:({'|'.join(map(re.escape, PICTURES))});base64,([A-Za-z0-9+/=]{{1000,}})")
+FORMULA = re.compile(r'<span class="formula">([0-9]{1,6})</span>')
+
+
+def _allowed(tag: str, name: str, value: str) -> str | None:
+    want = {"href": LINK, "src": PICTURE, "width": SIZE, "height": SIZE}.get(name)
+    return value if want is None or want.fullmatch(value) else None
+
+
+HTML = nh3.Cleaner(
+    tags=TAGS,
+    attributes={"a": {"href", "title"}, "img": {"src", "alt", "title", "width", "height"}, "ol": {"start"},
+                "th": {"colspan", "rowspan", "style"}, "td": {"colspan", "rowspan", "style"}},
+    allowed_classes={"div": {"highlight"}, "span": {"formula", *STANDARD_TYPES.values()} - {""}},
+    filter_style_properties={"text-align"}, attribute_filter=_allowed, url_schemes={"http", "https", "mailto", "data"},
+    set_tag_attribute_values={"a": {"target": "_blank"}})
+"""What a student's Markdown may become."""
+
+COLOURS = nh3.Cleaner(
+    tags={"span"}, attributes={"span": {"style", "class"}}, filter_style_properties={"color", "background-color"},
+    attribute_filter=lambda tag, name, value: value if name != "class" or re.fullmatch(r"(ansi-[a-z-]+ ?)+", value) else None)
+"""What printed text may become."""
+
+MATHML = nh3.Cleaner(
+    tags=set("math mrow mi mn mo mtext ms mspace mfrac msqrt mroot mstyle mpadded mphantom menclose "
+             "msub msup msubsup munder mover munderover mmultiscripts mprescripts none mtable mtr mtd".split()),
+    attributes={"*": set("display displaystyle scriptlevel mathvariant mathcolor stretchy symmetric fence separator largeop "
+                         "movablelimits form accent accentunder lspace rspace minsize maxsize width height depth linethickness "
+                         "notation columnalign columnspacing columnlines rowspacing rowlines rowalign linebreak".split())},
+    attribute_filter=lambda tag, name, value: value if all(MATHML_VALUE.fullmatch(part) for part in value.split()) else None)
+MATHML_VALUE = re.compile(r"[a-zA-Z-]{1,30}|#[0-9a-fA-F]{3,6}|(?:[0-9]{1,2}|[0-9]{0,2}\.[0-9]{1,8})(?:em|ex|mu|pt|px|%)?")
+
+# The environments that latex2mathml doesn't know, as one that it knows.
+ENVIRONMENTS = {"aligned": "align*", "align": "align*", "eqnarray": "align*", "eqnarray*": "align*", "gathered": "matrix",
+                "gather": "matrix", "gather*": "matrix", "multline": "matrix", "multline*": "matrix"}
+
+
+def mathml(tex: str, display: str = "inline") -> str:
+    """A formula as MathML; as code, where it isn't understood."""
+    source = re.sub(r"(\\(?:begin|end)\s*)\{([a-z]+\*?)\}", lambda m: f"{m[1]}{{{ENVIRONMENTS.get(m[2], m[2])}}}", tex)
+    source = re.sub(r"\\(?:begin|end)\s*\{equation\*?\}", "", source)
+    converter = Converter(display=display)
+    converter.macros = MappingProxyType({})  # definitions fail: a short one can stand for a formula without end
+    try:
+        if len(source) > LONGEST["formula"]:
+            raise ValueError("too long")
+        tree = converter.convert_to_element(source)
+        for element in tree.iter():  # the converter writes references into its texts, and would put a student's HTML out as it is
+            element.text = element.text and html.unescape(element.text)
+            element.tail = element.tail and html.unescape(element.tail)
+        return MATHML.clean(ElementTree.tostring(tree, encoding="unicode"))
+    except Exception:  # whatever was typed
+        return f"<code>{escape(tex)}</code>"
+
+
+class _Renderer(IPythonRenderer):
+    """nbconvert's, with formulas set aside, pictures from the notebook alone, and unknown HTML as text."""
+
+    def __init__(self, attachments):
+        super().__init__(escape=False, exclude_anchor_links=True, attachments=attachments)
+        self.formulas = []
+
+    def _formula(self, tex, display):
+        self.formulas.append((tex, display))
+        return f'<span class="formula">{len(self.formulas) - 1}</span>'
+
+    def inline_math(self, body):
+        return self._formula(body, "inline")
+
+    def block_math(self, body):
+        return self._formula(body, "block")
+
+    def latex_environment(self, name, body):
+        return self._formula(rf"\begin{{{name}}}{body}\end{{{name}}}", "block")
+
+    def block_code(self, code, info=None):
+        return highlight_code(code) if (info or "").strip() in ("python", "py", "ipython3") else super().block_code(code)
+
+    def inline_html(self, text):
+        def image(found):
+            tag = BeautifulSoup(found[0], "html.parser").img
+            return self.image(escape(tag.get("alt", "")), tag.get("src", ""), tag.get("title"), tag.get("width"))
+
+        return NO_TAG.sub("&lt;", re.sub(r"<img\b[^>]*>", image, text, flags=re.IGNORECASE))
+
+    block_html = inline_html
+
+    def image(self, text, url, title=None, width=None):
+        text = put_back(text, [escape(tex) for tex, _ in self.formulas])
+        words = escape(html.unescape(re.sub(r"<[^>]*>", "", text)))
+        if url.startswith("attachment:"):
+            name = url.removeprefix("attachment:")
+            found = self.attachments.pop(name, None)  # once: a thousand large ones would stop the browser
+            kind = next((kind for kind in PICTURES if isinstance(found, dict) and isinstance(found.get(kind), str)), None)
+            if kind is None:
+                return f"[{words or 'picture'}: {escape(name)} is not in the notebook, or is above]"
+            url = f"data:{kind};base64,{''.join(found[kind].split())}"
+        if not PICTURE.fullmatch(url):
+            return f'<a href="{escape(url)}">{words or "picture"} ({escape(url[:200])})</a>'
+        return f'<img src="{escape(url)}" alt="{words}" title="{escape(title or "")}" width="{escape(width or "")}">'
+
+
+def put_back(page: str, formulas: list[str]) -> str:
+    """`page` with the formulas that the renderer has set aside."""
+    return FORMULA.sub(lambda found: formulas[int(found[1])] if int(found[1]) < len(formulas) else "", page)
+
+
+def clean(text) -> str:
+    """A text that can be written to a file, whatever characters it has."""
+    return str(text).encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def plain(text) -> Markup:
+    return Markup("<pre>%s</pre>") % clean(text)
+
+
+def markdown(text: str, attachments: dict | None = None) -> Markup:
+    """A student's Markdown as HTML in which nothing runs and that asks for nothing."""
+    pictures = dict(attachments or {})
+
+    def aside(found):  # so does Google Colab keep pictures
+        name = f"in-text-{len(pictures)}"
+        pictures[name] = {found[1]: found[2]}
+        return f"attachment:{name}"
+
+    short = IN_TEXT.sub(aside, text)
+    if len(short) > LONGEST["text"] or len(re.findall(r"\\begin|\\\\[\[(]", short)) > 200:  # each is looked for to the end
+        return plain(text)
+    renderer = _Renderer(pictures)
+    try:
+        page = MarkdownWithMath(renderer, plugins=map(import_plugin, PLUGINS)).render(clean(short))
+    except RecursionError:
+        return plain(text)
+    return Markup(put_back(HTML.clean(page), [mathml(*each) for each in renderer.formulas]))
+
+
+@pass_context
+def _markdown2html(context, text):
+    cell = context.get("cell", {})  # none for a teacher's comment
+    attachments = cell.get("attachments")
+    return plain(text) if "plain" in cell.get("metadata", {}) else markdown(text, attachments if isinstance(attachments, dict) else None)
+
+
+def highlight_code(source: str, metadata=None) -> Markup:
+    """Python, in colours."""
+    if len(source) > LONGEST["code"] or "plain" in (metadata or {}):
+        return plain(source)
+    return Markup(HTML.clean(Highlight2HTML("ipython3")(clean(source))))
+
+
+def coloured(text: str) -> Markup:
+    """What a program printed, in the colours that it printed."""
+    return Markup(COLOURS.clean(str(ansi2html(clean(text)))))
+
+
+class _Scripts(Extension):
+    """Marks the scripts of a template as its own, and gives them names as JavaScript wants them."""
+
+    def preprocess(self, source, name, filename=None):
+        source = re.sub(r'= "\{\{ ([a-z_.]+) \}\}"', r"= {{ \1 | tojson }}", source)
+        return source.replace("<script", '<script nonce="{{ nonce }}"')
+
+
+STYLE = """
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>
+.prompt { display: none }
+.rendered_html, .input_area, .output_subarea { overflow-x: auto; max-width: 100%; overflow-wrap: anywhere }
+.rendered_html img { max-width: 100%; height: auto }
+.rendered_html td, .rendered_html th { padding: .2em .6em; border: 1px solid #bbb }
+math[display=block] { margin: .6em 0 }
+pre { white-space: pre-wrap; overflow-wrap: anywhere }
+div.nbgrader_cell div.panel-heading { height: auto; overflow: hidden }
+@media (max-width: 600px) { body div.container, .panel > .panel-body { padding: 5px } }
+</style>
+"""
+
+
+class Inert(HTMLExporter):
+    """nbconvert's exporter, for notebooks of students.
+
+    Every variable of a template is escaped, unless one of the filters here has made it HTML. Of outputs there remain text
+    and pixels, of metadata nbgrader's own.
+    """
+
+    policy = ""  # {nonce}: what marks the scripts of the templates
+    in_place_of_mathjax = STYLE
+    exclude_input_prompt = exclude_output_prompt = True
+
+    @property
+    def default_config(self):
+        config = super().default_config.copy()
+        config.NbConvertBase.display_data_priority = ["image/png", "image/jpeg", "text/plain"]
+        return config
+
+    def _create_environment(self):
+        environment = super()._create_environment()
+        environment.autoescape = True
+        environment.add_extension(_Scripts)
+        environment.globals["nonce"] = self.nonce = secrets.token_urlsafe(16)
+        return environment
+
+    @default("extra_loaders")
+    def _no_mathjax(self):
+        return [DictLoader({"mathjax.html.j2": f"{{% macro mathjax(url=none) %}}{self.in_place_of_mathjax}{{% endmacro %}}"})]
+
+    @default("filters")
+    def _filters_default(self):
+        return {"markdown2html": _markdown2html, "highlight_code": highlight_code, "ansi2html": coloured, "clean_html": plain,
+                "escape_html": escape, "strip_files_prefix": lambda text: text}
+
+    def _preprocess(self, nb, resources):
+        nb, resources = super()._preprocess(nb, resources)
+        nb.metadata = NotebookNode()
+        length = 0
+        for cell in nb.cells:
+            length += len(cell.source)
+            kept = {"nbgrader": cell.metadata.nbgrader} if "nbgrader" in cell.metadata else {}
+            cell.metadata = NotebookNode(kept | ({"plain": True} if length > LONGEST["page"] else {}))
+            for output in cell.get("outputs", []):
+                output.metadata = NotebookNode()
+        resources["inlining"]["css"] = [Markup(css) for css in resources["inlining"]["css"]]
+        return nb, resources
+
+    def from_notebook_node(self, nb, resources=None, **options):
+        # Not through HTMLExporter: it parses the page once more, which takes long, and writes it anew, which nh3 has not seen.
+        page, resources = TemplateExporter.from_notebook_node(self, nb, resources, **options)
+        head = (f'<head><meta http-equiv="Content-Security-Policy" content="{self.policy.format(nonce=self.nonce)}">'
+                '<meta http-equiv="x-dns-prefetch-control" content="off">')  # a link asks for nothing before it is clicked
+        return page.replace("<head>", head, 1), resources
+
+
+class Feedback(Inert):
+    """The page that a student gets back: no script at all, and no need of a network."""
+
+    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
+
+    def from_notebook_node(self, nb, resources=None, **options):
+        page, resources = super().from_notebook_node(nb, resources, **options)
+        return re.sub(r"@font-face\s*\{[^}]*\}", "", page, count=1), resources  # Bootstrap's, which would come from beside the page
+
+
+def _sha256(script: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
+
+class Formgrader(Inert):
+    """The page on which a teacher reads and marks a submission."""
+
+    policy = (f"default-src 'none'; script-src 'nonce-{{nonce}}' 'unsafe-hashes' {_sha256('toggle_name(true);')} "
+              f"{_sha256('toggle_name(false);')}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
+              "connect-src 'self'; form-action 'none'; base-uri 'none'")
+    # nbgrader's script waits for MathJax.
+    in_place_of_mathjax = STYLE + '<script>var MathJax = {Hub: {Startup: {signal: {Interest: (tell) => tell("End")}}}};</script>'
+
+
+def guard_formgrader() -> None:
+    """Put the pages of nbgrader's server extension under guard. It has no settings for that."""
+    def render(handler, name, **names):
+        lists = handler.settings["nbgrader_jinja2_env"].overlay(autoescape=True, extensions=[_Scripts])
+        return lists.get_template(name).render(**names)
+
+    formgrader_base.BaseHandler.render = render
+    formgrader_base.BaseHandler.exporter = property(
+        lambda handler: Formgrader(config=handler.settings["nbgrader_formgrader"].config))
+    # Files that were handed in with a notebook.
+    formgrader_handlers.SubmissionFilesHandler.content_security_policy = "sandbox; default-src 'none'; img-src 'self' data:"
