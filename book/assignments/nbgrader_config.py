@@ -39,5 +39,9 @@ c.Autograde.autograde_preprocessors = [
 warnings.filterwarnings("ignore", category=SAWarning)
 
 # Feedback and the table of marks say which answers have not been graded yet: see grading/ungraded.py in the book.
-c.GenerateFeedback.preprocessors.append("grading.ungraded.MarkUngraded")
+c.GenerateFeedback.preprocessors = [
+    "nbgrader.preprocessors.GetGrades",
+    "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
+    "grading.ungraded.MarkUngraded",
+]
 c.ExportApp.plugin_class = "grading.ungraded.Export"

@@ -92,7 +92,8 @@ class Submission:
                     found[name].append(self._quote(at, "another copy of this cell", True))
             elif name not in self.solutions and open_at:
                 beside = self._beside(at, open_at)
-                if (part := self._quote(at, self._where(at), beside is not None)).text:
+                part = self._quote(at, self._where(at), beside is not None)
+                if part.text or part.attachments:
                     later = [each for each in sorted(open_at, key=open_at.get) if open_at[each] > at]
                     found[beside or (later[0] if later else max(open_at, key=open_at.get))].append(part)
         return found
@@ -124,7 +125,7 @@ class Submission:
 
     def _quote(self, at, where, beside=False):
         cell = self.cells[at]
-        text = self._own(at) or _pictures(cell.get("attachments", {}))
+        text = self._own(at)
         if text and cell.cell_type == "code" and not beside and has_code(cell.source):
             given = self.names[at] is not None  # a comment counts in a given cell alone
             text = "\n".join(line for line in text.splitlines() if given and line.lstrip().startswith("#"))
@@ -147,30 +148,31 @@ def has_code(source: str) -> bool:
     return any(not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)) for node in tree.body)
 
 
-def _pictures(attachments):
-    return "\n".join(f"![{name}](attachment:{quote(name)})" for name in attachments)
-
-
 def answer(text: str, attachments: dict, quotes: list[Quote], comment: str = "") -> tuple[str, dict]:
     """The text of an answer, with all that belongs to it, and its attachments.
 
     comment  what begins each further line: "# " if the answer is code
     """
+    attachments = dict(attachments)
     if attachments and "attachment:" not in text:
         text += "\n\n" + _pictures(attachments)
-    attachments = dict(attachments)
     for number, part in enumerate(quotes, 1):
-        words = part.text
-        for name, picture in part.attachments.items():
-            attachments[f"{number}-{name}"] = picture
+        words, renamed = part.text, {}
+        for each, (name, picture) in enumerate(part.attachments.items(), 1):
+            renamed[f"cell-{number}-picture-{each}"] = picture
             for written in {name, quote(name)}:
-                words = words.replace(f"attachment:{written}", f"attachment:{number}-{written}")
+                words = words.replace(f"attachment:{written}", f"attachment:cell-{number}-picture-{each}")
+        attachments |= renamed
         if part.kind != "markdown":
             fence = "`" * max(3, 1 + max(map(len, re.findall("`+", words)), default=0))
             words = f"{fence}\n{words}\n{fence}"
-        more = f"*Written in {part.where}:*\n\n{words}"
+        more = f"*Written in {part.where}:*\n\n{words or _pictures(renamed)}"
         text += "\n\n" + "\n".join(comment + line for line in more.splitlines())
     return text, attachments
+
+
+def _pictures(attachments):
+    return "\n".join(f"![](<attachment:{name}>)" for name in attachments)
 
 
 def as_given_out(cells, released) -> bool:

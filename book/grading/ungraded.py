@@ -17,6 +17,7 @@ __all__ = ["Export", "MarkUngraded", "ungraded"]
 
 FIELDS = ["assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email", "raw_score",
           "late_submission_penalty", "score", "max_score", "ungraded"]
+WAITS = "This answer waits to be graded."
 
 
 def ungraded(submission) -> list[str]:
@@ -25,7 +26,7 @@ def ungraded(submission) -> list[str]:
 
 
 class MarkUngraded(NbGraderPreprocessor):
-    """Says in the log, and in a comment to the answer, that it has not been graded yet; comes after GetGrades."""
+    """Says in the log, and in a comment to the answer, that it waits to be graded; comes after GetGrades."""
 
     def preprocess(self, nb, resources):
         names = resources["nbgrader"]
@@ -34,16 +35,16 @@ class MarkUngraded(NbGraderPreprocessor):
         for cell in nb.cells:
             if is_grade(cell) and cell.metadata.nbgrader["grade_id"] in waiting:
                 said = cell.metadata.nbgrader.get("comment")
-                cell.metadata.nbgrader["comment"] = f"{said}\n\nNot graded yet." if said else "Not graded yet."
+                cell.metadata.nbgrader["comment"] = f"{said}\n\n{WAITS}" if said else WAITS
         if waiting:
-            self.log.warning("%s: this feedback says that %s is not graded yet", names["student"], " and ".join(waiting))
+            self.log.warning("%s: %s waits to be graded by hand, and the feedback says so", names["student"], " and ".join(waiting))
         return nb, resources
 
 
 class Export(CsvExportPlugin):
-    """nbgrader's table, one row a student and problem set, and a last column with the answers not graded yet.
+    """nbgrader's table, one row a student and problem set, and a last column with the answers that wait to be graded.
 
-    `score` has 0 points for these.
+    `score` has 0 points for these, or those that an earlier hand-in got.
     """
 
     def export(self, gradebook: Gradebook) -> None:
@@ -64,6 +65,6 @@ class Export(CsvExportPlugin):
             return row | {"raw_score": 0.0, "late_submission_penalty": 0.0, "score": 0.0}
         penalty, waiting = submission.late_submission_penalty, ungraded(submission)
         if waiting:
-            self.log.warning("%s, %s: %s is not graded yet, and counts as 0", assignment.name, student.id, " and ".join(waiting))
+            self.log.warning("%s, %s: %s waits to be graded by hand", assignment.name, student.id, " and ".join(waiting))
         return row | {"timestamp": submission.timestamp, "raw_score": submission.score, "late_submission_penalty": penalty,
                       "score": max(0.0, submission.score - penalty), "ungraded": " ".join(waiting)}
