@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from IPython.core.inputtransformer2 import TransformerManager
 
-__all__ = ["Quote", "Submission", "answer", "as_given_out"]
+__all__ = ["Quote", "Submission", "answer"]
 
 
 @dataclass
@@ -173,9 +173,3 @@ def answer(text: str, attachments: dict, quotes: list[Quote], comment: str = "")
 
 def _pictures(attachments):
     return "\n".join(f"![](<attachment:{name}>)" for name in attachments)
-
-
-def as_given_out(cells, released) -> bool:
-    """Whether all of these cells were given out: outputs, metadata, empty cells and the order do not matter."""
-    texts = {"", *(cell.source.strip() for cell in released)}
-    return all(cell.source.strip() in texts and not cell.get("attachments") for cell in cells)
