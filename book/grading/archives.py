@@ -38,7 +38,7 @@ class Entry:
     """A file of an archive.
 
     place    as it is shown to the teacher
-    parts    its folders and its name; an archive in an archive counts as a folder
+    parts    its folders and its name; an archive in an archive counts as a folder; no name that leads out of it
     time     of its last change, as the archive says; for a file of an archive in an archive, that of the inner archive
     content  where its bytes are, if it may be a notebook
     refused  why it was not read
@@ -132,7 +132,7 @@ class _Reader:
         inner = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
         parts = (*outer, *inner)
         if re.match(r"[/\\]|[A-Za-z]:", name) or ".." in inner or not inner:
-            refused = refused or "its path leads out of the archive"
+            refused, parts = "its path leads out of the archive", outer
         entry = Entry(place, parts, time, refused=refused)
         if refused:
             self.found.append(entry)

@@ -38,6 +38,7 @@ from pathlib import Path
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.apps.baseapp import NbGrader
 from nbgrader.coursedir import CourseDirectory
+from nbgrader.utils import parse_utc
 
 from .archives import ARCHIVE, Entry, entries
 
@@ -62,11 +63,12 @@ class File:
     kind: str = ""  # of a notebook of this problem set: "work", "saved" (a checkpoint of Jupyter's), "broken", "untouched"
     data: bytes = b""  # and its bytes
     who: str = ""  # the name in the archive
+    platform: bool = False  # whether a platform has named it
     number: str = ""  # of the hand-in, as Moodle gives it
     order: int = 0  # as Canvas gives it
     late: bool | None = None
-    moment: datetime | None = None  # when it was handed in, or else when the archive was made
-    dated: bool = False  # whether it is the first
+    moment: datetime | None = None  # when it was handed in, or else the best guess, which is good to compare
+    dated: bool = False  # whether it is no guess
     student: str = ""  # nbgrader's name
     note: str = ""
     fate: str = ""
@@ -88,7 +90,7 @@ def plain(name: str) -> str:
     kept = re.sub(r"[^A-Za-z0-9._-]+", "-", flat).strip("-._")
     if len(kept) > 60 or any(c.isalpha() and c > "\x7f" for c in flat) or not kept:
         mark = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-        kept = "-".join(filter(None, (kept[:60].strip("-._"), mark)))
+        kept = f"{kept[:60].strip('-._') or 'student'}-{mark}"
     return kept
 
 
@@ -107,25 +109,30 @@ def _stem(name):
 
 def find_owners(files: list[File], assignment: str) -> None:
     """Say of each file of one archive whose it is, as far as the names tell."""
-    rest = [(file, [ARCHIVE.sub("", part) for part in file.entry.parts[:-1] if part.casefold() != assignment.casefold()])
-            for file in files if file.entry.parts and not (_moodle(file) or _canvas(file))]
-    inside = os.path.commonprefix([folders for _, folders in rest]) or []
-    here = [_beside(_stem(file.entry.name), assignment) for file, folders in rest if file.kind and folders == inside]
-    below = [(folders[len(inside)], bool(file.kind)) for file, folders in rest if len(folders) > len(inside)]
+    rest = [(file, _folders(file.entry, assignment)) for file in files if file.entry.parts and not (_moodle(file) or _canvas(file))]
+    told = [(file, folders) for file, folders in rest if not _of_the_system(file.entry)]
+    inside = os.path.commonprefix([folders for _, folders in told]) or []
+    here = [_beside(_stem(file.entry.name), assignment) for file, folders in told if file.kind and folders == inside]
+    below = [(folders[len(inside)], bool(file.kind)) for file, folders in told if len(folders) > len(inside)]
     students, notebooks = {name for name, _ in below}, {name for name, kind in below if kind}
     many = len(notebooks) > 1 or len({*here} - {""}) > 1 or len(students) > 1 and not here
     root = len(inside) if many else next((at for at, folder in enumerate(inside) if folder.casefold() not in WRAPPERS), len(inside))
     doubt = len(notebooks) < 2 and not here if many else len(inside) - root > 1
     for file, folders in rest:
         file.who = folders[root] if len(folders) > root else _beside(_stem(file.entry.name), assignment)
-        if doubt and file.who:
-            file.note, file.look = f"taken for {file.who}'s, which the folders do not tell for sure", bool(file.kind)
+        if doubt and file.who and file.kind:
+            file.note, file.look = f"taken for {file.who}'s, which the folders do not tell for sure", True
+
+
+def _folders(entry, assignment):
+    """Those that may have a student's name."""
+    return [ARCHIVE.sub("", part) for part in entry.parts[:-1] if part != "__MACOSX" and part.casefold() != assignment.casefold()]
 
 
 def _moodle(file):
     found = next(filter(None, map(MOODLE.fullmatch, file.entry.parts)), None)
     if found:
-        file.who, file.number = found["name"], found["number"] or ""
+        file.platform, file.who, file.number = True, found["name"], found["number"] or ""
         if found["kind"] == "onlinetext":
             file.becomes("not collected: text that was typed into Moodle", look=True)
     return found
@@ -135,7 +142,7 @@ def _canvas(file):
     named = [part for at, part in enumerate(file.entry.parts) if at == len(file.entry.parts) - 1 or ARCHIVE.search(part)]
     found = next(filter(None, map(CANVAS.fullmatch, named)), None)
     if found:
-        file.who = "-".join(filter(None, (found["name"], found["number"])))
+        file.platform, file.who = True, "-".join(filter(None, (found["name"], found["number"])))
         file.order, file.late = int(found["file"] or 0), True if found["late"] else None
         if not found["file"]:
             file.becomes("not collected: a text or a link that was typed into Canvas", look=True)
@@ -145,39 +152,38 @@ def _canvas(file):
 def name_students(files: list[File], assignment: str, memory: dict, submitted: Path) -> None:
     """Give each file the student's name in the course; refuse what would mix up two students."""
     known, numbers = memory["students"], memory["numbers"].setdefault(assignment, {})
-    names, of = defaultdict(set), {}
+    files = [file for file in files if file.who]
+    found = defaultdict(set)  # name -> Moodle's numbers
     for file in files:
-        if file.who:
-            file.who = unicodedata.normalize("NFC", file.who)
-            names[file.who] |= {file.number} - {""}
-    taken = {student: number for number, student in numbers.items()}
-    for name, found in names.items():
-        student = plain(name)
-        alone = len(found) < 2 and taken.get(student, next(iter(found), "")) in {*found, ""}
-        for number in found or {""}:
-            of[name, number] = numbers.get(number) or (student if alone else f"{student}-{number}")
-        of.setdefault((name, ""), student if alone else "")
-    owners = defaultdict(set)
-    for (name, number), student in of.items():
-        owners[student.casefold()].add((name, number if student != plain(name) else ""))
+        file.who = unicodedata.normalize("NFC", file.who)
+        found[file.who] |= {file.number} - {""}
+    for number, student in numbers.items():
+        if known[student] in found:
+            found[known[student]].add(number)
+
+    def student_of(name, number):
+        if number in numbers and known[numbers[number]] == name:
+            return numbers[number]
+        return plain(name) if len(found[name]) < 2 else f"{plain(name)}-{number}" if number else ""
+
+    names = defaultdict(set)
+    for file in files:
+        file.student = student_of(file.who, file.number)
+        names[file.student.casefold()].add(file.who)
     there = {path.name.casefold(): path.name for path in submitted.iterdir()} if submitted.is_dir() else {}
     for file in files:
-        if not file.who:
-            continue
-        student = of[file.who, file.number]
-        others = {name for name, _ in owners[student.casefold()]} - {file.who}
-        if known.get(student, file.who) not in (file.who, student) and file.who != student:
-            others.add(known[student])
-        if there.get(student.casefold(), student) != student:
-            others.add(there[student.casefold()])
-        if not student:
+        others = names[file.student.casefold()] - {file.who}
+        if known.get(file.student, file.who) != file.who and (file.number or file.who != file.student):
+            others.add(known[file.student])
+        if there.get(file.student.casefold(), file.student) != file.student:
+            others.add(there[file.student.casefold()])
+        if not file.student:
             file.becomes(f"refused: several students are called {file.who}", look=True)
         elif others:
-            file.becomes(f"refused: {file.who} and {' and '.join(sorted(others))} would both be {student}; rename a folder", look=True)
-        else:
-            file.student = student
-            if file.number and student != plain(file.who):
-                file.note, file.look = f"not the only {file.who}: told apart by Moodle's number, which is another in each problem set", True
+            file.becomes(f"refused: {file.who} and {' and '.join(sorted(others))} would both be {file.student}; rename a folder", look=True)
+            file.student = ""
+        elif file.number and file.student != plain(file.who):
+            file.note, file.look = f"not the only {file.who}: told apart by Moodle's number, which is another in each problem set", True
 
 
 # --- what a file is
@@ -219,10 +225,14 @@ def given_out(path: Path) -> tuple[set[str], set[str]]:
     return {name for _, name, _ in cells} - {None}, {text for text, _, _ in cells}
 
 
+def _of_the_system(entry):
+    return "__MACOSX" in entry.parts or SYSTEM.fullmatch(entry.name) is not None
+
+
 def look_into(file: File, given: Given) -> None:
     """Say which kind of notebook it is, or that it is none."""
     entry = file.entry
-    if "__MACOSX" in entry.parts or SYSTEM.fullmatch(entry.name):
+    if _of_the_system(entry):
         file.becomes("left out: not the student's, but the computer's")
     elif entry.refused:
         file.becomes(f"refused: {entry.refused}", look=entry.refused != "an empty folder")
@@ -263,14 +273,15 @@ def date(files: list[File], path: Path) -> None:
     dated = bool(times) and (max(times) - min(times) > MAKING or alone and abs(times[0] - changed) > MAKING)
     for file in files:
         file.dated = dated and file.entry.time is not None
-        file.moment = file.entry.time if file.dated else max(times, default=changed)
+        file.moment = file.entry.time if file.entry.time and not (file.platform and not dated) else max(times, default=changed)
 
 
-def choose(files: list[File]) -> File | None:
+def choose(files: list[File], assignment: str) -> File | None:
     """The notebook of a student that counts; of the others, say why they don't."""
     notebooks = [file for file in files if file.kind and not file.fate]
     for kind in ("work", "saved", "broken", "untouched"):
-        of_kind = sorted((file for file in notebooks if file.kind == kind), key=lambda file: (file.moment, file.order, file.archive))
+        of_kind = sorted((file for file in notebooks if file.kind == kind),
+                         key=lambda file: (file.moment, file.order, file.archive, bool(_beside(f"x {_stem(file.entry.name)}", assignment))))
         if of_kind:
             break
     else:
@@ -285,7 +296,7 @@ def choose(files: list[File]) -> File | None:
             file.becomes("left out: as it was given out")
         elif file.kind != kind:
             file.becomes("left out: " + ("a checkpoint" if file.kind == "saved" else file.note))
-        elif (file.moment, file.order) == (taken.moment, taken.order):
+        elif (file.moment, file.order, file.archive) == (taken.moment, taken.order, taken.archive):
             file.becomes(f"left out: another than {taken.entry.name}, and no time tells which is newer", look=True)
         else:
             file.becomes(f"left out: older than {taken.entry.name}", look=file.archive == taken.archive)
@@ -308,17 +319,21 @@ def put(file: File, course: Path, given: Given, memory: dict) -> None:
         if before == file.data:
             return file.becomes("collected before" if file.student in memory["students"] else "there before", file.look)
         look_into(old, given)
-        moment = datetime.fromisoformat(moments[file.student]) if file.student in moments else datetime.fromtimestamp(target.stat().st_mtime, timezone.utc)
+        moment = datetime.fromtimestamp(target.stat().st_mtime, timezone.utc)
+        if file.student in moments:
+            moment = datetime.fromisoformat(moments[file.student])
+        elif stamp.exists():
+            moment = parse_utc(stamp.read_text().strip()).replace(tzinfo=timezone.utc)
         if file.kind in ("broken", "untouched") and old.kind == "work":
             return file.becomes(f"left out: {file.note}; the one of before stays", look=True)
         if file.moment < moment:
-            return file.becomes(f"left out: older than what was collected ({_when(moment)})")
+            return file.becomes(f"left out: older than what was collected ({_when(moment)})", look=file.student not in moments)
         replaced = _keep(target, stamp, course / "replaced" / file.student / given.name, moment)
         file.look = file.look or file.moment == moment
     folder.mkdir(parents=True, exist_ok=True)
     if file.dated:
         stamp.write_text(f"{file.moment:%Y-%m-%d %H:%M:%S} UTC\n")
-    new = folder / ".collected"
+    new = course / "collected.new"
     new.write_bytes(file.data)
     os.replace(new, target)
     moments[file.student] = file.moment.isoformat()
@@ -350,7 +365,7 @@ def _shown(text: str) -> str:
 
 def table(files: list[File], several: bool, archives: list[Path]) -> list[str]:
     """The lines: by student, the newest first."""
-    rows = [("", "file", "student", "handed in", "what became of it")]
+    rows = [(" ", "file", "student", "handed in", "what became of it")]
     for file in sorted(files, key=lambda file: (not file.student, file.student, -file.moment.timestamp(), -file.order)):
         when = (_when(file.moment) if file.dated else "") + {True: " late", False: " in time", None: ""}[file.late]
         place = f"{archives[file.archive].name}: {file.entry.place}" if several else file.entry.place
@@ -371,7 +386,7 @@ def collect(course: Path, assignment: str, archives: list[Path], given: Given, g
             here = [File(entry, number) for entry in entries(path, Path(spool))]
             for file in here:
                 look_into(file, given)
-            find_owners([file for file in here if file.kind or file.entry.refused or not file.fate], assignment)
+            find_owners(here, assignment)
             date(here, path)
             files += here
     name_students(files, assignment, memory, course / "submitted")
@@ -380,13 +395,12 @@ def collect(course: Path, assignment: str, archives: list[Path], given: Given, g
         if file.kind and not file.fate and not file.student:
             file.becomes("refused: no folder and no name says whose it is", look=True)
         by_student[file.student].append(file)
-    due = gradebook.find_assignment(assignment).duedate
     for student, own in by_student.items():
-        taken = choose(own) if student else None
+        taken = choose(own, assignment) if student else None
+        due = _due(gradebook, assignment, student)
         for file in own:
-            late_at = _due(gradebook, assignment, student, due)
-            if file.dated and late_at and file.kind and file.late is None:
-                file.late = file.moment > late_at
+            if file.dated and due and file.kind and file.late is None:
+                file.late = file.moment > due
         if taken:
             put(taken, course, given, memory)
             memory["students"].setdefault(student, taken.who)
@@ -396,17 +410,18 @@ def collect(course: Path, assignment: str, archives: list[Path], given: Given, g
         for file in own:
             if not file.fate:
                 file.becomes("not collected: not a notebook", look=not taken)
-    new = remembers.with_suffix(".new")
-    new.write_text(json.dumps(memory, indent=1, ensure_ascii=False))
+    new = course / "collected.new"
+    new.write_text(json.dumps(memory, indent=1))
     os.replace(new, remembers)
     return files
 
 
-def _due(gradebook, assignment, student, due):
+def _due(gradebook, assignment, student):
+    """When the student had to hand it in; None if no date is set."""
     try:
-        due = gradebook.find_submission(assignment, student).duedate
+        due = gradebook.find_submission(assignment, student).duedate  # with an extension
     except MissingEntry:
-        pass
+        due = gradebook.find_assignment(assignment).duedate
     return due and due.replace(tzinfo=timezone.utc)
 
 
@@ -415,7 +430,7 @@ def _introduce(gradebook, student, name):
     try:
         gradebook.find_student(student)
     except MissingEntry:
-        first, _, last = re.sub(r"[^\w .’'-]", "", name).strip(" -.'").rpartition(" ")
+        first, _, last = re.sub(r"[^\w .’'-]", "", name).strip(" -.'")[:100].rpartition(" ")
         gradebook.add_student(student, first_name=first, last_name=last)
 
 
@@ -436,7 +451,7 @@ def main(arguments: list[str] | None = None) -> int:
     release = course / "release"
     if not (release / name / f"{name}.ipynb").exists():
         parser.error(f"assignment: there is no release/{name}/{name}.ipynb; first type nbgrader generate_assignment {name}")
-    sets = {path.parent.name: given_out(path) for path in release.glob("*/*.ipynb")}
+    sets = {path.stem: given_out(path) for path in release.glob("*/*.ipynb")}
     given = Given(name, *sets[name], {other: ids for other, (ids, _) in sets.items() if other != name})
     with Gradebook(CourseDirectory(config=app.config).db_url) as gradebook:
         files = collect(course, name, options.archive, given, gradebook)
