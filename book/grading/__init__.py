@@ -6,6 +6,10 @@ sandbox  a student's code in a process of its own, with time limits
 worker   that process
 orphans  ends it when the tests are gone
 nbgrader_cells  the steps of nbgrader that put all this to work (`nbgrader_config.py` names them)
+answers  answers that stand in another cell than theirs
+archives  what is in an archive, with no trust in it
+collect  from archives to `submitted`: `python -m grading.collect ps1 ARCHIVE`
+ungraded  feedback and the table of marks say what is not graded yet
 
 `python -m grading ps1` autogrades all that was handed in, on all cores.
 """

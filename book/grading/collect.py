@@ -100,7 +100,7 @@ def _beside(stem: str, assignment: str) -> str:
     if not found:
         return ""
     before, after = stem[:found.start()], stem[found.end():]
-    return " ".join(filter(None, (part.strip("-_. ") for part in (before, "" if COPY.fullmatch(after) else after))))
+    return before.strip("-_. ") or ("" if COPY.fullmatch(after) else after.strip("-_. "))
 
 
 def _stem(name):
