@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from textwrap import dedent
 from urllib.parse import quote
 
-from IPython.core.inputtransformer2 import TransformerManager
-
 __all__ = ["Quote", "Submission", "answer"]
 
 
@@ -140,17 +138,13 @@ class Submission:
 
 def has_code(source: str) -> bool:
     """Whether it is Python that does something: not words alone, comments, or a string."""
-    source = dedent(source)
-    with warnings.catch_warnings(action="ignore"):
-        tree = _parsed(source) or len(source) < 5000 and _parsed(source, TransformerManager().transform_cell)  # %magic; much of it is slow
-    return bool(tree) and any(not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)) for node in tree.body)
-
-
-def _parsed(source, change=str):
+    source = re.sub(r"^([ \t]*)%{1,2}[a-z].*$", r"\1pass", dedent(source), flags=re.MULTILINE)  # IPython's magic
     try:
-        return ast.parse(change(source))
-    except (SyntaxError, ValueError, RuntimeError, MemoryError):
-        return None
+        with warnings.catch_warnings(action="ignore"):
+            tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return any(not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)) for node in tree.body)
 
 
 def answer(text: str, attachments: dict, quotes: list[Quote], comment: str = "") -> tuple[str, dict]:

@@ -25,6 +25,7 @@ LARGEST_ARCHIVE = 1000 * 2**20  # bytes of an archive in an archive
 MOST_BYTES = 10 * 2**30  # that an archive may hold, unpacked
 MOST_ENTRIES = 20_000
 DEEPEST = 3  # archives in archives
+LONGEST = 1000  # characters of a path
 
 ARCHIVE = re.compile(r"\.(zip|tar|tgz|tbz2?|txz|tar\.(gz|bz2|xz))$", re.IGNORECASE)
 OTHER_ARCHIVE = re.compile(r"\.(7z|rar|gz|bz2|xz|zst)$", re.IGNORECASE)
@@ -133,6 +134,8 @@ class _Reader:
         parts = (*outer, *inner)
         if re.match(r"[/\\]|[A-Za-z]:", name) or ".." in inner or not inner:
             refused, parts = "its path leads out of the archive", outer
+        elif len(name) > LONGEST:
+            refused, parts = f"its path has more than {LONGEST} characters", outer
         entry = Entry(place, parts, time, refused=refused)
         if refused:
             self.found.append(entry)

@@ -223,8 +223,8 @@ def test_with_several_answers_each_gets_the_words_that_stand_by_it():
 
 
 @pytest.mark.parametrize("code, does", [
-    ("# a\n\n# b", False), ("'a'", False), ("The slope", False), ("", False), ("%matplotlib inline", True), ("x = 1", True), ("!ls", True),
-    ("    x = 1", True), ("\0", False), ("(" * 500, False), ("%x\n" * 50_000, False),
+    ("# a\n\n# b", False), ("'a'", False), ("The slope", False), ("", False), ("%matplotlib inline", True), ("x = 1", True), ("for i in a:\n    %time f(i)", True),
+    ("    x = 1", True), ("\0", False), ("(" * 500, False), ("!Note: the slope?", False),
 ])
 def test_words_and_code(code, does):
     assert has_code(code) == does
@@ -387,6 +387,7 @@ def test_what_is_dangerous_is_refused_and_named(run, course, tmp_path, monkeypat
         ("Bob/links.tar.gz", links.getvalue()), ("Cem/bomb.ipynb", " " * 10**6), ("Cem/bomb.zip", packed({"ps1.ipynb": " " * 10**6})),
         ("Dan/deep.zip", deep), ("Eve/locked.zip", bytes(content)), ("Fay/out.zip", packed({"../../../gradebook.db": "x", "../ps1.ipynb": worked("x")})),
         ("Gus/damaged.zip", bytes(damaged)), ("Hal/ps1.ipynb", worked("Hal")), ("Hal/ps1.ipynb", worked("Hal, again")), ("Ida\x1b[2J/ps1.ipynb", worked("Ida")),
+        (" " * 60_000 + "ps1.ipynb", worked("x")),
     ])
     status, rows = run(path)
     assert status == 1 and collected(course) == {"Hal": "Hal, again", "Ida-2J": "Ida"}
@@ -400,7 +401,7 @@ def test_what_is_dangerous_is_refused_and_named(run, course, tmp_path, monkeypat
     }.items():
         assert rows[place].startswith("!") and "refused: " in rows[place] and words in rows[place], (place, rows[place])
     assert ["left out: another than" in row for row in sorted(rows["Hal/ps1.ipynb"])] == [True, False]
-    assert "Ida\\x1b[2J/ps1.ipynb" in rows and len(rows) == 17
+    assert "Ida\\x1b[2J/ps1.ipynb" in rows and len(rows) == 18
 
 
 def test_links_in_a_folder_are_not_followed(run, course, tmp_path):
