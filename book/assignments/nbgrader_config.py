@@ -39,3 +39,11 @@ guard_formgrader()
 
 # nbgrader 0.9.6 makes SQLAlchemy 2.1 warn at every submission, of nothing that matters.
 warnings.filterwarnings("ignore", category=SAWarning)
+
+# Feedback and the table of marks say which answers have not been graded yet: see grading/ungraded.py in the book.
+c.GenerateFeedback.preprocessors = [
+    "nbgrader.preprocessors.GetGrades",
+    "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
+    "grading.ungraded.MarkUngraded",
+]
+c.ExportApp.plugin_class = "grading.ungraded.Export"

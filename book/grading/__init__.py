@@ -9,6 +9,10 @@ links    what is handed in and must not be followed
 saving   marks go into the gradebook; what was graded by hand is not asked for again
 orphans  ends it when the tests are gone
 nbgrader_cells  the steps of nbgrader that put all this to work (`nbgrader_config.py` names them)
+answers  answers that stand in another cell than theirs
+archives  what is in an archive, with no trust in it
+collect  from archives to `submitted`: `python -m grading.collect ps1 ARCHIVE`
+ungraded  feedback and the table of marks say what is not graded yet
 
 `python -m grading ps1` autogrades all that was handed in, on all cores.
 """

@@ -28,6 +28,7 @@ from nbgrader.utils import is_grade, is_solution
 from traitlets import Bool, Float, Integer, List, default
 
 from . import isolation
+from .answers import Submission, answer
 from .links import irregular
 from .marks import SEED, one_seed
 
@@ -59,8 +60,9 @@ class ReadAnything(NotebookExporter):
         own = cell.get("metadata", {}).get("nbgrader")
         if isinstance(own, dict):
             fresh.metadata["nbgrader"] = own
-        if cell.get("attachments") and fresh.cell_type == "markdown":
-            fresh["attachments"] = cell.attachments
+        pictures = cell.get("attachments")
+        if isinstance(pictures, dict) and fresh.cell_type != "code":
+            fresh["attachments"] = {name: picture for name, picture in pictures.items() if isinstance(picture, dict)}
         return fresh
 
 
@@ -69,35 +71,39 @@ class Rebuild(NbGraderPreprocessor):
 
     The cells that nbgrader knows are made anew, in the teacher's order, from what `nbgrader generate_assignment` has
     stored. Of the submission come the text of the cells that were to be filled in, and all other cells, each after
-    the known cell that it followed. What was written into a teacher's cell gets a cell of its own before it.
+    the known cell that it followed. Of several copies of a cell the first counts that was worked on; copies that
+    were not are left out. What was written into a teacher's cell gets a cell of its own before it.
+
+    nbgrader gives 0 points to an answer in words that was left as it was, and shows it to nobody. So what the student
+    has written elsewhere is quoted in it, and then it waits for the teacher. See `grading.answers`.
     """
 
     def preprocess(self, nb, resources):
         names = resources["nbgrader"]
-        followers, found, last = {None: []}, {}, None
         with Gradebook(names["db_url"]) as gradebook:
             notebook = gradebook.find_notebook(names["notebook"], names["assignment"])
             known = {cell.name: cell for cell in notebook.source_cells}
             points = {cell.name: cell.max_score for cell in notebook.grade_cells}
             solutions = {cell.name for cell in notebook.solution_cells}
-            for cell in nb.cells:
-                own = cell.metadata.pop("nbgrader", None)
-                name = own.get("grade_id") if isinstance(own, dict) else None
-                if isinstance(name, str) and name in known and name not in found:
-                    if name not in solutions and cell.source.strip() != self._released(known[name].source).strip():
-                        followers[last].append(new_code_cell(cell.source))
-                    found[name], last = cell, name
-                    followers[last] = []
-                else:
-                    followers[last].append(cell)
-            cells = list(followers[None])
+            submission = Submission(nb.cells, {name: self._released(cell.source) for name, cell in known.items()},
+                                    solutions, self._given_out(names))
+            quotes = submission.quotes([name for name in known if name in solutions and name in points])
+            added = submission.added()
+            cells = added[None]
             for name, source in known.items():
-                cells.append(self._cell(source, found.get(name), points.get(name), name in solutions))
-                cells += followers.get(name, [])
+                cells.append(self._cell(source, submission, points.get(name), name in solutions, quotes.get(name, [])))
+                cells += added[name]
         for number, cell in enumerate(cells):
             cell.id = f"cell-{number}"
         nb.cells = cells
         return nb, resources
+
+    def _given_out(self, names):
+        """The texts of the cells that nbgrader does not know: questions, mostly."""
+        course = self.parent.parent.coursedir
+        folder = course.format_path(course.source_directory, ".", names["assignment"])
+        return [cell.source for cell in nbformat.read(Path(folder, f"{names['notebook']}.ipynb"), as_version=4).cells
+                if "nbgrader" not in cell.metadata]
 
     @staticmethod
     def _released(text):
@@ -105,18 +111,22 @@ class Rebuild(NbGraderPreprocessor):
         return re.sub(r"^[^\n]*BEGIN HIDDEN TESTS.*?END HIDDEN TESTS[^\n]*\n?", "", text, flags=re.DOTALL | re.MULTILINE)
 
     @staticmethod
-    def _cell(source, submitted, points, solution):
-        new = new_code_cell if source.cell_type == "code" else new_markdown_cell
-        missing = submitted is None
-        if not solution:
+    def _cell(source, submission, points, solution, quotes):
+        submitted, code = submission.cell(source.name), source.cell_type == "code"
+        by_hand, attachments = solution and points is not None, {}
+        if not solution or by_hand and submission.left(source.name):
             text = source.source
-        elif missing:
-            text = "# This cell was missing." if source.cell_type == "code" else "This cell was missing."
+        elif submitted is None:
+            text = "# This cell was missing." if code else "This cell was missing."
         else:
             text = submitted.source
-        cell = new(text)
-        if submitted and "attachments" in submitted and source.cell_type == "markdown":
-            cell["attachments"] = submitted.attachments
+        if submitted and not code:
+            attachments = submitted.get("attachments", {})
+        if by_hand:
+            text, attachments = answer(text, attachments, quotes, "# " if code else "")
+        cell = (new_code_cell if code else new_markdown_cell)(text)
+        if attachments:
+            cell["attachments"] = attachments
         cell.metadata["nbgrader"] = NotebookNode(
             grade=points is not None, grade_id=source.name, locked=source.locked, solution=solution, task=False,
             schema_version=3, cell_type=source.cell_type, checksum=source.checksum)

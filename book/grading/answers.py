@@ -1,0 +1,174 @@
+"""What a student wrote in a notebook, and where: which copy of a cell counts, and answers that stand in other cells."""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from dataclasses import dataclass, field
+from textwrap import dedent
+from urllib.parse import quote
+
+__all__ = ["Quote", "Submission", "answer"]
+
+
+@dataclass
+class Quote:
+    """A text of the student's that stands elsewhere; `kind` is that of its cell: "markdown", "code" or "raw"."""
+
+    where: str
+    text: str
+    kind: str
+    attachments: dict = field(default_factory=dict)
+
+
+class Submission:
+    """The cells of a submission, beside what was given out.
+
+    cells      as they were handed in; their nbgrader metadata is taken off
+    released   grade_id -> text, of the cells that nbgrader knows
+    solutions  the grade_ids of those to be filled in
+    teachers   the texts of all other cells that were given out
+    """
+
+    def __init__(self, cells, released: dict[str, str], solutions: set[str], teachers: list[str]):
+        self.cells, self.released, self.solutions = cells, released, solutions
+        self.names = [self._name(cell) for cell in cells]
+        self._lines = {line.strip() for text in (*released.values(), *teachers) for line in text.splitlines()}
+        self._counts = {}  # grade_id -> index: the first copy that was worked on, or else the first
+        for at, name in enumerate(self.names):
+            if name and (name not in self._counts or self._worked_on(at) and not self._worked_on(self._counts[name])):
+                self._counts[name] = at
+
+    def _name(self, cell):
+        own = cell.metadata.pop("nbgrader", None)
+        name = own.get("grade_id") if isinstance(own, dict) else None
+        return name if isinstance(name, str) and name in self.released else None
+
+    def _worked_on(self, at):
+        cell = self.cells[at]
+        return cell.source.strip() not in ("", self.released[self.names[at]].strip()) or bool(cell.get("attachments"))
+
+    def cell(self, name: str):
+        """The student's cell of this name; None if there is none."""
+        return self.cells[self._counts[name]] if name in self._counts else None
+
+    def left(self, name: str) -> bool:
+        """Whether it was left as it was given out, or emptied."""
+        return name in self._counts and not self._worked_on(self._counts[name])
+
+    def added(self) -> dict[str | None, list]:
+        """grade_id -> the student's cells that follow that cell; None -> those at the top.
+
+        Among them are what was written into a teacher's cell, before it, and further copies that were worked on.
+        """
+        found, last, seen = {None: [], **{name: [] for name in self.released}}, None, set()
+        for at, (cell, name) in enumerate(zip(self.cells, self.names)):
+            if name is None:
+                found[last].append(cell)
+                continue
+            changed = self._worked_on(at) if name in self.solutions else cell.source.strip() != self.released[name].strip()
+            if changed and not (name in self.solutions and at == self._counts[name]):
+                found[last].append(cell)
+            if name not in seen:
+                last = name
+            seen.add(name)
+        return found
+
+    def quotes(self, answers: list[str]) -> dict[str, list[Quote]]:
+        """grade_id -> what belongs to each of these answers in words, but stands elsewhere.
+
+        To an answer that was left, or is missing, belongs whatever the student has written: words anywhere, and code
+        in a cell right beside it. With several such answers it is the one right above, or else the next. To one that
+        was written belong its further copies.
+        """
+        found = {name: [] for name in answers}
+        open_at = {name: self._place(name) for name in answers if name not in self._counts or self.left(name)}
+        for at, name in enumerate(self.names):
+            if name in found:
+                if at != self._counts[name] and self._worked_on(at):
+                    found[name].append(self._quote(at, "another copy of this cell", True))
+            elif name not in self.solutions and open_at:
+                beside = self._beside(at, open_at)
+                part = self._quote(at, self._where(at), beside is not None)
+                if part.text or part.attachments:
+                    later = [each for each in sorted(open_at, key=open_at.get) if open_at[each] > at]
+                    found[beside or (later[0] if later else max(open_at, key=open_at.get))].append(part)
+        return found
+
+    def _place(self, name):
+        if name in self._counts:
+            return self._counts[name]
+        order = list(self.released)
+        before = (self._counts[each] for each in order[:order.index(name)] if each in self._counts)
+        return max(before, default=-1) + 0.5
+
+    def _beside(self, at, answers):
+        """The answer that has but cells of the student's between itself and this one; rather above than below."""
+        for step in (-1, 1):
+            other = at + step
+            while 0 <= other < len(self.cells) and self.names[other] is None and (
+                    self._own(other) or not self.cells[other].source.strip()):
+                other += step
+            if 0 <= other < len(self.cells) and self.names[other] in answers:
+                return self.names[other]
+        return None
+
+    def _own(self, at):
+        """What of a cell was not given out: all of it, or the lines that were added to a text that was."""
+        lines = self.cells[at].source.splitlines()
+        given = {line.strip() for line in lines} & self._lines
+        added = "\n".join(line for line in lines if line.strip() not in given or not line.strip()).strip()
+        return added if any(len(line) > 20 for line in given) or not added else self.cells[at].source.strip()
+
+    def _quote(self, at, where, beside=False):
+        cell = self.cells[at]
+        text = self._own(at)
+        if text and cell.cell_type == "code" and not beside and has_code(cell.source):
+            given = self.names[at] is not None  # a comment counts in a given cell alone
+            text = "\n".join(line for line in text.splitlines() if given and line.lstrip().startswith("#"))
+        return Quote(where, text, cell.cell_type, cell.get("attachments", {}))
+
+    def _where(self, at):
+        if self.names[at]:
+            return f"the cell `{self.names[at]}`"
+        before = next((name for name in reversed(self.names[:at]) if name), None)
+        return f"a cell after `{before}`" if before else "a cell at the top"
+
+
+def has_code(source: str) -> bool:
+    """Whether it is Python that does something: not words alone, comments, or a string."""
+    source = re.sub(r"^([ \t]*)%{1,2}[a-z].*$", r"\1pass", dedent(source), flags=re.MULTILINE)  # IPython's magic
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return any(not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)) for node in tree.body)
+
+
+def answer(text: str, attachments: dict, quotes: list[Quote], comment: str = "") -> tuple[str, dict]:
+    """The text of an answer, with all that belongs to it, and its attachments.
+
+    comment  what begins each further line: "# " if the answer is code
+    """
+    attachments = dict(attachments)
+    if attachments and "attachment:" not in text:
+        text += "\n\n" + _pictures(attachments)
+    for number, part in enumerate(quotes, 1):
+        words, renamed = part.text, {}
+        for each, (name, picture) in enumerate(part.attachments.items(), 1):
+            renamed[f"cell-{number}-picture-{each}"] = picture
+            for written in {name, quote(name)}:
+                words = words.replace(f"attachment:{written}", f"attachment:cell-{number}-picture-{each}")
+        attachments |= renamed
+        if part.kind != "markdown":
+            fence = "`" * max(3, 1 + max(map(len, re.findall("`+", words)), default=0))
+            words = f"{fence}\n{words}\n{fence}"
+        more = f"*Written in {part.where}:*\n\n{words or _pictures(renamed)}"
+        text += "\n\n" + "\n".join(comment + line for line in more.splitlines())
+    return text, attachments
+
+
+def _pictures(attachments):
+    return "\n".join(f"![](<attachment:{name}>)" for name in attachments)

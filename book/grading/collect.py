@@ -1,0 +1,471 @@
+"""Collect what was handed in: `python -m grading.collect ps1 ARCHIVE …`, in the folder of the course.
+
+An archive is what a learning platform gives (zip, or tar), or a folder with what was in it:
+
+Moodle   `Ann Abt_101_assignsubmission_file/ps1.ipynb`, until 2022 `Ann Abt_101_assignsubmission_file_/ps1.ipynb`, or flat
+         `Ann Abt_101_assignsubmission_file_ps1.ipynb` (mod/assign/classes/downloader.php, before it mod/assign/locallib.php).
+         101 is the number of a hand-in, another one in each problem set. A team has the name of its group; in blind
+         marking all are called Participant.
+Canvas   `abtann_12345_67890_ps1.ipynb`, `abtann_LATE_12345_67890_ps1-1.ipynb`, without names
+         `anon_Ab1cD_67890_ps1.ipynb` (lib/content_zipper.rb). 12345 is the user, 67890 the file: the larger, the newer.
+plain    `NAME/ps1.ipynb`, `NAME/ps1/ps1.ipynb`, `NAME_ps1.ipynb`.
+
+Who is who: the name, as the archive has it, in plain letters, `Ann-Abt`. Canvas adds the number of the user, and Moodle that of
+the hand-in where two have the same name. A notebook is known by its cells, whatever its file is called. Of several the newest
+that was worked on is collected, to `submitted/Ann-Abt/ps1/ps1.ipynb`. What it replaces goes to `replaced/Ann-Abt/ps1`, since all
+that lies in `submitted` is graded. What is there already stays untouched. `collected.json` remembers who is who.
+
+The last thing is a table of every file, whose it is, and what became of it. `nbgrader zip_collect`, which this takes the place
+of, knows a file by its name alone, and says of none that it leaves out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+import unicodedata
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.apps.baseapp import NbGrader
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.utils import parse_utc
+
+from .archives import ARCHIVE, Entry, entries
+
+__all__ = ["main"]
+
+MOODLE = re.compile(r"(?P<name>.+?)(?:_(?P<number>\d+))?_assignsubmission_(?P<kind>[a-z]+)(?:_.*)?", re.DOTALL)
+CANVAS = re.compile(r"(?:(?P<name>(?!LATE_|anon_)\w+?)_)?(?P<late>LATE_)?(?P<number>\d+|anon_[^_]+)_(?:(?P<file>\d+)_.+|text\.html|link\.html)", re.DOTALL)
+SYSTEM = re.compile(r"\._.*|\.DS_Store|Thumbs\.db|desktop\.ini", re.IGNORECASE)
+WRAPPERS = {"submissions", "submission", "submitted", "handins", "hand-ins", "downloaded", "downloads", "archive", "extracted"}
+COPY = re.compile(r"[-_. ]*(?:copy|kopie|copie|\(?)\s*\d*\)?", re.IGNORECASE)
+MAKING = timedelta(minutes=10)  # times that lie closer are those of the making of the archive
+LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "Ae", "ø": "o", "Ø": "O", "œ": "oe", "Œ": "Oe", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D",
+                         "ı": "i", "ð": "d", "Ð": "D", "þ": "th", "Þ": "Th", "’": "-", "'": "-"})
+
+
+@dataclass(eq=False)
+class File:
+    """A row of the table: an entry of an archive, whose it is, and what became of it."""
+
+    entry: Entry
+    archive: int  # its place on the command line
+    kind: str = ""  # of a notebook of this problem set: "work", "saved" (a checkpoint of Jupyter's), "broken", "untouched"
+    data: bytes = b""  # and its bytes
+    who: str = ""  # the name in the archive
+    platform: bool = False  # whether a platform has named it
+    number: str = ""  # of the hand-in, as Moodle gives it
+    order: int = 0  # as Canvas gives it
+    late: bool | None = None
+    moment: datetime | None = None  # when it was handed in, or else the best guess, which is good to compare
+    dated: bool = False  # whether it is no guess
+    student: str = ""  # nbgrader's name
+    note: str = ""
+    fate: str = ""
+    look: bool = False  # whether the teacher should
+
+    def becomes(self, fate: str, look: bool = False) -> None:
+        self.fate, self.look = fate, look or self.look
+
+
+# --- whose a file is
+
+def plain(name: str) -> str:
+    """A name in the letters A-Z, a-z, 0-9, dot, hyphen and underscore: safe in a path, a pattern and a page.
+
+    What can't be written in these leaves a mark that only this name gives.
+    """
+    name = unicodedata.normalize("NFC", name)
+    flat = "".join(c for c in unicodedata.normalize("NFKD", name.translate(LETTERS)) if not unicodedata.combining(c))
+    kept = re.sub(r"[^A-Za-z0-9._-]+", "-", flat).strip("-._")
+    if len(kept) > 60 or any(c.isalpha() and c > "\x7f" for c in flat) or not kept:
+        mark = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+        kept = f"{kept[:60].strip('-._') or 'student'}-{mark}"
+    return kept
+
+
+def _beside(stem: str, assignment: str) -> str:
+    """What a file's name says beside the assignment's: `Ann Abt_ps1 (1)` -> `Ann Abt`; "" if it does not name that."""
+    found = re.search(rf"(?:^|[-_. ]){re.escape(assignment)}(?=$|[-_. (])", stem, re.IGNORECASE)
+    if not found:
+        return ""
+    before, after = stem[:found.start()], stem[found.end():]
+    return before.strip("-_. ") or ("" if COPY.fullmatch(after) else after.strip("-_. "))
+
+
+def _stem(name):
+    return re.sub(r"\.ipynb.*$|\.[A-Za-z]{1,5}$", "", name, flags=re.IGNORECASE | re.DOTALL)
+
+
+def find_owners(files: list[File], assignment: str) -> None:
+    """Say of each file of one archive whose it is, as far as the names tell."""
+    rest = [(file, _folders(file.entry, assignment)) for file in files if file.entry.parts and not (_moodle(file) or _canvas(file))]
+    told = [(file, folders) for file, folders in rest if not _of_the_system(file.entry)]
+    inside = os.path.commonprefix([folders for _, folders in told]) or []
+    here = [_beside(_stem(file.entry.name), assignment) for file, folders in told if file.kind and folders == inside]
+    below = [(folders[len(inside)], bool(file.kind)) for file, folders in told if len(folders) > len(inside)]
+    students, notebooks = {name for name, _ in below}, {name for name, kind in below if kind}
+    many = len(notebooks) > 1 or len({*here} - {""}) > 1 or len(students) > 1 and not here
+    root = len(inside) if many else next((at for at, folder in enumerate(inside) if folder.casefold() not in WRAPPERS), len(inside))
+    doubt = len(notebooks) < 2 and not here if many else len(inside) - root > 1
+    for file, folders in rest:
+        file.who = folders[root] if len(folders) > root else _beside(_stem(file.entry.name), assignment)
+        if doubt and file.who and file.kind:
+            file.note, file.look = f"taken for {file.who}'s, which the folders do not tell for sure", True
+
+
+def _folders(entry, assignment):
+    """Those that may have a student's name."""
+    return [ARCHIVE.sub("", part) for part in entry.parts[:-1] if part != "__MACOSX" and part.casefold() != assignment.casefold()]
+
+
+def _moodle(file):
+    found = next(filter(None, map(MOODLE.fullmatch, file.entry.parts)), None)
+    if found:
+        file.platform, file.who, file.number = True, found["name"], found["number"] or ""
+        if found["kind"] == "onlinetext":
+            file.becomes("not collected: text that was typed into Moodle", look=True)
+    return found
+
+
+def _canvas(file):
+    named = [part for at, part in enumerate(file.entry.parts) if at == len(file.entry.parts) - 1 or ARCHIVE.search(part)]
+    found = next(filter(None, map(CANVAS.fullmatch, named)), None)
+    if found:
+        file.platform, file.who = True, "-".join(filter(None, (found["name"], found["number"])))
+        file.order, file.late = int(found["file"] or 0), True if found["late"] else None
+        if not found["file"]:
+            file.becomes("not collected: a text or a link that was typed into Canvas", look=True)
+    return found
+
+
+def name_students(files: list[File], assignment: str, memory: dict, submitted: Path) -> None:
+    """Give each file the student's name in the course; refuse what would mix up two students."""
+    known, numbers = memory["students"], memory["numbers"].setdefault(assignment, {})
+    files = [file for file in files if file.who]
+    found = defaultdict(set)  # name -> Moodle's numbers
+    for file in files:
+        file.who = unicodedata.normalize("NFC", file.who)
+        found[file.who] |= {file.number} - {""}
+    for number, student in numbers.items():
+        if known[student] in found:
+            found[known[student]].add(number)
+
+    def student_of(name, number):
+        if number in numbers and known[numbers[number]] == name:
+            return numbers[number]
+        return plain(name) if len(found[name]) < 2 else f"{plain(name)}-{number}" if number else ""
+
+    names = defaultdict(set)
+    for file in files:
+        file.student = student_of(file.who, file.number)
+        names[file.student.casefold()].add(file.who)
+    there = {path.name.casefold(): path.name for path in submitted.iterdir()} if submitted.is_dir() else {}
+    for file in files:
+        others = names[file.student.casefold()] - {file.who}
+        if known.get(file.student, file.who) != file.who and (file.number or file.who != file.student):
+            others.add(known[file.student])
+        if there.get(file.student.casefold(), file.student) != file.student:
+            others.add(there[file.student.casefold()])
+        if not file.student:
+            file.becomes(f"refused: several students are called {file.who}", look=True)
+        elif others:
+            file.becomes(f"refused: {file.who} and {' and '.join(sorted(others))} would both be {file.student}; rename a folder", look=True)
+            file.student = ""
+        elif file.number and file.student != plain(file.who):
+            file.note, file.look = f"not the only {file.who}: told apart by Moodle's number, which is another in each problem set", True
+
+
+# --- what a file is
+
+@dataclass
+class Given:
+    """A problem set as it was given out: the grade_ids and the texts of its cells, and the grade_ids of the other sets."""
+
+    name: str
+    ids: set[str]
+    texts: set[str]
+    others: dict[str, set[str]]
+
+
+def cells_of(data: bytes) -> list[tuple[str, str | None, bool]]:
+    """Of each cell of a notebook: its text, its grade_id, and whether it has pictures. ValueError if it is none."""
+    try:
+        notebook = json.loads(data.decode("utf-8-sig"))
+        sheets = notebook.get("worksheets") or [notebook]  # format 3
+        return [(_text(cell), _grade_id(cell), bool(cell.get("attachments"))) for sheet in sheets for cell in sheet["cells"]]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{type(error).__name__}: {error!s:.80}") from None
+
+
+def _text(cell):
+    text = cell.get("source", cell.get("input")) or ""
+    return (text if isinstance(text, str) else "".join(text)).strip()
+
+
+def _grade_id(cell):
+    own = (cell.get("metadata") or {}).get("nbgrader")
+    name = own.get("grade_id") if isinstance(own, dict) else None
+    return name if isinstance(name, str) else None
+
+
+def given_out(path: Path) -> tuple[set[str], set[str]]:
+    """The grade_ids and the texts of the cells of a notebook."""
+    cells = cells_of(path.read_bytes())
+    return {name for _, name, _ in cells} - {None}, {text for text, _, _ in cells}
+
+
+def _of_the_system(entry):
+    return "__MACOSX" in entry.parts or SYSTEM.fullmatch(entry.name) is not None
+
+
+def look_into(file: File, given: Given) -> None:
+    """Say which kind of notebook it is, or that it is none."""
+    entry = file.entry
+    if _of_the_system(entry):
+        file.becomes("left out: not the student's, but the computer's")
+    elif entry.refused:
+        file.becomes(f"refused: {entry.refused}", look=entry.refused != "an empty folder")
+    elif entry.content:
+        data = entry.content.read_bytes()
+        called = re.search(r"\.ipynb", entry.name, re.IGNORECASE)
+        try:
+            cells = cells_of(data)
+        except ValueError as error:
+            if called:
+                file.kind, file.data = "broken", data
+                file.note, file.look = "an empty file" if not data.strip() else f"can't be read as a notebook: {error}", True
+            return
+        ids, texts = {name for _, name, _ in cells} - {None}, {text for text, _, _ in cells}
+        other = max(given.others, key=lambda name: len(given.others[name] & ids), default=None)
+        if len(ids - given.ids) > len(ids & given.ids):
+            other = other if other and given.others[other] & ids else f"no problem set of this course ({min(ids - given.ids):.30})"
+            file.becomes(f"not collected: it is {other}", look=True)
+        elif ids & given.ids or any(len(text) > 40 for text in texts & given.texts):
+            same = texts <= given.texts | {""} and not any(pictures for _, _, pictures in cells)
+            file.kind, file.data = "untouched" if same else "saved" if ".ipynb_checkpoints" in entry.parts else "work", data
+        elif _beside(f"x {_stem(entry.name)}", given.name):
+            file.kind, file.data, file.note, file.look = "work", data, f"no cell of {given.name} is in it", True
+        else:
+            file.becomes(f"not collected: a notebook with no cell of {given.name}", look=True)
+
+
+# --- what becomes of it
+
+def date(files: list[File], path: Path) -> None:
+    """Say when each file of one archive was handed in.
+
+    Most platforms write the time of the download into an archive: then all times lie close together, and tell nothing.
+    """
+    times = [file.entry.time for file in files if file.entry.time]
+    changed = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
+    alone = len({file.who for file in files if file.kind}) < 2
+    dated = bool(times) and (max(times) - min(times) > MAKING or alone and abs(times[0] - changed) > MAKING)
+    for file in files:
+        file.dated = dated and file.entry.time is not None
+        file.moment = file.entry.time if file.entry.time and not (file.platform and not dated) else max(times, default=changed)
+
+
+def choose(files: list[File], assignment: str) -> File | None:
+    """The notebook of a student that counts; of the others, say why they don't."""
+    notebooks = [file for file in files if file.kind and not file.fate]
+    for kind in ("work", "saved", "broken", "untouched"):
+        of_kind = sorted((file for file in notebooks if file.kind == kind),
+                         key=lambda file: (file.moment, file.order, file.archive, bool(_beside(f"x {_stem(file.entry.name)}", assignment))))
+        if of_kind:
+            break
+    else:
+        return None
+    taken = of_kind[-1]
+    for file in notebooks:
+        if file is taken:
+            continue
+        if file.data == taken.data:
+            file.becomes(f"left out: the same as {taken.entry.name}")
+        elif file.kind == "untouched":
+            file.becomes("left out: as it was given out")
+        elif file.kind != kind:
+            file.becomes("left out: " + ("a checkpoint" if file.kind == "saved" else file.note))
+        elif (file.moment, file.order, file.archive) == (taken.moment, taken.order, taken.archive):
+            file.becomes(f"left out: another than {taken.entry.name}, and no time tells which is newer", look=True)
+        else:
+            file.becomes(f"left out: older than {taken.entry.name}", look=file.archive == taken.archive)
+    if kind == "saved":
+        taken.note, taken.look = "a checkpoint of Jupyter's, the only one that was worked on", True
+    if kind == "untouched":
+        taken.note, taken.look = "as it was given out", True
+    return taken
+
+
+def put(file: File, course: Path, given: Given, memory: dict) -> None:
+    """Put a notebook into `submitted`; what was there goes to `replaced`, unless it stays."""
+    folder, moments = course / "submitted" / file.student / given.name, memory["moments"].setdefault(given.name, {})
+    target, stamp = folder / f"{given.name}.ipynb", folder / "timestamp.txt"
+    if any(path.is_symlink() for path in (folder.parent, folder, target, stamp)):
+        return file.becomes(f"refused: a link is in the way in submitted/{file.student}", look=True)
+    replaced = ""
+    if target.exists():
+        before, old = target.read_bytes(), File(Entry(given.name, (target.name,), content=target), 0)
+        if before == file.data:
+            return file.becomes("collected before" if file.student in memory["students"] else "there before", file.look)
+        look_into(old, given)
+        moment = datetime.fromtimestamp(target.stat().st_mtime, timezone.utc)
+        if file.student in moments:
+            moment = datetime.fromisoformat(moments[file.student])
+        elif stamp.exists():
+            moment = parse_utc(stamp.read_text().strip()).replace(tzinfo=timezone.utc)
+        if file.kind in ("broken", "untouched") and old.kind == "work":
+            return file.becomes(f"left out: {file.note}; the one of before stays", look=True)
+        if file.moment < moment:
+            return file.becomes(f"left out: older than what was collected ({_when(moment)})", look=file.student not in moments)
+        replaced = _keep(target, stamp, course / "replaced" / file.student / given.name, moment)
+        file.look = file.look or file.moment == moment
+    folder.mkdir(parents=True, exist_ok=True)
+    if file.dated:
+        stamp.write_text(f"{file.moment:%Y-%m-%d %H:%M:%S} UTC\n")
+    new = course / "collected.new"
+    new.write_bytes(file.data)
+    os.replace(new, target)
+    moments[file.student] = file.moment.isoformat()
+    file.becomes(f"collected{'; before it: ' + replaced if replaced else ''}")
+
+
+def _keep(target, stamp, folder, moment):
+    """Move what is to be replaced; its place."""
+    folder.mkdir(parents=True, exist_ok=True)
+    number, name = 1, f"{moment:%Y-%m-%d-%H%M%S}"
+    while (kept := folder / f"{name}{f'-{number}' if number > 1 else ''}.ipynb").exists():
+        number += 1
+    shutil.copy2(target, kept)
+    if stamp.exists():
+        os.replace(stamp, kept.with_suffix(".timestamp.txt"))
+    return f"{kept.relative_to(folder.parents[2])}"
+
+
+def _when(moment):
+    return f"{moment.astimezone():%Y-%m-%d %H:%M}"
+
+
+# --- the table
+
+def _shown(text: str) -> str:
+    """With what can't be printed, or could move the cursor, as its code."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def table(files: list[File], several: bool, archives: list[Path]) -> list[str]:
+    """The lines: by student, the newest first."""
+    rows = [(" ", "file", "student", "handed in", "what became of it")]
+    for file in sorted(files, key=lambda file: (not file.student, file.student, -file.moment.timestamp(), -file.order)):
+        when = (_when(file.moment) if file.dated else "") + {True: " late", False: " in time", None: ""}[file.late]
+        place = f"{archives[file.archive].name}: {file.entry.place}" if several else file.entry.place
+        who = file.student if file.student in (file.who, "") else f"{file.student} ({file.who})"
+        fate = file.fate + (f"; {file.note}" if file.note and file.note not in file.fate else "")
+        rows.append(tuple(map(_shown, ("!" if file.look else "", place, who or file.who or "?", when.strip(), fate))))
+    widths = [min(60, max(map(len, column))) for column in list(zip(*rows))[:-1]]
+    return ["  ".join([*(f"{text:{width}}" for text, width in zip(row, widths)), row[-1]]).rstrip() for row in rows]
+
+
+def collect(course: Path, assignment: str, archives: list[Path], given: Given, gradebook: Gradebook) -> list[File]:
+    """Every file of the archives, with what became of it."""
+    remembers = course / "collected.json"
+    memory = json.loads(remembers.read_text()) if remembers.exists() else {"students": {}, "numbers": {}, "moments": {}}
+    files = []
+    with tempfile.TemporaryDirectory() as spool:
+        for number, path in enumerate(archives):
+            here = [File(entry, number) for entry in entries(path, Path(spool))]
+            for file in here:
+                look_into(file, given)
+            find_owners(here, assignment)
+            date(here, path)
+            files += here
+    name_students(files, assignment, memory, course / "submitted")
+    by_student = defaultdict(list)
+    for file in files:
+        if file.kind and not file.fate and not file.student:
+            file.becomes("refused: no folder and no name says whose it is", look=True)
+        by_student[file.student].append(file)
+    for student, own in by_student.items():
+        taken = choose(own, assignment) if student else None
+        due = _due(gradebook, assignment, student)
+        for file in own:
+            if file.dated and due and file.kind and file.late is None:
+                file.late = file.moment > due
+        if taken:
+            put(taken, course, given, memory)
+            memory["students"].setdefault(student, taken.who)
+            if taken.number:
+                memory["numbers"][assignment][taken.number] = student
+            _introduce(gradebook, student, taken.who)
+        for file in own:
+            if not file.fate:
+                file.becomes("not collected: not a notebook", look=not taken)
+    new = course / "collected.new"
+    new.write_text(json.dumps(memory, indent=1))
+    os.replace(new, remembers)
+    return files
+
+
+def _due(gradebook, assignment, student):
+    """When the student had to hand it in; None if no date is set."""
+    try:
+        due = gradebook.find_submission(assignment, student).duedate  # with an extension
+    except MissingEntry:
+        due = gradebook.find_assignment(assignment).duedate
+    return due and due.replace(tzinfo=timezone.utc)
+
+
+def _introduce(gradebook, student, name):
+    """Tell nbgrader the name, without what could mean something to a page or a spreadsheet; a name that is there stays."""
+    try:
+        gradebook.find_student(student)
+    except MissingEntry:
+        first, _, last = re.sub(r"[^\w .’'-]", "", name).strip(" -.'")[:100].rpartition(" ")
+        gradebook.add_student(student, first_name=first, last_name=last)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; 1 if the teacher should look at something."""
+    parser = argparse.ArgumentParser(prog="python -m grading.collect", description=__doc__.split("\n")[0])
+    parser.add_argument("assignment", help="ps1, ps2, …")
+    parser.add_argument("archive", nargs="+", type=Path, help="from Moodle or Canvas, or a folder")
+    options = parser.parse_args(arguments)
+    course, name = Path.cwd(), options.assignment
+    if not (course / "nbgrader_config.py").exists():
+        parser.error(f"no nbgrader_config.py in {course}; change to the folder of the course")
+    for path in options.archive:
+        if not path.exists():
+            parser.error(f"archive: there is no {path}")
+    app = NbGrader()
+    app.load_config_file()
+    release = course / "release"
+    if not (release / name / f"{name}.ipynb").exists():
+        parser.error(f"assignment: there is no release/{name}/{name}.ipynb; first type nbgrader generate_assignment {name}")
+    sets = {path.stem: given_out(path) for path in release.glob("*/*.ipynb")}
+    given = Given(name, *sets[name], {other: ids for other, (ids, _) in sets.items() if other != name})
+    with Gradebook(CourseDirectory(config=app.config).db_url) as gradebook:
+        files = collect(course, name, options.archive, given, gradebook)
+    if lost := [file.entry.place for file in files if not file.fate]:
+        raise RuntimeError(f"nothing was said of {lost}")
+    look = sum(file.look for file in files)
+    students = {file.student for file in files if file.fate.startswith(("collected", "there before"))}
+    lines = [*table(files, len(options.archive) > 1, options.archive), "",
+             f"{len(files)} files; {len(students)} students in submitted/*/{name}; {look} to look at{', marked with !' if look else ''}",
+             f"Times are those of the archive, in the time zone {datetime.now().astimezone():%Z}; without one, the archive has but the time of the download."]
+    encoding = sys.stdout.encoding or "utf-8"
+    print("\n".join(lines).encode(encoding, "backslashreplace").decode(encoding))
+    return int(look > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,516 @@
+"""What is handed in reaches the teacher: archives of learning platforms, and answers wherever they stand in a notebook."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import io
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+import tarfile
+import tempfile
+import warnings
+import zipfile
+from datetime import datetime, timezone
+from pathlib import Path
+
+import nbformat
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_raw_cell
+from nbgrader.api import Gradebook
+
+from grading import archives
+from grading.answers import Submission, has_code
+from grading.collect import main, plain
+from problem_sets import COURSE, cell, grade_id, hand_in, read, source
+
+# nbgrader with our settings; but nothing is executed.
+NBGRADER = """
+import sys
+from nbgrader.apps import NbGraderAPI
+from nbgrader.apps.baseapp import NbGrader
+from nbgrader.converters import Autograde
+app = NbGrader()
+app.load_config_file()
+app.config.Autograde.autograde_preprocessors = ["nbgrader.preprocessors.SaveAutoGrades"]
+api = NbGraderAPI(config=app.config)
+if sys.argv[1] == "generate":
+    for name in sys.argv[2:]:
+        assert api.generate_assignment(name)["success"], name
+else:
+    result = api.autograde("ps1", "*")
+    assert result["success"], result
+"""
+
+
+def command(course: Path, *arguments: str, status: int = 0) -> str:
+    """What it says."""
+    done = subprocess.run([sys.executable, *arguments], cwd=course, capture_output=True, text=True, env=os.environ | {"TZ": "UTC"})
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory):
+    """A course with two problem sets, generated, and nothing handed in; not to be changed."""
+    folder = tmp_path_factory.mktemp("course")
+    shutil.copy(COURSE / "nbgrader_config.py", folder)
+    for name in ("ps1", "ps2"):
+        shutil.copytree(COURSE / "source" / name, folder / "source" / name)
+    command(folder, "-c", NBGRADER, "generate", "ps1", "ps2")
+    return folder
+
+
+@pytest.fixture
+def course(generated, tmp_path):
+    """A course of one's own."""
+    return shutil.copytree(generated, tmp_path / "course")
+
+
+def release(name: str = "ps1"):
+    return read(COURSE / "release" / name / f"{name}.ipynb")
+
+
+# --- answers that stand elsewhere
+
+ANSWER, WORDS = "ps1-missing-factor", "The slope of the first hidden layer was forgotten."
+PICTURE = {"image.png": {"image/png": "iVBORw0KGgo="}}
+
+
+def place(nb, key: str) -> int:
+    return nb.cells.index(cell(nb, key))
+
+
+def insert(new, key=ANSWER, after=1):
+    """The release, and a cell after that one (before it: 0)."""
+    nb = release()
+    nb.cells.insert(place(nb, key) + after, new)
+    return nb
+
+
+def typed_into(text, words, kind=None):
+    """The release, with words at the end of the cell that contains this text."""
+    nb = release()
+    found, = (c for c in nb.cells if text in c.source)
+    found.source += f"\n\n{words}"
+    if kind:
+        found.cell_type = kind
+        del found["outputs"], found["execution_count"]
+    return nb
+
+
+def copied(first, *others, key=ANSWER):
+    """Copies of a cell, of which the first stands in its place and the others at the end."""
+    nb = release()
+    original = cell(nb, key)
+    original.source = first
+    nb.cells += [nbformat.from_dict({**copy.deepcopy(original), "source": text, "id": f"copy-{number}"}) for number, text in enumerate(others)]
+    return nb
+
+
+def changed(key=ANSWER, **what):
+    nb = release()
+    cell(nb, key).update(what)
+    return nb
+
+
+def deleted(*keys):
+    nb = release()
+    nb.cells = [c for c in nb.cells if grade_id(c) not in keys]
+    return nb
+
+
+def without_metadata():
+    nb = insert(new_markdown_cell(WORDS))
+    for c in nb.cells:
+        c.metadata = nbformat.NotebookNode()
+    return nb
+
+
+KEPT = release().cells[place(release(), ANSWER)].source
+QUESTION = "## 4. Which factor is missing?"
+# Handed in, and what the teacher sees in the answer cell; None: nothing is there to be graded.
+ELSEWHERE = {
+    "below": (lambda: insert(new_markdown_cell(WORDS)), WORDS),
+    "above": (lambda: insert(new_markdown_cell(WORDS), after=0), WORDS),
+    "raw": (lambda: insert(new_raw_cell(f"``` {WORDS}")), f"````\n``` {WORDS}\n````"),
+    "as-code": (lambda: insert(new_code_cell(WORDS)), f"```\n{WORDS}\n```"),
+    "as-a-comment": (lambda: insert(new_code_cell(f"# {WORDS}")), f"# {WORDS}"),
+    "printed": (lambda: insert(new_code_cell(f"print('{WORDS}')")), WORDS),
+    "at-the-end": (lambda: insert(new_markdown_cell(WORDS), after=2), WORDS),
+    "at-the-top": (lambda: insert(new_markdown_cell(WORDS), "ps1-imports", 0), WORDS),
+    "far-away": (lambda: insert(new_markdown_cell(f"$$\n1\n$$\n{WORDS}"), "ps1-two-paths"), f"*Written in a cell after `ps1-two-paths`:*\n\n$$\n1\n$$\n{WORDS}"),
+    "in-the-question": (lambda: typed_into(QUESTION, WORDS), WORDS),
+    "in-a-test": (lambda: typed_into("# Hidden tests, one point each: a vector", f"# {WORDS}"), f"# {WORDS}"),
+    "in-a-test-as-text": (lambda: typed_into("# Hidden tests, one point each: a vector", WORDS, "markdown"), WORDS),
+    "in-a-given-cell": (lambda: typed_into("def cubes(v):", f"# {WORDS}"), f"*Written in the cell `ps1-differences-check`:*\n\n```\n# {WORDS}\n```"),
+    "second-copy": (lambda: copied(KEPT, WORDS), WORDS),
+    "first-copy": (lambda: copied(WORDS, KEPT), WORDS),
+    "both-copies": (lambda: copied("This.", WORDS), f"This.\n\n*Written in another copy of this cell:*\n\n{WORDS}"),
+    "turned-to-code": (lambda: changed(cell_type="code", source=WORDS, outputs=[], execution_count=None), WORDS),
+    "turned-to-raw": (lambda: changed(cell_type="raw", source=WORDS), WORDS),
+    "added-to": (lambda: changed(source=f"{KEPT}\n\n{WORDS}"), WORDS),
+    "picture": (lambda: changed(attachments=PICTURE), "![](<attachment:image.png>)"),
+    "picture-below": (lambda: insert(new_markdown_cell("![](attachment:image.png)", attachments=PICTURE)), "![](attachment:cell-1-picture-1)"),
+    "emptied": (lambda: copied(" \n", WORDS), WORDS),
+    "no-metadata": (without_metadata, WORDS),
+    "deleted": (lambda: deleted(ANSWER), "This cell was missing."),
+    "plain": (release, None),
+    "nothing-but-code": (lambda: insert(new_code_cell("# a net\nprint(1)"), "ps1-depth"), None),
+    "only-emptied": (lambda: changed(source="\n"), None),
+    "copied-alone": (lambda: copied(KEPT, KEPT), None),
+}
+
+
+def test_an_answer_comes_before_the_teacher_wherever_it_stands(course):
+    for student, (make, _) in ELSEWHERE.items():
+        hand_in(course, student, "ps1", make())
+    empty, worked = cell(release(), "ps1-two-paths").source, "def by_hand(*a):\n    return {}"
+    hand_in(course, "code-second", "ps1", copied(empty, worked, key="ps1-two-paths"))
+    hand_in(course, "code-both", "ps1", copied(worked, empty, worked + "  # 2", key="ps1-two-paths"))
+    nb = release()
+    cell(nb, "ps1-two-paths").update(cell_type="raw", source=worked)
+    del cell(nb, "ps1-two-paths")["outputs"], cell(nb, "ps1-two-paths")["execution_count"]
+    hand_in(course, "code-as-text", "ps1", nb)
+    command(course, "-c", NBGRADER, "autograde")
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        waits = {student: gradebook.find_grade(ANSWER, "ps1", "ps1", student).needs_manual_grade for student in ELSEWHERE}
+        assert waits == {student: shown is not None for student, (_, shown) in ELSEWHERE.items()}
+    for student, (_, shown) in ELSEWHERE.items():
+        graded = cell(read(course / "autograded" / student / "ps1" / "ps1.ipynb"), ANSWER)
+        assert (shown or KEPT) in graded.source, student
+        assert graded.cell_type == "markdown" and (shown is not None or graded.source == KEPT)
+        for name in graded.get("attachments", {}):
+            assert f"attachment:{name}" in graded.source
+    for student, texts in (("code-second", [worked]), ("code-both", [worked, worked + "  # 2"]), ("code-as-text", [worked])):
+        nb = read(course / "autograded" / student / "ps1" / "ps1.ipynb")
+        assert [c.source for c in nb.cells if "def by_hand" in c.source] == texts and cell(nb, "ps1-two-paths").source == worked
+
+    shown_to = ["picture", "picture-below", "plain", "printed"]
+    said = command(course, "-m", "nbgrader", "generate_feedback", "ps1", "--log-level=WARN", "--student=p*")
+    table = command(course, "-m", "nbgrader", "export", "--log-level=WARN")
+    rows = {row["student_id"]: row for row in csv.DictReader((course / "grades.csv").open()) if row["assignment"] == "ps1"}
+    for student, (_, shown) in ELSEWHERE.items():
+        warned = shown is not None
+        assert (f"ps1, {student}: {ANSWER} waits to be graded by hand" in table) == warned
+        assert rows[student]["ungraded"] == (ANSWER if warned else "")
+    pages = {path.parent.parent.name: path.read_text() for path in (course / "feedback").glob("*/ps1/ps1.html")}
+    assert sorted(pages) == shown_to
+    for student, page in pages.items():
+        warned = ELSEWHERE[student][1] is not None
+        assert said.count(f"{student}: {ANSWER} waits to be graded by hand") == warned
+        assert page.count("This answer waits to be graded.") == warned
+
+
+def test_with_several_answers_each_gets_the_words_that_stand_by_it():
+    def known(name, text="?"):
+        return new_markdown_cell(text, metadata={"nbgrader": {"grade_id": name}})
+
+    cells = [new_markdown_cell("to a"), new_markdown_cell("A question"), known("a"), new_markdown_cell("to a as well"),
+             new_markdown_cell("B question"), new_markdown_cell("to b"), known("locked", "x = 1"), known("b"), known("c", "written"),
+             new_markdown_cell("D question"), new_markdown_cell("to b in the end")]
+    released = {"a": "?", "locked": "x = 1", "b": "?", "c": "?"}
+    submission = Submission(cells, released, {"a", "b", "c"}, ["A question", "B question", "D question"])
+    found = submission.quotes(["a", "b", "c"])
+    assert {name: [part.text for part in parts] for name, parts in found.items()} == {
+        "a": ["to a", "to a as well"], "b": ["to b", "to b in the end"], "c": []}
+
+
+@pytest.mark.parametrize("code, does", [
+    ("# a\n\n# b", False), ("'a'", False), ("The slope", False), ("", False), ("%matplotlib inline", True), ("x = 1", True), ("for i in a:\n    %time f(i)", True),
+    ("    x = 1", True), ("\0", False), ("(" * 500, False), ("!Note: the slope?", False),
+])
+def test_words_and_code(code, does):
+    assert has_code(code) == does
+
+
+@given(st.text())
+def test_whatever_stands_in_a_cell_it_is_words_or_code(text):
+    assert has_code(text) in (True, False)
+
+
+# --- archives
+
+def worked(words: str) -> str:
+    """The release with an answer."""
+    return nbformat.writes(changed(source=words))
+
+
+EMPTY, SET_2 = nbformat.writes(release()), nbformat.writes(release("ps2"))
+NOON = (2026, 11, 20, 12, 0, 0)
+
+
+def pack(path: Path, files: dict[str, str | bytes], times: dict[str, tuple] = {}) -> Path:
+    with warnings.catch_warnings(action="ignore"), zipfile.ZipFile(path, "w") as archive:  # a name may come twice
+        for name, content in files.items() if isinstance(files, dict) else files:
+            archive.writestr(name if isinstance(name, zipfile.ZipInfo) else zipfile.ZipInfo(name, times.get(name, NOON)), content)
+    return path
+
+
+def packed(files) -> bytes:
+    content = io.BytesIO()
+    pack(content, files)
+    return content.getvalue()
+
+
+def words_of(notebook: Path) -> str:
+    """The answer; of what is no notebook, what it is."""
+    try:
+        return cell(read(notebook), ANSWER).source
+    except (ValueError, nbformat.reader.NotJSONError):
+        return notebook.read_text()
+
+
+def collected(course: Path) -> dict[str, str]:
+    """Student -> answer."""
+    found = {path.parent.parent.name: path for path in course.glob("submitted/*/ps1/ps1.ipynb")}
+    assert len(found) == len([path for path in course.glob("submitted/**/*") if path.is_file() and path.name != "timestamp.txt"])
+    return {student: words_of(path) for student, path in found.items()}
+
+
+@pytest.fixture
+def run(course, monkeypatch, capsys):
+    """Collect from archives: the exit status, and the table, place -> the rest of its row."""
+    def run(*archives):
+        monkeypatch.chdir(course)
+        capsys.readouterr()
+        status = main(["ps1", *map(str, archives)])
+        lines = capsys.readouterr().out.splitlines()
+        assert re.fullmatch(r"   file +student +handed in +what became of it", lines[0])
+        rows = {}
+        for line in lines[1:lines.index("")]:
+            found = re.fullmatch(r"(.)  (.+?)(?:   *)(.*)", line)
+            rows.setdefault(found[2], []).append(found[1].strip() + found[3])
+        assert status == any(row.startswith("!") for each in rows.values() for row in each)
+        return status, {place: each[0] if len(each) == 1 else each for place, each in rows.items()}
+    return run
+
+
+LONG = "Wolfeschlegelsteinhausenbergerdorff " * 4
+# What is in an archive, and the students whose answer it is
+FORMS = {
+    "Moodle": {
+        "Ann Abt_101_assignsubmission_file_/ps1.ipynb": "Ann-Abt", "Zoë Müller_102_assignsubmission_file/PS1.ipynb": "Zoe-Muller",
+        "Jean-Luc d'Arc_103_assignsubmission_file_ps1.ipynb": "Jean-Luc-d-Arc", "Gruppe Ä-Bo Ek_104_assignsubmission_file_/a/b/ps1.ipynb": "Gruppe-A-Bo-Ek",
+        "Default group_assignsubmission_file/ps1.ipynb": "Default-group", "Group 7_17_assignsubmission_file/homework.ipynb": "Group-7",
+        "王小明_105_assignsubmission_file_/ps1.ipynb": "student-acf979cc", "[Dan]_106_assignsubmission_file/ps1 (1).ipynb": "Dan",
+        "Łukasz Øst_107_assignsubmission_file_/ps1.ipynb.txt": "Lukasz-Ost", f"{LONG}_108_assignsubmission_file/ps1.ipynb": plain(LONG),
+        "Фёдор Ann_109_assignsubmission_file/ps1.json": plain("Фёдор Ann"), "<img onerror=x>_110_assignsubmission_file/ps1.ipynb": "img-onerror-x"},
+    "Canvas": {
+        "abtann_12345_67890_ps1.ipynb": "abtann-12345", "bellbob_LATE_12346_67891_ps1-1.ipynb": "bellbob-12346", "anon_Ab1cD_67892_ps1.ipynb": "anon_Ab1cD",
+        "LATE_anon_Xy9zQ_67893_work.ipynb": "anon_Xy9zQ", "müllerzoë_12347_67894_PS1.IPYNB": "mullerzoe-12347"},
+    "folders": {"Ann Abt/ps1.ipynb": "Ann-Abt", "Bob/ps1/ps1.ipynb": "Bob", "Cem/x/y/ps1.ipynb": "Cem", "Dan\\ps1.ipynb": "Dan"},
+    "one folder": {"Ann Abt/ps1.ipynb": "Ann-Abt"},
+    "folders in a folder": {"class/Ann/ps1.ipynb": "Ann", "class/Bob/ps1.ipynb": "Bob"},
+    "nbgrader's": {"submitted/Ann/ps1/ps1.ipynb": "Ann"},
+    "flat": {"Ann Abt_ps1.ipynb": "Ann-Abt", "ps1-Bob.ipynb": "Bob", "Cem_ps1 (1).ipynb": "Cem", "Dan PS1-Copy1.ipynb": "Dan", "Eve_ps1_final.ipynb": "Eve"},
+    "flat in a folder": {"class/Ann_ps1.ipynb": "Ann", "class/Bob_ps1.ipynb": "Bob"},
+}
+
+
+@pytest.mark.parametrize("unpacked", [False, True])
+@pytest.mark.parametrize("form", FORMS)
+def test_each_form_of_an_archive_is_known(run, course, tmp_path, form, unpacked):
+    names = FORMS[form]
+    path = pack(tmp_path / "all.zip", {name: worked(name) for name in names})
+    if unpacked:
+        zipfile.ZipFile(path).extractall(tmp_path / "all")
+        path = tmp_path / "all"
+    status, rows = run(path)
+    assert status == 0 and list(rows) and set(rows) == set(names)
+    assert collected(course) == {student: name for name, student in names.items()}
+    assert all("collected" in row for row in rows.values())
+    before = {path: (path.stat().st_mtime_ns, path.stat().st_ctime_ns) for path in course.glob("submitted/*/ps1/*")}
+    status, rows = run(path)
+    assert status == 0 and all("collected before" in row for row in rows.values())
+    assert before == {path: (path.stat().st_mtime_ns, path.stat().st_ctime_ns) for path in course.glob("submitted/*/ps1/*")}
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        for student in gradebook.students:
+            assert not re.search("[<>&\"=]", f"{student.first_name}{student.last_name}")
+
+
+def test_of_several_files_the_right_one_is_taken_and_each_is_named(run, course, tmp_path):
+    files = {
+        "Ann/ps1.ipynb": (EMPTY, "left out: as it was given out"), "Ann/ps1-Copy1.ipynb": (worked("Ann"), "collected"),
+        "Ann/report.pdf": ("x", "not collected: not a notebook"), "Ann/.DS_Store": ("x", "left out: not the student's, but the computer's"),
+        "Ann/.ipynb_checkpoints/ps1-checkpoint.ipynb": (worked("early"), "left out: a checkpoint"),
+        "__MACOSX/Ann/._ps1.ipynb": ("x", "left out: not the student's, but the computer's"),
+        "Bob/ps1.ipynb": ("", "!left out: an empty file"), "Bob/copy.ipynb": (worked("Bob"), "left out: the same as"), "Bob/ps1 (1).ipynb": (worked("Bob"), "collected"),
+        "Cem/ps1.ipynb": ("", "!collected; an empty file"), "Dan/ps1.ipynb": ('{"cells": [', "!collected; can't be read as a notebook: JSONDecodeError"),
+        "Eve/ps1.ipynb": (SET_2, "!not collected: it is ps2"), "Fay/ps1.ipynb": (EMPTY, "!collected; as it was given out"),
+        "Gus/.ipynb_checkpoints/ps1-checkpoint.ipynb": (worked("Gus"), "!collected; a checkpoint of Jupyter's"), "Gus/ps1.ipynb": (EMPTY, "left out: as it was given out"),
+        "Hal/ps1.py": ("x", "!not collected: not a notebook"), "Ida/other.ipynb": (nbformat.writes(nbformat.v4.new_notebook()), "!not collected: a notebook with no cell"),
+        "Jim/ps1.ipynb": (nbformat.writes(nbformat.v4.new_notebook()), "!collected; no cell of ps1 is in it"),
+        "Kim/homework.ipynb": (nbformat.writes(without_metadata()), "collected"), "Lea/work.zip": (packed({"x/ps1.ipynb": worked("Lea")}), "collected"),
+        "Mia/old.ipynb": (worked("old"), "!left out: older than new.ipynb"), "Mia/new.ipynb": (worked("new"), "collected"),
+        "Ned/a.ipynb": (worked("a"), "!left out: another than b.ipynb, and no time tells"), "Ned/b.ipynb": (worked("b"), "collected"),
+        "Ora/": (b"", "refused: an empty folder"), "Pam/ps1.7z": ("x", "!refused: an archive of a kind"), "Qin/x.zip": ("x", "!refused: an archive; can't be opened"),
+        "Rex/x.zip": (packed({}), "!refused: an empty archive"), "ps1.ipynb": (worked("?"), "!refused: no folder and no name says whose it is"),
+        "read me.txt": ("x", "!not collected: not a notebook"),
+    }
+    status, rows = run(pack(tmp_path / "all.zip", {name: content for name, (content, _) in files.items()}, {"Mia/old.ipynb": (2026, 11, 20, 11, 59, 0)}))
+    assert status == 1
+    for name, (_, fate) in files.items():
+        row = rows[{"Lea/work.zip": "Lea/work.zip > x/ps1.ipynb"}.get(name, name)]
+        assert row.startswith("!") == fate.startswith("!") and fate.strip("!") in row, (name, row)
+    assert len(rows) == len(files)
+    found = collected(course)
+    assert found == {"Ann": "Ann", "Bob": "Bob", "Cem": "", "Dan": '{"cells": [', "Fay": KEPT, "Gus": "Gus", "Jim": found["Jim"], "Kim": found["Kim"], "Lea": "Lea",
+                     "Mia": "new", "Ned": "b"}
+
+
+def test_what_is_dangerous_is_refused_and_named(run, course, tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "LARGEST", 200_000)
+    link = zipfile.ZipInfo("Ann/ps1.ipynb", NOON)
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    links = io.BytesIO()
+    with tarfile.open(fileobj=links, mode="w:gz") as tar:
+        for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE):
+            member = tarfile.TarInfo(f"{kind.decode()}.ipynb")
+            member.type, member.linkname = kind, "/etc/passwd"
+            tar.addfile(member)
+    deep = packed({"ps1.ipynb": worked("deep")})
+    for _ in range(archives.DEEPEST + 1):
+        deep = packed({"in.zip": deep})
+    content = bytearray(packed({"ps1.ipynb": worked("secret")}))
+    content[content.index(b"PK\1\2") + 8] |= 1  # locked
+    damaged = bytearray(packed({"ps1.ipynb": worked("damaged")}))
+    damaged[300] ^= 255
+    path = pack(tmp_path / "all.zip", [
+        (link, "../../../gradebook.db"), ("../../gradebook.db", "x"), ("/etc/ps1.ipynb", worked("x")), ("C:\\ps1.ipynb", worked("x")), ("..\\ps1.ipynb", worked("x")),
+        ("Bob/links.tar.gz", links.getvalue()), ("Cem/bomb.ipynb", " " * 10**6), ("Cem/bomb.zip", packed({"ps1.ipynb": " " * 10**6})),
+        ("Dan/deep.zip", deep), ("Eve/locked.zip", bytes(content)), ("Fay/out.zip", packed({"../../../gradebook.db": "x", "../ps1.ipynb": worked("x")})),
+        ("Gus/damaged.zip", bytes(damaged)), ("Hal/ps1.ipynb", worked("Hal")), ("Hal/ps1.ipynb", worked("Hal, again")), ("Ida\x1b[2J/ps1.ipynb", worked("Ida")),
+        (" " * 60_000 + "ps1.ipynb", worked("x")),
+    ])
+    status, rows = run(path)
+    assert status == 1 and collected(course) == {"Hal": "Hal, again", "Ida-2J": "Ida"}
+    assert (course / "gradebook.db").read_bytes()[:6] == b"SQLite" and sorted(path.name for path in tmp_path.iterdir()) == ["all.zip", "course"]
+    for place, words in {
+        "Ann/ps1.ipynb": "links are not followed", "../../gradebook.db": "leads out", "/etc/ps1.ipynb": "leads out", "C:\\ps1.ipynb": "leads out", "..\\ps1.ipynb": "leads out",
+        "Bob/links.tar.gz > 2.ipynb": "links are not followed", "Bob/links.tar.gz > 1.ipynb": "links are not followed", "Bob/links.tar.gz > 6.ipynb": "no ordinary file",
+        "Cem/bomb.ipynb": "larger than", "Cem/bomb.zip > ps1.ipynb": "larger than", "Dan/deep.zip" + " > in.zip" * archives.DEEPEST: "archives deep",
+        "Eve/locked.zip > ps1.ipynb": "locked with a password", "Fay/out.zip > ../../../gradebook.db": "leads out", "Fay/out.zip > ../ps1.ipynb": "leads out",
+        "Gus/damaged.zip > ps1.ipynb": "can't be read",
+    }.items():
+        assert rows[place].startswith("!") and "refused: " in rows[place] and words in rows[place], (place, rows[place])
+    assert ["left out: another than" in row for row in sorted(rows["Hal/ps1.ipynb"])] == [True, False]
+    assert "Ida\\x1b[2J/ps1.ipynb" in rows and len(rows) == 18
+
+
+def test_links_in_a_folder_are_not_followed(run, course, tmp_path):
+    (tmp_path / "all" / "Ann").mkdir(parents=True)
+    (tmp_path / "all" / "Ann" / "ps1.ipynb").symlink_to(course / "gradebook.db")
+    (tmp_path / "all" / "Bob").symlink_to(course / "source")
+    (tmp_path / "all" / "Cem").mkdir()
+    (tmp_path / "all" / "Cem" / "ps1.ipynb").write_text(worked("Cem"))
+    (course / "submitted" / "Cem").mkdir(parents=True)
+    (course / "submitted" / "Cem" / "ps1").symlink_to(tmp_path)
+    status, rows = run(tmp_path / "all")
+    assert status == 1 and "links are not followed" in rows["Ann/ps1.ipynb"] and "links are not followed" in rows["Bob"]
+    assert "a link is in the way" in rows["Cem/ps1.ipynb"] and not (tmp_path / "ps1.ipynb").exists()
+
+
+def test_students_who_can_be_confused_are_told_apart_or_refused(run, course, tmp_path):
+    moodle = "{}_assignsubmission_file_/ps1.ipynb".format
+    status, rows = run(pack(tmp_path / "1.zip", {
+        moodle("Ann Abt_1"): worked("1"), moodle("Ann Abt_2"): worked("2"), moodle("Bo Ek_3"): worked("3"), moodle("Bo-Ek_4"): worked("4"),
+        moodle("Cem_5"): worked("5"), moodle("CEM_6"): worked("6"), moodle("Dan Du_7"): worked("7"), moodle("Eva_8"): worked("8"), moodle("Eva_8") + "x": worked("8")}))
+    assert status == 1
+    assert collected(course) == {"Ann-Abt-1": "1", "Ann-Abt-2": "2", "Dan-Du": "7", "Eva": "8"}
+    assert "not the only Ann Abt" in rows[moodle("Ann Abt_1")] and "Bo Ek and Bo-Ek would both be Bo-Ek" in rows[moodle("Bo Ek_3")]
+    assert "CEM and Cem would both be CEM" in rows[moodle("CEM_6")]
+    # Later: one of two with the same name again, a third one, a new namesake, a new collision.
+    status, rows = run(pack(tmp_path / "2.zip", {
+        moodle("Ann Abt_2"): worked("2, later"), moodle("Ann Abt_9"): worked("9"), moodle("Dan Du_10"): worked("10"), moodle("dan du_11"): worked("11"),
+        moodle("Dan-Du_12"): worked("12")}, dict.fromkeys([moodle("Ann Abt_2")], NOON)))
+    assert status == 1
+    assert collected(course) == {"Ann-Abt-1": "1", "Ann-Abt-2": "2, later", "Ann-Abt-9": "9", "Dan-Du": "7", "Dan-Du-10": "10", "Eva": "8"}
+    assert "would both be" in rows[moodle("dan du_11")] and "would both be" in rows[moodle("Dan-Du_12")]
+    # In the next set the numbers are others, and the names the same.
+    status, _ = run(pack(tmp_path / "3.zip", {moodle("Dan Du_7"): worked("7")}))
+    assert status == 0
+
+
+def test_later_hand_ins_replace_what_they_are_newer_than(run, course, tmp_path):
+    day = {name: (2026, 11, number, 12, 0, 0) for name, number in (("Ann/ps1.ipynb", 18), ("Bob/ps1.ipynb", 19), ("Cem/ps1.ipynb", 20))}
+    run(pack(tmp_path / "1.zip", {name: worked(f"{name[:3]} 1") for name in day}, day))
+    stamp = lambda student: (course / "submitted" / student / "ps1" / "timestamp.txt").read_text().strip()  # noqa: E731
+    assert stamp("Ann") == f"{datetime(2026, 11, 18, 12).astimezone(timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
+    before = {student: (course / "submitted" / student / "ps1" / "ps1.ipynb").stat() for student in ("Ann", "Bob")}
+    second = {"Ann/ps1.ipynb": worked("Ann 1"), "Bob/ps1.ipynb": worked("Bob 0"), "Cem/ps1.ipynb": worked("Cem 2"), "Dan/ps1.ipynb": worked("Dan 2")}
+    path = pack(tmp_path / "2.zip", second, {"Ann/ps1.ipynb": (2026, 11, 21, 0, 0, 0), "Bob/ps1.ipynb": (2026, 11, 1, 0, 0, 0),
+                                             "Cem/ps1.ipynb": (2026, 11, 22, 0, 0, 0), "Dan/ps1.ipynb": (2026, 11, 22, 0, 0, 0)})
+    status, rows = run(path)
+    assert status == 0 and collected(course) == {"Ann": "Ann 1", "Bob": "Bob 1", "Cem": "Cem 2", "Dan": "Dan 2"}
+    kept, = (course / "replaced" / "Cem" / "ps1").glob("*.ipynb")
+    assert words_of(kept) == "Cem 1" and f"collected; before it: replaced/Cem/ps1/{kept.name}" in rows["Cem/ps1.ipynb"]
+    assert "collected before" in rows["Ann/ps1.ipynb"] and "older than what was collected" in rows["Bob/ps1.ipynb"]
+    for student, state in before.items():
+        now = (course / "submitted" / student / "ps1" / "ps1.ipynb").stat()
+        assert (now.st_ctime_ns, now.st_mtime_ns) == (state.st_ctime_ns, state.st_mtime_ns)
+    assert stamp("Ann").startswith("2026-11-18") and stamp("Cem").startswith("2026-11-2")
+    # What is empty, or broken, takes nobody's work away.
+    status, rows = run(pack(tmp_path / "3.zip", {"Ann/ps1.ipynb": EMPTY, "Cem/ps1.ipynb": ""}, dict.fromkeys(second, (2026, 11, 25, 0, 0, 0))))
+    assert status == 1 and collected(course)["Ann"] == "Ann 1" and "the one of before stays" in rows["Ann/ps1.ipynb"] and "the one of before stays" in rows["Cem/ps1.ipynb"]
+
+
+def test_late_or_in_time(run, course, tmp_path):
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        gradebook.update_or_create_assignment("ps1", duedate="2026-11-20 18:00 UTC")
+    moodle = "{}_assignsubmission_file_/ps1.ipynb".format
+    names = [moodle("Ann Abt_1"), moodle("Bob Bell_2")]
+    path = pack(tmp_path / "1.zip", {name: worked(name) for name in names}, {names[0]: (2026, 11, 18, 12, 0, 0), names[1]: (2026, 11, 22, 12, 0, 0)})
+    _, rows = run(path)
+    assert "2026-11-18 12:00 in time" in rows[names[0]] and "2026-11-22 12:00 late" in rows[names[1]]
+    # Times of the download tell nothing.
+    path = pack(tmp_path / "2.zip", {name.replace("_", "2_", 1): worked(name) for name in names}, dict.fromkeys([name.replace("_", "2_", 1) for name in names], (2026, 11, 25, 12, 0, 0)))
+    _, rows = run(path)
+    assert not any("late" in row or "in time" in row or "2026-11-25" in row for row in rows.values())
+    assert len(list(course.glob("submitted/*/ps1/timestamp.txt"))) == 2
+    _, rows = run(pack(tmp_path / "3.zip", {"abtann_LATE_1_2_ps1.ipynb": worked("a"), "bellbob_2_4_ps1.ipynb": worked("b"), "bellbob_2_3_ps1-1.ipynb": worked("c"),
+                                            "cancem_3_text.html": "x"}))
+    assert "late" in rows["abtann_LATE_1_2_ps1.ipynb"] and "older than bellbob_2_4" in rows["bellbob_2_3_ps1-1.ipynb"]
+    assert "typed into Canvas" in rows["cancem_3_text.html"]
+
+
+def test_names_in_an_archive_that_does_not_say_how_they_are_written(run, course, tmp_path):
+    path = pack(tmp_path / "all.zip", {"Zo__/ps1.ipynb": worked("utf-8"), "Fran_ois/ps1.ipynb": worked("cp437"), "Jose__/ps1.ipynb": worked("two marks")})
+    content = path.read_bytes()
+    for blank, name in ((b"Zo__", "Zoë".encode()), (b"Fran_ois", "François".encode("cp437")), (b"Jose__", "Jose\u0301".encode())):
+        assert content.count(blank) == 2 and len(blank) == len(name)
+        content = content.replace(blank, name)
+    path.write_bytes(content)
+    status, rows = run(path)
+    assert status == 0 and set(rows) == {"Zoë/ps1.ipynb", "François/ps1.ipynb", "Jose\u0301/ps1.ipynb"}
+    assert collected(course) == {"Zoe": "utf-8", "Francois": "cp437", "Jose": "two marks"}
+
+
+names = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), min_size=1, max_size=12)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(st.lists(names, min_size=1, max_size=3).map("/".join), st.sampled_from(["a", "b", "", EMPTY, SET_2]), min_size=1, max_size=5), st.booleans())
+def test_every_entry_is_in_the_table_and_nothing_is_written_elsewhere(generated, tmp_path, monkeypatch, capsys, files, notebooks):
+    with tempfile.TemporaryDirectory(dir=tmp_path) as folder:
+        course = Path(folder, "course")
+        (course / "release" / "ps1").mkdir(parents=True)
+        for name in ("nbgrader_config.py", "release/ps1/ps1.ipynb", "gradebook.db"):
+            shutil.copy(generated / name, course / name)
+        path = pack(Path(folder, "all.zip"), {f"{name}/ps1.ipynb" if notebooks else name: worked(text) if len(text) == 1 else text for name, text in files.items()})
+        listed = [info for info in zipfile.ZipFile(path).infolist()]
+        monkeypatch.chdir(course)
+        capsys.readouterr()
+        main(["ps1", str(path)])
+        lines = capsys.readouterr().out.splitlines()
+        assert f"{len(listed)} files;" in lines[-2] and len(lines) == len(listed) + 4
+        written = {path.relative_to(folder).parts[:2] for path in Path(folder).rglob("*") if path.is_file()}
+        assert written <= {("all.zip",), *(("course", name) for name in ("nbgrader_config.py", "release", "gradebook.db", "submitted", "collected.json"))}
+        for path in course.glob("submitted/*"):
+            assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", path.name)
