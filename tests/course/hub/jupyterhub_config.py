@@ -1,0 +1,14 @@
+"""The hub of the test: accounts of this machine, one password for all of them."""
+
+c = get_config()  # noqa: F821  JupyterHub puts it there
+
+c.JupyterHub.bind_url = "http://127.0.0.1:8000"
+c.JupyterHub.authenticator_class = "shared-password"
+c.SharedPasswordAuthenticator.user_password = "one for all"
+c.Authenticator.allowed_users = {"teacher", "ann", "bob"}
+c.JupyterHub.spawner_class = "jupyterhub.spawner.LocalProcessSpawner"
+
+# A short log.
+c.JupyterHub.log_level = "WARN"
+c.ConfigurableHTTPProxy.command = ["configurable-http-proxy", "--log-level=warn"]
+c.Spawner.args = ["--log-level=WARN"]
