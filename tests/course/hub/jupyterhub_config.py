@@ -7,8 +7,4 @@ c.JupyterHub.authenticator_class = "shared-password"
 c.SharedPasswordAuthenticator.user_password = "one for all"
 c.Authenticator.allowed_users = {"teacher", "ann", "bob"}
 c.JupyterHub.spawner_class = "jupyterhub.spawner.LocalProcessSpawner"
-
-# A short log.
-c.JupyterHub.log_level = "WARN"
-c.ConfigurableHTTPProxy.command = ["configurable-http-proxy", "--log-level=warn"]
-c.Spawner.args = ["--log-level=WARN"]
+c.Spawner.start_timeout = c.Spawner.http_timeout = 120  # seconds, on a busy machine
