@@ -6,7 +6,6 @@ one; Eve, who has a terminal.
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import time
@@ -117,6 +116,7 @@ class User:
     def __init__(self, name, context):
         self.name, self.context, self.page = name, context, context.new_page()
         self.address = f"{ADDRESS}/user/{name}"
+        context.set_default_timeout(MINUTE)
         pages.watch(self.page)
 
     def log_in(self, then):
@@ -204,9 +204,9 @@ def test_three_people_log_in(teacher, ann, bob):
     bob.log_in("files/nothing")  # a page that costs nothing
     teacher.log_in("formgrader/")
     ann.log_in("lab")
-    bob.page.wait_for_url(f"{bob.address}/files/nothing", timeout=MINUTE)
-    teacher.page.wait_for_url(f"{teacher.address}/formgrader/manage_assignments", timeout=MINUTE)
-    ann.page.locator(MENU, has_text="Nbgrader").wait_for(timeout=MINUTE)
+    bob.page.wait_for_url(f"{bob.address}/files/nothing")
+    teacher.page.wait_for_url(f"{teacher.address}/formgrader/manage_assignments")
+    ann.page.locator(MENU, has_text="Nbgrader").wait_for()
     teacher.page.locator("tr", has_text="ps1").wait_for()
 
 
