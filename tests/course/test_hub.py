@@ -36,15 +36,20 @@ def lacking() -> str | None:
     return None
 
 
-def for_every_user(*needed: Path) -> list[str]:
-    """Options of bwrap: what is `needed` can be reached by all users, and private folders on the way to it are empty but for it."""
-    needed = sorted({path for name in needed for path in (name, name.resolve())})
-    private = {folder for path in needed for folder in path.parents if not folder.stat().st_mode & 1}
-    empty = sorted(folder for folder in EMPTIED | private if not any(path in folder.parents for path in needed))
-    ways = sorted({folder for path in needed for folder in path.parents if any(inside in [folder, *folder.parents][1:] for inside in empty)})
-    return [word for folder in empty for word in ("--perms", "1777" if folder.name == "tmp" else "0755", "--tmpfs", folder)] + [
+def is_private(folder: Path) -> bool:
+    return folder.is_dir() and folder.stat().st_mode & 0o5 != 0o5
+
+
+def for_every_user(*needed: Path) -> list[str | Path]:
+    """Options of bwrap: all users reach what is `needed`; private folders on the way there hold nothing else."""
+    needed = {path for name in needed for path in (name, name.resolve())}
+    empty = EMPTIED | {folder for path in needed for folder in (path, *path.parents) if is_private(folder)}
+    shown = sorted({part for path in needed for part in (path.iterdir() if is_private(path) else [path])})
+    ways = sorted({folder for path in shown for folder in path.parents if not empty.isdisjoint(folder.parents)})
+    outermost = sorted(folder for folder in empty if empty.isdisjoint(folder.parents))
+    return [word for folder in outermost for word in ("--perms", "1777" if folder.name == "tmp" else "0755", "--tmpfs", folder)] + [
         word for folder in ways for word in ("--perms", "0755", "--dir", folder)] + [
-        word for path in needed for word in ("--ro-bind", path.resolve(), path)]
+        word for path in shown for word in ("--ro-bind", path.resolve(), path)]
 
 
 def test_release_fetch_submit_collect_grade_and_feedback():
