@@ -37,7 +37,7 @@ def cell(nb, name: str):
 def points_of(nb) -> dict[str, float]:
     """The points of the cells with hidden tests."""
     cells = (cell.metadata.get("nbgrader", {}) for cell in nb.cells if cell.cell_type == "code")
-    return {own["grade_id"]: own["points"] for own in cells if own.get("grade")}
+    return {own["grade_id"]: own["points"] for own in cells if own.get("points")}
 
 
 def edited(code: str, edits: dict[str, str]) -> str:
@@ -90,11 +90,11 @@ def earned(name: str, cells: dict[str, str]) -> dict[str, float]:
             if not own or own["solution"]:
                 sandbox.run(cells.get(grade_id(c), c.source), label)
                 continue
-            exec(c.source, space)
-            if own["grade"]:
-                found[grade_id(c)] = space["marks"].score()
-            else:
+            if not own.get("points"):
                 sandbox.give(c.source, label)
+            exec(c.source, space)
+            if own.get("points"):
+                found[grade_id(c)] = space["marks"].score()
     sandbox.close()
     return found
 
