@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import re
 from pathlib import Path
 
 import nbformat
@@ -64,6 +65,41 @@ def wrong_answers(name: str) -> dict[str, tuple[dict[str, str], dict[str, float]
 
     return {title: ({key: text(key, wrong) for key, wrong in cells.items()}, marks)
             for title, (cells, marks) in importlib.import_module(f"submissions.{name}").WRONG.items()}
+
+
+WORTHLESS = {
+    "zeros": "_like(right, lambda a: 0 * a)",
+    "ones": "_like(right, lambda a: 0 * a + 1)",
+    "random numbers": "_like(right, lambda a: np.random.default_rng().standard_normal(a.shape))",
+    "the same numbers at every call": "_like(right, lambda a: np.random.default_rng(1).standard_normal(a.shape))",
+    "what the public check wants": "_first.setdefault(NAME, right)",
+    "an argument, handed back": "_like(right, lambda a: next((each for each in _arrays([args, options]) if each.shape == a.shape), 0 * a))",
+    "nothing": "None",
+}
+_WORTHLESS_TOOLS = """
+_first = globals().get("_first", {})
+
+
+def _like(value, change):
+    if isinstance(value, dict):
+        return {key: _like(each, change) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_like(each, change) for each in value)
+    return "vanishes" if isinstance(value, str) else change(np.asarray(value, float))
+
+
+def _arrays(value):
+    if isinstance(value, (dict, list, tuple)):
+        return [array for each in (value.values() if isinstance(value, dict) else value) for array in _arrays(each)]
+    return [] if callable(value) else [np.asarray(value)]
+"""
+
+
+def worthless(code: str, kind: str) -> str:
+    """A solution's functions, each of which returns something of the right form that proves nothing: see WORTHLESS."""
+    wraps = [f"_{name} = {name}\n\n\ndef {name}(*args, **options):\n    right = _{name}(*args, **options)\n"
+             f"    return {WORTHLESS[kind].replace('NAME', repr(name))}\n" for name in re.findall(r"^def (\w+)", code, re.MULTILINE)]
+    return "\n\n".join([_WORTHLESS_TOOLS, code, *wraps])
 
 
 def teachers_lines(name: str) -> set[str]:

@@ -18,7 +18,8 @@ import pytest
 from gradients import rnn
 from gradients.activations import Activation
 from problem_sets import (
-    COURSE, SETS, cell, earned, edited, grade_id, hand_in, points_of, read, scores, source, teachers_lines, wrong_answers,
+    COURSE, SETS, WORTHLESS, cell, earned, edited, grade_id, hand_in, points_of, read, scores, source, teachers_lines, worthless,
+    wrong_answers,
 )
 
 SEED = "20261121"
@@ -140,6 +141,72 @@ def test_a_fair_teacher_would_give_the_same_marks(name, monkeypatch):
         assert set(marks) <= set(full) and any(marks[key] < full[key] for key in marks)
         assert all(cell(source(name), key).metadata.nbgrader.solution for key in cells)
         assert earned(name, cells) == full | marks, title
+
+
+# What is earned by how a function that is handed over is called, and by an error, and not by what is returned.
+CALLS = {"ps1": {"ps1-differences-test": 1}, "ps4": {"ps4-clip-test": 0.5, "ps4-train-test": 1}}
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_what_proves_nothing_earns_nothing(name, monkeypatch):
+    """Though the tests go on from the student's own numbers."""
+    monkeypatch.setenv("GRADING_SEED", SEED)
+    nb = source(name)
+    solutions = {grade_id(c): c.source for c in nb.cells if c.cell_type == "code" and c.metadata.get("nbgrader", {}).get("solution")}
+    for kind in WORTHLESS:
+        found = earned(name, {key: worthless(code, kind) for key, code in solutions.items()})
+        assert found == dict.fromkeys(points_of(nb), 0) | CALLS.get(name, {}), kind
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_each_question_says_what_its_steps_are_worth(name):
+    said = 0
+    for c in source(name).cells:
+        for line in c.source.splitlines():
+            if c.cell_type == "markdown" and line.startswith("**Points.**"):
+                said += sum(map(float, re.findall(r"\((\d(?:\.5)?)\)", line)))
+        if grade_id(c) in points_of(source(name)):
+            assert said == c.metadata.nbgrader.points, grade_id(c)
+            said = 0
+
+
+def validated(folder: Path, name: str, nb) -> str:
+    """What a student sees of `nbgrader validate`, without the settings of a course."""
+    folder.mkdir(exist_ok=True)
+    nbformat.write(nb, folder / f"{name}.ipynb")
+    done = subprocess.run([sys.executable, "-m", "nbgrader", "validate", f"{name}.ipynb"], cwd=folder, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def filled_in(name: str, cells: dict[str, str]):
+    """The release, with the solutions and these cells, as a student has it."""
+    nb, solution = read(COURSE / "release" / name / f"{name}.ipynb"), source(name)
+    for c in nb.cells:
+        if c.metadata.get("nbgrader", {}).get("solution"):
+            c.source = cells.get(grade_id(c), cell(solution, grade_id(c)).source)
+    return nb
+
+
+def test_validate_says_what_the_public_checks_say(tmp_path):
+    """Of the release as it is, of a right and of a wrong solution; each check of a cell is heard."""
+    untouched, right, wrong = (validated(tmp_path, "ps1", filled_in("ps1", cells)) for cells in (
+        {grade_id(c): c.source for c in read(COURSE / "release" / "ps1" / "ps1.ipynb").cells if grade_id(c)}, {},
+        {"ps1-two-paths": edited(GOOD, {" * (1 - h**2)": ""}), "ps1-depth": "def backpropagate(W, b, x, y):\n    return 2.0, {}, {}"}))
+    assert "VALIDATION FAILED ON 5 CELL(S)" in untouched and "NotImplementedError" in untouched and "You did not provide a response" in untouched
+    assert right == "Success! Your notebook passes all the tests.\n"
+    assert "VALIDATION FAILED ON 3 CELL(S)" in wrong and "KeyError: 2" in wrong
+    assert "    w1: expected 0.5625, got 0.75\n    b1: expected 1.125, got 1.5\n    x: expected 3.25, got 4\n" in wrong
+    assert "Traceback" not in wrong.split("x: expected")[0]
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_a_check_that_fails_counts_for_validate_and_does_not_stop_run_all(name):
+    """nbgrader validates the graded cells alone: a public check is one, worth 0. The tag lets JupyterLab run the cells after it."""
+    checks = [c for c in source(name).cells if c.cell_type == "code" and "check(" in c.source and not c.metadata.nbgrader.get("points")]
+    assert len(checks) >= 3
+    for c in checks:
+        assert c.metadata.nbgrader.grade and c.metadata.nbgrader.points == 0 and c.metadata.tags == ["raises-exception"], grade_id(c)
 
 
 def test_nbgrader_gives_these_marks(course):
