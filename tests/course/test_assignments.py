@@ -397,16 +397,16 @@ HOSTILE = {
     "os-exit": (lambda: change(ps1_two_paths=stub("import os; os._exit(0)")), 0, "by_hand(…) ended Python"),
     "patched": (lambda: change(ps1_two_paths=(
         "import builtins, numpy\nnumpy.allclose = numpy.isclose = lambda *a, **k: True\nnumpy.abs = builtins.abs = lambda v: 0\n"
-        f"Marks = marks = check = abs = lambda *a, **k: 6\n{stub(f'return dict.fromkeys({SIX}, 0.0)')}")), 0, "0 of 1  dL/dw1: expected"),
+        f"Marks = marks = check = abs = lambda *a, **k: 6\n{stub(f'return dict.fromkeys({SIX}, 0.0)')}")), 0, "0 of 1  dL/dw1["),
     "renamed": (lambda: change(ps1_two_paths=edited(GOOD, {"by_hand": "by_head"})), 0, "name 'by_hand' is not defined; was it renamed?"),
-    "shape": (lambda: change(ps1_two_paths=stub(f"return dict.fromkeys({SIX}, np.ones((2, 3)))")), 0, "expected the shape (), got (2, 3)"),
+    "shape": (lambda: change(ps1_two_paths=stub(f"return dict.fromkeys({SIX}, np.ones((2, 3)))")), 0, "expected the shape (4,), got (4, 2, 3)"),
     "nan": (lambda: change(ps1_two_paths=stub(f"return dict.fromkeys({SIX}, np.nan)")), 0, "expected finite numbers, got nan"),
     "nothing": (lambda: change(ps1_two_paths=stub("pass")), 0, "'NoneType' object is not subscriptable"),
     "syntax": (lambda: change(ps1_two_paths="def by_hand(:"), 0, "SyntaxError"),
     "imports": (lambda: change(ps1_two_paths="from gradients import deep\n" + GOOD), 0, "gradients has the solutions"),
     "deleted": (deleted, 6, "1 of 1  dL/dw1"),
     "doubled": (doubled, 6, "1 of 1  dL/dw1"),
-    "tampered": (tampered, 3, "0 of 1  dL/dw1: expected"),
+    "tampered": (tampered, 5, "0 of 1  dL/db1[2]: expected"),
     "skipped": (skipped, 0, "0 of 1  dL/dw1"),
     "own-cells": (lambda: with_own_cell("assert dW[1].shape == (3, 2)\nprint('own cell', len(W))"), 6, "own cell 3"),
     "stripped": (stripped, 6, "1 of 1  dL/dw1"),
@@ -415,7 +415,7 @@ HOSTILE = {
     "byte-order-mark": (with_byte_order_mark, 6, "1 of 1  dL/dw1"),
     "damaged": (damaged, 6, "1 of 1  dL/dw1"),
     "numpy-keys": (lambda: change(ps1_depth=edited(cell(source("ps1"), "ps1-depth").source, {"in range(n, 0, -1)": "in np.arange(n, 0, -1)"})),
-                   6, "1 of 1  dW of a net of four layers"),
+                   6, "0.5 of 0.5  all of it, layers of different sizes"),
     "magic": (lambda: change(ps1_two_paths="%matplotlib inline\n" + GOOD + "\n!ls\ndisplay(1)"), 6, "1 of 1  dL/dw1"),
 }
 
