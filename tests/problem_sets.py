@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import re
 from pathlib import Path
 
 import nbformat
@@ -37,7 +38,7 @@ def cell(nb, name: str):
 def points_of(nb) -> dict[str, float]:
     """The points of the cells with hidden tests."""
     cells = (cell.metadata.get("nbgrader", {}) for cell in nb.cells if cell.cell_type == "code")
-    return {own["grade_id"]: own["points"] for own in cells if own.get("grade")}
+    return {own["grade_id"]: own["points"] for own in cells if own.get("points")}
 
 
 def edited(code: str, edits: dict[str, str]) -> str:
@@ -66,6 +67,41 @@ def wrong_answers(name: str) -> dict[str, tuple[dict[str, str], dict[str, float]
             for title, (cells, marks) in importlib.import_module(f"submissions.{name}").WRONG.items()}
 
 
+WORTHLESS = {
+    "zeros": "_like(right, lambda a: 0 * a)",
+    "ones": "_like(right, lambda a: 0 * a + 1)",
+    "random numbers": "_like(right, lambda a: np.random.default_rng().standard_normal(a.shape))",
+    "the same numbers at every call": "_like(right, lambda a: np.random.default_rng(1).standard_normal(a.shape))",
+    "what the public check wants": "_first.setdefault(NAME, right)",
+    "an argument, handed back": "_like(right, lambda a: next((each for each in _arrays([args, options]) if each.shape == a.shape), 0 * a))",
+    "nothing": "None",
+}
+_WORTHLESS_TOOLS = """
+_first = globals().get("_first", {})
+
+
+def _like(value, change):
+    if isinstance(value, dict):
+        return {key: _like(each, change) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_like(each, change) for each in value)
+    return "vanishes" if isinstance(value, str) else change(np.asarray(value, float))
+
+
+def _arrays(value):
+    if isinstance(value, (dict, list, tuple)):
+        return [array for each in (value.values() if isinstance(value, dict) else value) for array in _arrays(each)]
+    return [] if callable(value) else [np.asarray(value)]
+"""
+
+
+def worthless(code: str, kind: str) -> str:
+    """A solution's functions, each of which returns something of the right form that proves nothing: see WORTHLESS."""
+    wraps = [f"_{name} = {name}\n\n\ndef {name}(*args, **options):\n    right = _{name}(*args, **options)\n"
+             f"    return {WORTHLESS[kind].replace('NAME', repr(name))}\n" for name in re.findall(r"^def (\w+)", code, re.MULTILINE)]
+    return "\n\n".join([_WORTHLESS_TOOLS, code, *wraps])
+
+
 def teachers_lines(name: str) -> set[str]:
     """Lines that only a solution, a hidden test or a model answer has."""
     nb = source(name)
@@ -90,11 +126,11 @@ def earned(name: str, cells: dict[str, str]) -> dict[str, float]:
             if not own or own["solution"]:
                 sandbox.run(cells.get(grade_id(c), c.source), label)
                 continue
-            exec(c.source, space)
-            if own["grade"]:
-                found[grade_id(c)] = space["marks"].score()
-            else:
+            if not own.get("points"):
                 sandbox.give(c.source, label)
+            exec(c.source, space)
+            if own.get("points"):
+                found[grade_id(c)] = space["marks"].score()
     sandbox.close()
     return found
 

@@ -1,6 +1,6 @@
 """Marks for the problem sets: what a graded cell compares, and what it says.
 
-marks    what the cells of a problem set use: `Marks` in a graded cell, `check` in a public one
+marks    what the cells of a problem set use: `Marks` and `own` in a graded cell, `check` and `checks` in a public one
 values   numbers and arrays as text that a process can send to another without trusting it
 sandbox  a student's code in a process of its own, with time limits
 isolation  the place of that process: no network, no sight of the course
@@ -17,6 +17,6 @@ ungraded  feedback and the table of marks say what is not graded yet
 `python -m grading ps1` autogrades all that was handed in, on all cores.
 """
 
-from .marks import Marks, check
+from .marks import Marks, check, checks, own
 
-__all__ = ["Marks", "check"]
+__all__ = ["Marks", "check", "checks", "own"]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Marks", "SEED", "StudentError", "check", "difference", "one_seed"]
+__all__ = ["Marks", "NotAsExpected", "SEED", "StudentError", "check", "checks", "difference", "one_seed", "own"]
 
 SEED = "GRADING_SEED"  # the environment variable that says which inputs to draw
 TOLERANCE = 1e-4  # of the largest entry: float32 passes, and any order of summation
@@ -104,9 +105,62 @@ def _kind(value):
     return "None (is there a return?)" if value is None else f"a {type(value).__name__}"
 
 
+class NotAsExpected(AssertionError):
+    """Public checks that failed, in words, one to a line."""
+
+    def _render_traceback_(self):  # IPython shows this, and `nbgrader validate`
+        return str(self).split("\n")
+
+
+_failed: list[str] | None = None  # in a `checks` block, what is wrong so far
+
+
 def check(name: str, got: Any, want: Any, tolerance: float = TOLERANCE) -> None:
-    """A public check: print whether `got` is as expected."""
-    print(difference(name, got, want, tolerance) or f"{name}: as expected")
+    """A public check: print that `got` is as expected. NotAsExpected: it is not; in a `checks` block, at its end."""
+    words = difference(name, got, want, tolerance)
+    if not words:
+        print(f"{name}: as expected")
+    elif _failed is None:
+        raise NotAsExpected(words)
+    else:
+        _failed.append(words)
+
+
+@contextlib.contextmanager
+def checks() -> Iterator[None]:
+    """Several public checks, each of which is made, whatever the others find. NotAsExpected: what the failed ones say.
+
+    Where the code between them raises an error, that error is the one raised, and what has failed before is printed.
+    """
+    global _failed
+    _failed = failed = []
+    try:
+        yield
+    except BaseException:
+        print("".join(f"{words}\n" for words in failed), end="")
+        raise
+    finally:
+        _failed = None
+    if failed:
+        raise NotAsExpected("\n".join(failed))
+
+
+def own(got: Callable[[], Any], right: Any, given: Sequence[Any] = ()) -> np.ndarray:
+    """A student's own result, for the tests to go on from: so a mistake costs the step where it was made, and no other.
+
+    It is `right` where the student's own would prove nothing, as what follows from it follows from anything: no numbers
+    of that shape, all of one value, 0, not finite, or one of the arrays `given` to the student.
+    """
+    right = np.asarray(right, dtype=float)
+    try:
+        value = np.asarray(got(), dtype=float)
+    except Exception:  # whatever a student's code raises
+        return right
+    size = np.abs(value).max(initial=0)
+    if value.shape != right.shape or not 1e-6 < size < 1e9 or (value.size > 1 and np.ptp(value) <= TOLERANCE * size):
+        return right
+    handed_back = any(np.shape(each) == value.shape and np.allclose(each, value) for each in given)
+    return right if handed_back else value
 
 
 class Marks:
@@ -129,6 +183,17 @@ class Marks:
     def close(self, points: float, name: str, got: Callable[[], Any], want: Any, tolerance: float = TOLERANCE) -> bool:
         """An item worth `points`: `got()` agrees with `want`, see `difference`. Whether it was earned."""
         return self._item(points, name, lambda: difference(name, got(), want, tolerance))
+
+    def follows(self, points: float, name: str, got: Callable[[], Any], *wants: Any) -> bool:
+        """An item worth `points`: `got()` agrees with one of `wants`, of which the last is right.
+
+        The others are what follows from the student's own results, see `own`. Whether it was earned.
+        """
+        def problem():
+            value = got()
+            words = [difference(name, value, want) for want in wants]
+            return None if None in words else words[-1]
+        return self._item(points, name, problem)
 
     def true(self, points: float, name: str, fact: Callable[[], bool], wanted: str) -> bool:
         """An item worth `points`: `fact()` is true. If it isn't, say that `wanted` was. Whether it was earned."""

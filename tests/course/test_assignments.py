@@ -18,7 +18,8 @@ import pytest
 from gradients import rnn
 from gradients.activations import Activation
 from problem_sets import (
-    COURSE, SETS, cell, earned, edited, grade_id, hand_in, points_of, read, scores, source, teachers_lines, wrong_answers,
+    COURSE, SETS, WORTHLESS, cell, earned, edited, grade_id, hand_in, points_of, read, scores, source, teachers_lines, worthless,
+    wrong_answers,
 )
 
 SEED = "20261121"
@@ -140,6 +141,72 @@ def test_a_fair_teacher_would_give_the_same_marks(name, monkeypatch):
         assert set(marks) <= set(full) and any(marks[key] < full[key] for key in marks)
         assert all(cell(source(name), key).metadata.nbgrader.solution for key in cells)
         assert earned(name, cells) == full | marks, title
+
+
+# What is earned by how a function that is handed over is called, and by an error, and not by what is returned.
+CALLS = {"ps1": {"ps1-differences-test": 1}, "ps4": {"ps4-clip-test": 0.5, "ps4-train-test": 1}}
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_what_proves_nothing_earns_nothing(name, monkeypatch):
+    """Though the tests go on from the student's own numbers."""
+    monkeypatch.setenv("GRADING_SEED", SEED)
+    nb = source(name)
+    solutions = {grade_id(c): c.source for c in nb.cells if c.cell_type == "code" and c.metadata.get("nbgrader", {}).get("solution")}
+    for kind in WORTHLESS:
+        found = earned(name, {key: worthless(code, kind) for key, code in solutions.items()})
+        assert found == dict.fromkeys(points_of(nb), 0) | CALLS.get(name, {}), kind
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_each_question_says_what_its_steps_are_worth(name):
+    said = 0
+    for c in source(name).cells:
+        for line in c.source.splitlines():
+            if c.cell_type == "markdown" and line.startswith("**Points.**"):
+                said += sum(map(float, re.findall(r"\((\d(?:\.5)?)\)", line)))
+        if grade_id(c) in points_of(source(name)):
+            assert said == c.metadata.nbgrader.points, grade_id(c)
+            said = 0
+
+
+def validated(folder: Path, name: str, nb) -> str:
+    """What a student sees of `nbgrader validate`, without the settings of a course."""
+    folder.mkdir(exist_ok=True)
+    nbformat.write(nb, folder / f"{name}.ipynb")
+    done = subprocess.run([sys.executable, "-m", "nbgrader", "validate", f"{name}.ipynb"], cwd=folder, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def filled_in(name: str, cells: dict[str, str]):
+    """The release, with the solutions and these cells, as a student has it."""
+    nb, solution = read(COURSE / "release" / name / f"{name}.ipynb"), source(name)
+    for c in nb.cells:
+        if c.metadata.get("nbgrader", {}).get("solution"):
+            c.source = cells.get(grade_id(c), cell(solution, grade_id(c)).source)
+    return nb
+
+
+def test_validate_says_what_the_public_checks_say(tmp_path):
+    """Of the release as it is, of a right and of a wrong solution; each check of a cell is heard."""
+    untouched, right, wrong = (validated(tmp_path, "ps1", filled_in("ps1", cells)) for cells in (
+        {grade_id(c): c.source for c in read(COURSE / "release" / "ps1" / "ps1.ipynb").cells if grade_id(c)}, {},
+        {"ps1-two-paths": edited(GOOD, {" * (1 - h**2)": ""}), "ps1-depth": "def backpropagate(W, b, x, y):\n    return 2.0, {}, {}"}))
+    assert "VALIDATION FAILED ON 5 CELL(S)" in untouched and "NotImplementedError" in untouched and "You did not provide a response" in untouched
+    assert right == "Success! Your notebook passes all the tests.\n"
+    assert "VALIDATION FAILED ON 3 CELL(S)" in wrong and "KeyError: 2" in wrong
+    assert "    w1: expected 0.5625, got 0.75\n    b1: expected 1.125, got 1.5\n    x: expected 3.25, got 4\n" in wrong
+    assert "Traceback" not in wrong.split("x: expected")[0]
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_a_check_that_fails_counts_for_validate_and_does_not_stop_run_all(name):
+    """nbgrader validates the graded cells alone: a public check is one, worth 0. The tag lets JupyterLab run the cells after it."""
+    checks = [c for c in source(name).cells if c.cell_type == "code" and "check(" in c.source and not c.metadata.nbgrader.get("points")]
+    assert len(checks) >= 3
+    for c in checks:
+        assert c.metadata.nbgrader.grade and c.metadata.nbgrader.points == 0 and c.metadata.tags == ["raises-exception"], grade_id(c)
 
 
 def test_nbgrader_gives_these_marks(course):
@@ -330,16 +397,16 @@ HOSTILE = {
     "os-exit": (lambda: change(ps1_two_paths=stub("import os; os._exit(0)")), 0, "by_hand(…) ended Python"),
     "patched": (lambda: change(ps1_two_paths=(
         "import builtins, numpy\nnumpy.allclose = numpy.isclose = lambda *a, **k: True\nnumpy.abs = builtins.abs = lambda v: 0\n"
-        f"Marks = marks = check = abs = lambda *a, **k: 6\n{stub(f'return dict.fromkeys({SIX}, 0.0)')}")), 0, "0 of 1  dL/dw1: expected"),
+        f"Marks = marks = check = abs = lambda *a, **k: 6\n{stub(f'return dict.fromkeys({SIX}, 0.0)')}")), 0, "0 of 1  dL/dw1["),
     "renamed": (lambda: change(ps1_two_paths=edited(GOOD, {"by_hand": "by_head"})), 0, "name 'by_hand' is not defined; was it renamed?"),
-    "shape": (lambda: change(ps1_two_paths=stub(f"return dict.fromkeys({SIX}, np.ones((2, 3)))")), 0, "expected the shape (), got (2, 3)"),
+    "shape": (lambda: change(ps1_two_paths=stub(f"return dict.fromkeys({SIX}, np.ones((2, 3)))")), 0, "expected the shape (4,), got (4, 2, 3)"),
     "nan": (lambda: change(ps1_two_paths=stub(f"return dict.fromkeys({SIX}, np.nan)")), 0, "expected finite numbers, got nan"),
     "nothing": (lambda: change(ps1_two_paths=stub("pass")), 0, "'NoneType' object is not subscriptable"),
     "syntax": (lambda: change(ps1_two_paths="def by_hand(:"), 0, "SyntaxError"),
     "imports": (lambda: change(ps1_two_paths="from gradients import deep\n" + GOOD), 0, "gradients has the solutions"),
     "deleted": (deleted, 6, "1 of 1  dL/dw1"),
     "doubled": (doubled, 6, "1 of 1  dL/dw1"),
-    "tampered": (tampered, 3, "0 of 1  dL/dw1: expected"),
+    "tampered": (tampered, 5, "0 of 1  dL/db1[2]: expected"),
     "skipped": (skipped, 0, "0 of 1  dL/dw1"),
     "own-cells": (lambda: with_own_cell("assert dW[1].shape == (3, 2)\nprint('own cell', len(W))"), 6, "own cell 3"),
     "stripped": (stripped, 6, "1 of 1  dL/dw1"),
@@ -348,7 +415,7 @@ HOSTILE = {
     "byte-order-mark": (with_byte_order_mark, 6, "1 of 1  dL/dw1"),
     "damaged": (damaged, 6, "1 of 1  dL/dw1"),
     "numpy-keys": (lambda: change(ps1_depth=edited(cell(source("ps1"), "ps1-depth").source, {"in range(n, 0, -1)": "in np.arange(n, 0, -1)"})),
-                   6, "1 of 1  dW of a net of four layers"),
+                   6, "0.5 of 0.5  all of it, layers of different sizes"),
     "magic": (lambda: change(ps1_two_paths="%matplotlib inline\n" + GOOD + "\n!ls\ndisplay(1)"), 6, "1 of 1  dL/dw1"),
 }
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from grading.marks import SEED, Marks, StudentError, check, difference
+from grading.marks import SEED, Marks, NotAsExpected, StudentError, check, checks, difference, own
 from grading.sandbox import Sandbox
 from grading.values import decode, encode
 
@@ -102,8 +102,40 @@ def test_a_seed_that_is_no_number(monkeypatch):
 
 def test_a_public_check_says_what_it_finds(capsys):
     check("dW", A, A)
-    check("dW", A, A.T)
-    assert capsys.readouterr().out == "dW: as expected\ndW[0, 1]: expected 0.5, got -2\n"
+    with pytest.raises(NotAsExpected, match=r"^dW\[0, 1\]: expected 0.5, got -2$"):
+        check("dW", A, A.T)
+    assert capsys.readouterr().out == "dW: as expected\n"
+
+
+def test_checks_hide_none_of_them(capsys):
+    with pytest.raises(NotAsExpected) as raised:
+        with checks():
+            check("b", 1, 2)
+            check("dW", A, A)
+            check("c", 1, 3)
+    assert raised.value._render_traceback_() == ["b: expected 2, got 1", "c: expected 3, got 1"]
+    assert capsys.readouterr().out == "dW: as expected\n"
+    with pytest.raises(ZeroDivisionError), checks():
+        check("b", 1, 2)
+        1 / 0
+    assert capsys.readouterr().out == "b: expected 2, got 1\n"
+    with checks():
+        check("dW", A, A)
+
+
+@pytest.mark.parametrize("got", [
+    lambda: 1 / 0, lambda: None, lambda: "text", lambda: 0 * A, lambda: 0 * A + 7, lambda: A[:, :1], lambda: A * np.nan, lambda: 1e12 * A, lambda: A.T],
+    ids=["raises", "None", "text", "zeros", "constant", "shape", "NaN", "huge", "handed back"])
+def test_own_numbers_that_prove_nothing_are_not_gone_on_from(got):
+    assert own(got, A, [A.T]) is not None and np.array_equal(own(got, A, [A.T]), A)
+    assert np.array_equal(own(lambda: 2 * A, A, [A.T]), 2 * A)
+
+
+def test_what_follows_from_own_numbers_counts(capsys):
+    marks = Marks(3)
+    assert marks.follows(1, "own", lambda: 2 * A, 2 * A, A) and marks.follows(1, "right", lambda: A, 2 * A, A)
+    assert not marks.follows(1, "neither", lambda: 3 * A, 2 * A, A)
+    assert marks.score() == 2 and "0 of 1  neither[1, 1]: expected 4, got 12" in capsys.readouterr().out
 
 
 # --- values

@@ -7,23 +7,23 @@ WRONG = {
     ),
     "leaves h_0 out of h": (
         {"ps2-forward": {"return h,": "return h[1:],"}},
-        {"ps2-forward-test": 2.5},
+        {"ps2-forward-test": 3.5},
     ),
     "tanh in the place of softsign": (
         {"ps2-forward": {"a / (1 + np.abs(a))": "np.tanh(a)"}},
-        {"ps2-forward-test": 2.5},
+        {"ps2-forward-test": 3},
     ),
     "forward, W_hh not transposed for rows": (
         {"ps2-forward": {"W_hh.T": "W_hh"}},
-        {"ps2-forward-test": 2.5},
+        {"ps2-forward-test": 3},
     ),
     "forgets the mask": (
         {"ps2-loss": {" * m[:, :, None]": ""}},
-        {"ps2-forward-test": 3},
+        {"ps2-forward-test": 3.5},
     ),
     "a mean over the targets": (
         {"ps2-loss": {"/ 2, do": "/ 2 / m.sum(), do / m.sum()"}},
-        {"ps2-forward-test": 2},
+        {"ps2-forward-test": 3},
     ),
     "changes o in place, and computes the loss from it": (
         {"ps2-loss": {
@@ -35,24 +35,24 @@ WRONG = {
     "forgets the slope": (
         {"ps2-signals": {" * (1 - np.abs(h[t])) ** 2": ""},
          "ps2-truncated": {"(1 - np.abs(h[1:])) ** 2": "np.ones(h[1:].shape)"}},
-        {"ps2-signals-test": 2, "ps2-truncated-test": 4},
+        {"ps2-signals-test": 3},
     ),
     "takes the slope of tanh": (
         {"ps2-signals": {"(1 - np.abs(h[t])) ** 2": "(1 - h[t] ** 2)"},
          "ps2-truncated": {"(1 - np.abs(h[1:])) ** 2": "1 - h[1:] ** 2"}},
-        {"ps2-signals-test": 2, "ps2-truncated-test": 4},
+        {"ps2-signals-test": 3},
     ),
     "forgets the absolute value in the slope": (
         {"ps2-signals": {"np.abs(h[t])": "h[t]"}, "ps2-truncated": {"np.abs(h[1:])": "h[1:]"}},
-        {"ps2-signals-test": 2, "ps2-truncated-test": 4},
+        {"ps2-signals-test": 3},
     ),
     "takes the slope at the state before": (
         {"ps2-signals": {"np.abs(h[t])": "np.abs(h[t - 1])"}},
-        {"ps2-signals-test": 2},
+        {"ps2-signals-test": 3},
     ),
     "W_hh the wrong way round on the way back": (
         {f"ps2-{cell}": {'@ parameters["W_hh"]': '@ parameters["W_hh"].T'} for cell in ("signals", "collect", "truncated")},
-        {"ps2-signals-test": 2, "ps2-collect-test": 2.5, "ps2-truncated-test": 4},
+        {"ps2-signals-test": 3},
     ),
     "nothing comes from later steps": (
         {"ps2-signals": {"from_above + later": "from_above"}},
@@ -122,5 +122,33 @@ def error_signals(parameters, h, do):
     "only the forward pass": (
         {"ps2-signals": None, "ps2-collect": None, "ps2-truncated": None},
         {"ps2-signals-test": 0, "ps2-collect-test": 0, "ps2-truncated-test": 0},
+    ),
+    "a loss without the half": (
+        {"ps2-loss": {"np.sum(do**2) / 2": "np.sum(do**2)"}},
+        {"ps2-forward-test": 3.5},
+    ),
+    "y - o for o - y": (
+        {"ps2-loss": {"(o - y)": "(y - o)"}},
+        {"ps2-forward-test": 3.5},
+    ),
+    "forgets b_h": (
+        {"ps2-forward": {' + parameters["b_h"]': ""}},
+        {"ps2-forward-test": 3},
+    ),
+    "forgets what a state does to its own output, but at the last step": (
+        {"ps2-signals": {'from_above = do[t - 1] @ parameters["W_qh"]': 'from_above = do[t - 1] @ parameters["W_qh"] * (t == len(do))'}},
+        {"ps2-signals-test": 3},
+    ),
+    "the slope for one of the two routes": (
+        {"ps2-signals": {"(from_above + later) * (1 - np.abs(h[t])) ** 2": "from_above * (1 - np.abs(h[t])) ** 2 + later"}},
+        {"ps2-signals-test": 3},
+    ),
+    "takes what comes from later steps away": (
+        {"ps2-signals": {"from_above + later": "from_above - later"}},
+        {"ps2-signals-test": 3},
+    ),
+    "tanh's slope in question 3 alone": (
+        {"ps2-truncated": {"(1 - np.abs(h[1:])) ** 2": "1 - h[1:] ** 2"}},
+        {"ps2-truncated-test": 4},
     ),
 }

@@ -3,27 +3,27 @@
 WRONG = {
     "the transpose of the Jacobian, as a source of chapter 4 prints it": (
         {"ps3-jacobians": {"slopes[:, :, None] * W_hh": "slopes[:, None] * W_hh.T"}},
-        {"ps3-products-test": 3.5},
+        {"ps3-products-test": 4},
     ),
     "columns scaled instead of rows": (
         {"ps3-jacobians": {"slopes[:, :, None]": "slopes[:, None]"}},
-        {"ps3-products-test": 3.5},
+        {"ps3-products-test": 4},
     ),
     "the slope of the step before": (
         {"ps3-jacobians": {"h[1:] * (1 - h[1:])": "h[:-1] * (1 - h[:-1])"}},
-        {"ps3-products-test": 3.5},
+        {"ps3-products-test": 4.5},
     ),
     "the slope of tanh": (
         {"ps3-jacobians": {"h[1:] * (1 - h[1:])": "1 - h[1:] ** 2"}},
-        {"ps3-products-test": 2.5},
+        {"ps3-products-test": 4},
     ),
     "the factors in the wrong order": (
         {"ps3-products": {"result[k + 1] @ J[k]": "J[k] @ result[k + 1]"}},
-        {"ps3-products-test": 4},
+        {"ps3-products-test": 4.5},
     ),
     "off by one in k": (
         {"ps3-products": {"@ J[k]": "@ J[k - 1]"}},
-        {"ps3-products-test": 3.5},
+        {"ps3-products-test": 4.5},
     ),
     "no identity at k = T": (
         {"ps3-products": {"return result": "return result[:T]"}},
@@ -31,13 +31,13 @@ WRONG = {
     ),
     "products by lag instead of by k": (
         {"ps3-products": {"return result": "return result[::-1]"}},
-        {"ps3-products-test": 3},
+        {"ps3-products-test": 4.5},
     ),
     "the Frobenius norm in all of question 2": (
         {"ps3-norms": {"P[::-1], 2,": "P[::-1],"},
          "ps3-step-bounds": {"W_hh, 2)": "W_hh)"},
          "ps3-verdict": {"W_hh, 2)": "W_hh)"}},
-        {"ps3-verdict-test": 3},
+        {"ps3-verdict-test": 4},
     ),
     "norms by k instead of by lag": (
         {"ps3-norms": {"P[::-1]": "P"}},
@@ -57,7 +57,7 @@ WRONG = {
     ),
     "gamma forgotten": (
         {"ps3-verdict": {"gamma * ": ""}},
-        {"ps3-verdict-test": 4},
+        {"ps3-verdict-test": 4.5},
     ),
     "no border": (
         {"ps3-verdict": {"abs(factor - 1) < 1e-5": "factor == 1"}},
@@ -65,35 +65,35 @@ WRONG = {
     ),
     "the state after a step in its term, for the state before": (
         {"ps3-lag-terms": {"h[t - 1]": "h[t]"}},
-        {"ps3-share-test": 4.5},
+        {"ps3-share-test": 5.5},
     ),
     "the slope of the later step": (
         {"ps3-lag-terms": {"slopes[t - 2]": "slopes[t - 1]"}},
-        {"ps3-share-test": 4},
+        {"ps3-share-test": 5.5},
     ),
     "no slope at the last step": (
         {"ps3-lag-terms": {" * slopes[-1]": ""}},
-        {"ps3-share-test": 3.5},
+        {"ps3-share-test": 5.5},
     ),
     "back through W_hh and not its transpose": (
         {"ps3-lag-terms": {"delta @ W_hh": "delta @ W_hh.T"}},
-        {"ps3-share-test": 4},
+        {"ps3-share-test": 5.5},
     ),
     "the mean over the batch": (
         {"ps3-lag-terms": {"h[t - 1]": "h[t - 1] / len(do)"}},
-        {"ps3-share-test": 4.5},
+        {"ps3-share-test": 5.5},
     ),
     "the first sequence alone": (
         {"ps3-lag-terms": {"delta.T @ h[t - 1]": "np.outer(delta[0], h[t - 1, 0])"}},
-        {"ps3-share-test": 4.5},
+        {"ps3-share-test": 5.5},
     ),
     "terms by step instead of by lag": (
         {"ps3-lag-terms": {"np.stack(terms)": "np.stack(terms[::-1])"}},
-        {"ps3-share-test": 5},
+        {"ps3-share-test": 5.5},
     ),
     "the outer product turned round": (
         {"ps3-lag-terms": {"delta.T @ h[t - 1]": "h[t - 1].T @ delta"}},
-        {"ps3-share-test": 3.5},
+        {"ps3-share-test": 5.5},
     ),
     "the share of the sum's norm": (
         {"ps3-share": {
@@ -111,7 +111,7 @@ WRONG = {
     ),
     "the reach as a number of lags": (
         {"ps3-share": {"np.argmax(shares >= part))": "np.argmax(shares >= part)) + 1"}},
-        {"ps3-share-test": 5},
+        {"ps3-share-test": 5.5},
     ),
     "only question 1": (
         dict.fromkeys(["ps3-norms", "ps3-step-bounds", "ps3-verdict", "ps3-lag-terms", "ps3-share"]),
@@ -121,5 +121,21 @@ WRONG = {
         {"ps3-products": "def products(J): pass", "ps3-step-bounds": "def step_bounds(W_hh, slopes): pass",
          "ps3-verdict": "def verdict(W_hh, gamma): pass", "ps3-share": "def share(terms): pass"},
         {"ps3-products-test": 2.5, "ps3-verdict-test": 1.5, "ps3-share-test": 3.5},
+    ),
+    "no slopes at all: W_hh, handed back": (
+        {"ps3-jacobians": {"slopes[:, :, None] * W_hh": "np.ones_like(slopes)[:, :, None] * W_hh"}},
+        {"ps3-products-test": 2.5},
+    ),
+    "the slope before W_hh, not after it": (
+        {"ps3-lag-terms": {"delta @ W_hh * slopes[t - 2]": "(delta * slopes[t - 2]) @ W_hh"}},
+        {"ps3-share-test": 5.5},
+    ),
+    "forgets W_hh on the way back": (
+        {"ps3-lag-terms": {"delta @ W_hh * slopes": "delta * slopes"}},
+        {"ps3-share-test": 5.5},
+    ),
+    "shares that are not divided": (
+        {"ps3-share": {" / np.sum(lengths)": ""}},
+        {"ps3-share-test": 5.5},
     ),
 }

@@ -3,11 +3,11 @@
 WRONG = {
     "clips by value where the norm is asked for": (
         {"ps4-clip": {"factor * array": "np.clip(array, -c, c)"}},
-        {"ps4-clip-test": 3.5},
+        {"ps4-clip-test": 4},
     ),
     "clips each array on its own": (
         {"ps4-clip": {"factor * array": "array * c / max(np.linalg.norm(array), c)"}},
-        {"ps4-clip-test": 3.5},
+        {"ps4-clip-test": 4},
     ),
     "clips each part on its own": (
         {"ps4-clip": {
@@ -16,7 +16,7 @@ WRONG = {
         sizes[k] *= min(1, c / np.sqrt(sum(np.sum(array**2) for array in part.values())))""",
             "factor * array for name, array in g.items()": "sum(B * part[name] for B, part in zip(sizes, parts)) for name in g",
         }},
-        {"ps4-clip-test": 4.5},
+        {"ps4-clip-test": 4},
     ),
     "takes the plain mean of the parts": (
         {"ps4-clip": {
@@ -34,11 +34,11 @@ WRONG = {
     ),
     "returns the norm after clipping": (
         {"ps4-clip": {"}, norm": "}, factor * norm"}},
-        {"ps4-clip-test": 4},
+        {"ps4-clip-test": 4.5},
     ),
     "forgets the square root": (
         {"ps4-clip": {"np.sqrt(": "("}},
-        {"ps4-clip-test": 2.5},
+        {"ps4-clip-test": 4.5},
     ),
     "hands NaN on, and gives the angle in radians": (
         {"ps4-clip": {'raise FloatingPointError("inf or NaN in the gradient")': "pass", "np.degrees(": "("}},
@@ -57,7 +57,7 @@ WRONG = {
     ),
     "ignores the clipped gradients": (
         {"ps4-train": {"grads, norm = clip(grads)": "_, norm = clip(grads)"}},
-        {"ps4-train-test": 2.5},
+        {"ps4-train-test": 4},
     ),
     "clips the velocity, after the momentum": (
         {"ps4-train": {
@@ -65,13 +65,13 @@ WRONG = {
             " v = {name: mu * v[name] + grads[name] for name in now}": " v = new",
             "rate * v[name]": "rate * clipped[name]",
         }},
-        {"ps4-train-test": 3.5},
+        {"ps4-train-test": 4},
     ),
     "calls clip for each array": (
         {"ps4-train": {"grads, norm = clip(grads)": '''one_by_one = {name: clip({name: grads[name]}) for name in grads}
         grads = {name: clipped[name] for name, (clipped, _) in one_by_one.items()}
         norm = np.sqrt(sum(norm**2 for _, norm in one_by_one.values()))'''}},
-        {"ps4-train-test": 2.5},
+        {"ps4-train-test": 4},
     ),
     "stops at the first norm that is not finite": (
         {"ps4-train": {"if np.isfinite(norm):": "if not np.isfinite(norm):\n            break\n        else:"}},
@@ -89,15 +89,15 @@ WRONG = {
     ),
     "forgets the slope everywhere": (
         {"ps4-cliff": {"dh * (1 - h[t] ** 2)": "dh"}},
-        {"ps4-cliff-test": 3.5},
+        {"ps4-cliff-test": 5},
     ),
     "forgets the slope on the way back": (
         {"ps4-cliff": {"(h[T] - y) / B": "(h[T] - y) * (1 - h[T] ** 2) / B", "dh * (1 - h[t] ** 2)": "dh"}},
-        {"ps4-cliff-test": 4.5},
+        {"ps4-cliff-test": 5},
     ),
     "takes the slope at the wrong step": (
         {"ps4-cliff": {"h[t] ** 2": "h[min(t + 1, T)] ** 2"}},
-        {"ps4-cliff-test": 4.5},
+        {"ps4-cliff-test": 5},
     ),
     "forgets the mean over the batch": (
         {"ps4-cliff": {" / B": ""}},
@@ -112,7 +112,7 @@ WRONG = {
             "np.sum(delta * h[:-1]), np.sum(delta)": "np.mean(delta * h[:-1]), np.mean(delta)",
             "np.median": "np.mean",
         }},
-        {"ps4-cliff-test": 4},
+        {"ps4-cliff-test": 4.5},
     ),
     "a threshold from all steps, inf and NaN among them": (
         {"ps4-cliff": {"norms[(losses > above) & np.isfinite(norms)]": "norms"}},
@@ -121,5 +121,29 @@ WRONG = {
     "only the way back": (
         {"ps4-cliff": {"def collect(": "def not_yet(", "def median_threshold(": "def nor_this("}},
         {"ps4-cliff-test": 2.5},
+    ),
+    "leaves a skipped batch out of the path": (
+        {"ps4-train": {"        if np.isfinite(norm):": "        if not np.isfinite(norm):\n            continue\n        if True:"}},
+        {"ps4-train-test": 4.5},
+    ),
+    "leaves the norm of a skipped batch out": (
+        {"ps4-train": {"        norms.append(norm)\n": "", "            v = {name: mu": "            norms.append(norm)\n            v = {name: mu"}},
+        {"ps4-train-test": 4.5},
+    ),
+    "a path without the start": (
+        {"ps4-train": {"return path, norms": "return path[1:], norms"}},
+        {"ps4-train-test": 4},
+    ),
+    "goes uphill": (
+        {"ps4-train": {"now[name] - rate": "now[name] + rate"}},
+        {"ps4-train-test": 4},
+    ),
+    "forgets to divide by the number of examples": (
+        {"ps4-clip": {" / sum(sizes)": ""}},
+        {"ps4-clip-test": 4.5},
+    ),
+    "raises an error at any gradient": (
+        {"ps4-clip": "def clip_parts(parts, sizes, c):\n    raise FloatingPointError\n\n\ndef clip_value(grads, c):\n    return grads, 0.0"},
+        {"ps4-clip-test": 0},
     ),
 }
