@@ -227,6 +227,8 @@ STYLE = """
 .rendered_html td, .rendered_html th { padding: .2em .6em; border: 1px solid #bbb }
 math[display=block] { margin: .6em 0 }
 math [mathvariant^=bold] { font-weight: bold }
+mtd[columnalign=left] { text-align: left }
+mtd[columnalign=right] { text-align: right }
 pre { white-space: pre-wrap; overflow-wrap: anywhere }
 div.nbgrader_cell div.panel-heading { height: auto; overflow: hidden }
 @media (max-width: 600px) { body div.container, .panel > .panel-body { padding: 5px } }
