@@ -44,7 +44,8 @@ BLOCKS = "p br hr h1 h2 h3 h4 h5 h6 blockquote pre div ul ol li dl dt dd table c
 INLINE = "a img span code b strong i em u s del ins sub sup small mark kbd samp var q cite abbr"
 TAGS = set(f"{BLOCKS} {INLINE}".split())
 NO_TAG = re.compile(rf"<(?!/?(?:{'|'.join(TAGS)})(?:\s*/?>|\s+[a-z-]+\s*=))", re.IGNORECASE)  # x<b and c>d is none
-PICTURES = ["image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml"]  # in <img> an SVG runs nothing and loads nothing
+# In <img> an SVG runs nothing and loads nothing.
+PICTURES = ["image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml"]
 PICTURE = re.compile(rf"data:(?:{'|'.join(map(re.escape, PICTURES))});base64,[A-Za-z0-9+/=]*")
 LINK = re.compile(r"(?:https?://|mailto:)[^\s]+", re.IGNORECASE)
 SIZE = re.compile(r"[0-9]{1,4}%?")
@@ -80,6 +81,8 @@ MATHML = nh3.Cleaner(
     attribute_filter=lambda tag, name, value: value if all(MATHML_VALUE.fullmatch(part) for part in value.split()) else None)
 MATHML_VALUE = re.compile(r"[a-zA-Z-]{1,30}|#[0-9a-fA-F]{3,6}|(?:[0-9]{1,2}|[0-9]{0,2}\.[0-9]{1,8})(?:em|ex|mu|pt|px|%)?")
 
+BARS = {r"\lVert": "‖", r"\rVert": "‖", r"\|": "‖", r"\lvert": "|", r"\rvert": "|"}  # it leaves them so after \Bigl
+
 # The environments that latex2mathml doesn't know, as one that it knows.
 ENVIRONMENTS = {"aligned": "align*", "align": "align*", "eqnarray": "align*", "eqnarray*": "align*", "gathered": "matrix",
                 "gather": "matrix", "gather*": "matrix", "multline": "matrix", "multline*": "matrix"}
@@ -95,8 +98,8 @@ def mathml(tex: str, display: str = "inline") -> str:
         if len(source) > LONGEST["formula"]:
             raise ValueError("too long")
         tree = converter.convert_to_element(source)
-        for element in tree.iter():  # the converter writes references into its texts, and would put a student's HTML out as it is
-            element.text = element.text and html.unescape(element.text)
+        for element in tree.iter():  # it has references in its texts; its own way to undo them lets a student's HTML out
+            element.text = element.text and BARS.get(element.text, html.unescape(element.text))
             element.tail = element.tail and html.unescape(element.tail)
         return MATHML.clean(ElementTree.tostring(tree, encoding="unicode"))
     except Exception:  # whatever was typed
@@ -129,9 +132,11 @@ class _Renderer(IPythonRenderer):
     def inline_html(self, text):
         def image(found):
             tag = BeautifulSoup(found[0], "html.parser").img
+            if tag is None:
+                return escape(found[0])
             return self.image(escape(tag.get("alt", "")), tag.get("src", ""), tag.get("title"), tag.get("width"))
 
-        return NO_TAG.sub("&lt;", re.sub(r"<img\b[^>]*>", image, text, flags=re.IGNORECASE))
+        return NO_TAG.sub("&lt;", re.sub(r"<img[\s/][^>]*>", image, text, flags=re.IGNORECASE))
 
     block_html = inline_html
 
@@ -179,7 +184,7 @@ def markdown(text: str, attachments: dict | None = None) -> Markup:
     renderer = _Renderer(pictures)
     try:
         page = MarkdownWithMath(renderer, plugins=map(import_plugin, PLUGINS)).render(clean(short))
-    except RecursionError:
+    except Exception:  # whatever was typed
         return plain(text)
     return Markup(put_back(HTML.clean(page), [mathml(*each) for each in renderer.formulas]))
 
@@ -188,7 +193,9 @@ def markdown(text: str, attachments: dict | None = None) -> Markup:
 def _markdown2html(context, text):
     cell = context.get("cell", {})  # none for a teacher's comment
     attachments = cell.get("attachments")
-    return plain(text) if "plain" in cell.get("metadata", {}) else markdown(text, attachments if isinstance(attachments, dict) else None)
+    if "plain" in cell.get("metadata", {}):
+        return plain(text)
+    return markdown(text, attachments if isinstance(attachments, dict) else None)
 
 
 def highlight_code(source: str, metadata=None) -> Markup:
@@ -215,10 +222,13 @@ STYLE = """
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>
 .prompt { display: none }
-.rendered_html, .input_area, .output_subarea { overflow-x: auto; max-width: 100%; overflow-wrap: anywhere }
+.rendered_html, .input_area, .output_subarea { overflow-x: auto; max-width: 100%; overflow-wrap: break-word }
 .rendered_html img { max-width: 100%; height: auto }
 .rendered_html td, .rendered_html th { padding: .2em .6em; border: 1px solid #bbb }
 math[display=block] { margin: .6em 0 }
+math [mathvariant^=bold] { font-weight: bold }
+mtd[columnalign=left] { text-align: left }
+mtd[columnalign=right] { text-align: right }
 pre { white-space: pre-wrap; overflow-wrap: anywhere }
 div.nbgrader_cell div.panel-heading { height: auto; overflow: hidden }
 @media (max-width: 600px) { body div.container, .panel > .panel-body { padding: 5px } }
@@ -287,7 +297,8 @@ class Feedback(Inert):
 
     def from_notebook_node(self, nb, resources=None, **options):
         page, resources = super().from_notebook_node(nb, resources, **options)
-        return re.sub(r"@font-face\s*\{[^}]*\}", "", page, count=1), resources  # Bootstrap's, which would come from beside the page
+        # The first one is Bootstrap's, and would be read from beside the page.
+        return re.sub(r"@font-face\s*\{[^}]*\}", "", page, count=1), resources
 
 
 def _sha256(script: str) -> str:
@@ -298,7 +309,7 @@ class Formgrader(Inert):
     """The page on which a teacher reads and marks a submission."""
 
     policy = (f"default-src 'none'; script-src 'nonce-{{nonce}}' 'unsafe-hashes' {_sha256('toggle_name(true);')} "
-              f"{_sha256('toggle_name(false);')}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
+              f"{_sha256('toggle_name(false);')}; style-src 'self' 'unsafe-inline'; img-src data:; font-src 'self'; "
               "connect-src 'self'; form-action 'none'; base-uri 'none'")
     # nbgrader's script waits for MathJax.
     in_place_of_mathjax = STYLE + '<script>var MathJax = {Hub: {Startup: {signal: {Interest: (tell) => tell("End")}}}};</script>'

@@ -184,8 +184,8 @@ def hostile():
     answers = [armed(each) for each in HTML + MARKDOWN + TEX]
     more = []
     for text in [*answers, GOOD]:
-        more.append(new_markdown_cell(text, attachments=ATTACHMENTS if "attachment:" in text else {},
-                                      metadata={"tags": ['x" onload="top.ran=1'], "nbgrader": '"><img src=x onerror=top.ran=1>'}))
+        metadata = {"tags": ['x" onload="top.ran=1'], "nbgrader": '"><img src=x onerror=top.ran=1>'}
+        more.append(new_markdown_cell(text, attachments=ATTACHMENTS if "attachment:" in text else {}, metadata=metadata))
     cell(nb, "ps1-missing-factor").source = GOOD + "\n\n" + "\n\n".join(answers)
     cell(nb, "ps1-missing-factor")["attachments"] = ATTACHMENTS
     nb.cells += more
@@ -196,15 +196,17 @@ def hostile():
         new_code_cell(f"raise Exception({armed(HTML[4])!r})"),
         new_code_cell(f"class {'A' * 5}:\n    def __repr__(self): return {armed(HTML[0])!r}\n"
                       f"    def _repr_html_(self): return {armed(HTML[0])!r}\nAAAAA()"),
-        new_code_cell(f"from IPython.display import HTML, Javascript, display\ndisplay(HTML({armed(HTML[4])!r}), Javascript('top.ran=1'))"),
+        new_code_cell("from IPython.display import HTML, Javascript, display\n"
+                      f"display(HTML({armed(HTML[4])!r}), Javascript('top.ran=1'))"),
         new_code_cell("%%html\n<script>top.ran=1</script>"),
         new_raw_cell("<script>top.ran=1</script>", metadata={"raw_mimetype": "text/html"}),
         new_code_cell("1", outputs=[new_output("display_data", {"text/html": "<script>top.ran=1</script>"},
                                                metadata={"image/png": {"width": "1 onload=top.ran=1"}})]),
     ]
-    nb.metadata = {"title": "</title><script>top.ran=1</script>", "kernelspec": {"name": "<b>", "display_name": "<script>top.ran=1</script>"},
-                   "language_info": {"name": '"><script>top.ran=1</script>', "pygments_lexer": "html"},
-                   "widgets": {"application/vnd.jupyter.widget-state+json": {"state": {}, "</script><script>top.ran=1</script>": 1}}}
+    script = "<script>top.ran=1</script>"
+    nb.metadata = {"title": f"</title>{script}", "kernelspec": {"name": "<b>", "display_name": script},
+                   "language_info": {"name": f'">{script}', "pygments_lexer": "html"},
+                   "widgets": {"application/vnd.jupyter.widget-state+json": {"state": {}, f"</script>{script}": 1}}}
     for index, each in enumerate(nb.cells):
         each["id"] = f"c{index}"
     return nb
@@ -241,10 +243,12 @@ def formgrader(course):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "jupyter_server", "--no-browser", f"--port={port}", "--allow-root", "--IdentityProvider.token=secret",
-               f"--ServerApp.root_dir={course}", "--ServerApp.jpserver_extensions={'nbgrader.server_extensions.formgrader': True}"]
+    command = [sys.executable, "-m", "jupyter_server", "--no-browser", f"--port={port}", "--allow-root",
+               "--IdentityProvider.token=secret", f"--ServerApp.root_dir={course}",
+               "--ServerApp.jpserver_extensions={'nbgrader.server_extensions.formgrader': True}"]
+    environment = os.environ | {"JUPYTER_CONFIG_DIR": str(course / "none")}
     with open(course / "log", "w") as log:
-        server = subprocess.Popen(command, cwd=course, stdout=log, stderr=log, env=os.environ | {"JUPYTER_CONFIG_DIR": str(course / "none")})
+        server = subprocess.Popen(command, cwd=course, stdout=log, stderr=log, env=environment)
     try:
         for _ in range(120):
             try:
@@ -287,7 +291,8 @@ def assert_inert(page, scripts: bool = False) -> None:
     assert not pages.console_errors(page.messages)
     left = page.evaluate("""() => {
       const within = [...document.querySelectorAll("#notebook *, #main-table *")];
-      return within.filter((element) => element.matches("script, iframe, object, embed, form, svg, base, link, meta, style, video, audio")
+      const live = "script, iframe, object, embed, form, svg, base, link, meta, style, video, audio";
+      return within.filter((element) => element.matches(live)
         || [...element.attributes].some(({name, value}) => /^on|^ping$|^srcset$|^background$|^data-link$/.test(name)
           || (/href|src|action/.test(name) && !/^(https?:[/][/]|mailto:|data:image[/]|#|[/]formgrader[/])/.test(value))))
         .map((element) => element.outerHTML.slice(0, 200));
@@ -353,7 +358,8 @@ def test_formgraders_lists_run_nothing(formgrader, visit):
     page.locator("th", has_text="Student Name").click()
     assert page.locator("td.student-id", has_text=STUDENT).is_visible()
     for path in ("gradebook/ps1/ps1", "manage_students", f"manage_students/{student}/ps1", f"manage_students/{attack}",
-                 f"manage_students/{attack}/ps1", f"gradebook/{attack}", f"gradebook/{attack}/{attack}", f"manage_submissions/{attack}"):
+                 f"manage_students/{attack}/ps1", f"gradebook/{attack}", f"gradebook/{attack}/{attack}",
+                 f"manage_submissions/{attack}"):
         page.goto(f"{address}/{path}")
         page.wait_for_load_state("networkidle")
         assert page.evaluate("top.ran") is None and not page.alarms, path
@@ -423,8 +429,10 @@ def test_the_second_wall_holds_alone(rendered, monkeypatch, exporter):
     ("$5 < 6$", "<mn>5</mn><mo>&lt;</mo><mn>6</mn>"),
     ("![a **b** $c$](attachment:no.png)", "[a b c: no.png is not in the notebook, or is above]"),
     ("![far](https://example.org/a.png)", '<a href="https://example.org/a.png" target="_blank" rel="noopener noreferrer">far ('),
-    ('<img src="attachment:dot.png" width="300" alt="x">', f'<img src="data:image/png;base64,{png()}" alt="x" title="" width="300">'),
-    (f"![c](data:image/png;base64,{'A' * 100_000}) end", f'<img src="data:image/png;base64,{"A" * 100_000}" alt="c" title=""> end'),
+    ('<img src="attachment:dot.png" width="300" alt="x">', f'base64,{png()}" alt="x" title="" width="300">'),
+    (f"![c](data:image/png;base64,{'A' * 100_000}) end", f'base64,{"A" * 100_000}" alt="c" title=""> end'),
+    (r"$\Bigl\lVert \mathbf x \Bigr\rVert$", '>‖</mo><mi mathvariant="bold">x</mi>'),
+    ("<img onerror=x> <image src=x> <imgs>", "&lt;image src=x&gt; &lt;imgs&gt;"),
     ("\ud800 \0", "? \ufffd"),
 ])
 def test_a_text_shows_as_it_was_written(text, shown):
@@ -432,8 +440,10 @@ def test_a_text_shows_as_it_was_written(text, shown):
 
 
 @pytest.mark.parametrize("text", [
-    "[" * 20_000, "*a **b " * 2_800, r"\begin{a}" * 2_200, r"\\[" * 6_000, "<b>" * 300_000, "$" + r"\frac{" * 600 + "$", "<img src=x>" * 1_800,
-    "![a](attachment:dot.png)" * 800, r"$\newcommand{\a}{\b\b}\newcommand{\b}{\a\a}\a$", "> " * 9_000 + "x", "\u202e" * 10_000, "a" * 3_000_000,
+    "[" * 20_000, "*a **b " * 2_800, r"\begin{a}" * 2_200, r"\\[" * 6_000, "<b>" * 6_000, "<b>" * 300_000,
+    "$" + r"\frac{" * 600 + "$", "<img src=x>" * 1_800, "![a](attachment:dot.png)" * 800,
+    r"$\newcommand{\a}{\b\b}\newcommand{\b}{\a\a}\a$",
+    "> " * 9_000 + "x", "\u202e" * 10_000, "a" * 3_000_000,
 ], ids=lambda text: text[:12])
 def test_a_text_made_to_be_slow_is_shown_soon(text):
     nb = new_notebook(cells=[new_markdown_cell(text), new_code_cell(text, outputs=[new_output("stream", text=text[:100_000])])])
