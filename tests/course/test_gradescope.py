@@ -69,14 +69,14 @@ def run(program, root, folder, **environment):
     return done.stdout
 
 
-def graded(image, **files):
-    """results.json for these files handed in."""
-    shutil.rmtree(image / "submission", ignore_errors=True)
-    (image / "submission").mkdir()
+def graded(image, folder, **files):
+    """results.json for these files handed in; every hand-in has a fresh copy of the image."""
+    root = shutil.copytree(image, folder / "autograder", symlinks=True)
+    (root / "submission").mkdir()
     for name, text in files.items():
-        (image / "submission" / name).write_text(text)
-    run("run_autograder", image, image)
-    found = json.loads((image / "results/results.json").read_text())
+        (root / "submission" / name).write_text(text)
+    run("run_autograder", root, root)
+    found = json.loads((root / "results/results.json").read_text())
     jsonschema.validate(found, RESULTS)
     return found
 
@@ -91,14 +91,13 @@ def test_the_archive_has_what_gradescope_wants_at_its_root_and_no_more_of_the_co
     assert not [name for name in entries if "submitted" in name or "gradebook" in name or "__pycache__" in name]
 
 
-def test_a_hand_in_gets_the_marks_that_grading_gives(image):
+def test_a_hand_in_gets_the_marks_that_grading_gives(image, tmp_path):
     nb = problem_sets.source("ps1")
     cells, marks = problem_sets.wrong_answers("ps1")["forgets the slope of tanh"]
     for name, text in cells.items():
         problem_sets.cell(nb, name).source = text
-    found = graded(image, **{"My work.ipynb": nbformat.writes(nb), "notes.txt": "?"})
-    points = problem_sets.points_of(nb)
-    wanted = {name: marks.get(name, most) for name, most in points.items()}
+    found = graded(image, tmp_path, **{"My work.ipynb": nbformat.writes(nb), "notes.txt": "?"})
+    wanted = {name: marks.get(name, most) for name, most in problem_sets.points_of(nb).items() if most}
     assert {test["name"]: test["score"] for test in found["tests"] if "score" in test} == wanted
     assert found["score"] == sum(wanted.values())
     by_name = {test["name"]: test for test in found["tests"]}
@@ -107,8 +106,8 @@ def test_a_hand_in_gets_the_marks_that_grading_gives(image):
     assert "My work.ipynb" in found["output"] and "notes.txt" in found["output"]
 
 
-def test_what_is_no_notebook_gets_no_points_and_is_named(image):
-    found = graded(image, **{"essay.txt": "I could not do it."})
+def test_what_is_no_notebook_gets_no_points_and_is_named(image, tmp_path):
+    found = graded(image, tmp_path, **{"essay.txt": "I could not do it."})
     assert found["score"] == 0 and found["tests"] == [] and "essay.txt" in found["output"]
 
 
