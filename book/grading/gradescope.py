@@ -65,6 +65,7 @@ RUN = """\
 set -euo pipefail
 root=$(cd "$(dirname "$0")" && pwd)
 cd "$root/course"
+export GRADING_SEED=$RANDOM$RANDOM  # other inputs for each: students see what the tests say, and can hand in again
 PYTHONPATH="$root/source/packages" "$root/python/bin/python" -m grading.gradescope {assignment} --grade "$root"
 """
 
