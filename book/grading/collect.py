@@ -460,8 +460,8 @@ def main(arguments: list[str] | None = None) -> int:
     look = sum(file.look for file in files)
     students = {file.student for file in files if file.fate.startswith(("collected", "there before"))}
     lines = [*table(files, len(options.archive) > 1, options.archive), "",
-             f"{len(files)} files; {len(students)} students in submitted/*/{name}; {look} to look at{', marked with !' if look else ''}",
-             f"Times are those of the archive, in the time zone {datetime.now().astimezone():%Z}; without one, the archive has but the time of the download."]
+             f"files: {len(files)}; students with a notebook now in submitted: {len(students)}; to look at, marked with !: {look}",
+             f"Times: as in the archive, time zone {datetime.now().astimezone():%Z}. Where there is none, the archive has that of its making alone."]
     encoding = sys.stdout.encoding or "utf-8"
     print("\n".join(lines).encode(encoding, "backslashreplace").decode(encoding))
     return int(look > 0)
