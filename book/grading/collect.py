@@ -125,8 +125,9 @@ def find_owners(files: list[File], assignment: str) -> None:
 
 
 def _folders(entry, assignment):
-    """Those that may have a student's name."""
-    return [ARCHIVE.sub("", part) for part in entry.parts[:-1] if part != "__MACOSX" and part.casefold() != assignment.casefold()]
+    """Those that may have a student's name, without the assignment's."""
+    parts = [ARCHIVE.sub("", part) for part in entry.parts[:-1] if part != "__MACOSX"]
+    return [own for part in parts if (own := _beside(part, assignment) if _beside(f"x {part}", assignment) != "" else part)]
 
 
 def _moodle(file):

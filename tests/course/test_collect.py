@@ -365,6 +365,20 @@ def test_of_several_files_the_right_one_is_taken_and_each_is_named(run, course, 
                      "Mia": "new", "Ned": "b"}
 
 
+def test_archives_of_several_kinds_at_once(run, course, tmp_path):
+    inner = packed({"work/ps1.ipynb": worked("Ann")})
+    pack(tmp_path / "1.zip", {"abtann_1_2_ps1.zip": packed({"ps1.ipynb": worked("canvas")}), "notes_3_4_ps1.pdf": "x"})
+    pack(tmp_path / "2.zip", {"mails/Ann Abt_ps1.zip": inner, "mails/ps1 Bob.zip": packed({"ps1/PS1.ipynb": worked("Bob")}), "mails/Cem.zip": inner})
+    with tarfile.open(tmp_path / "3.tar.gz", "w:gz") as tar:
+        member = tarfile.TarInfo("Dan/ps1.ipynb")
+        member.size = len(worked("Dan").encode())
+        tar.addfile(member, io.BytesIO(worked("Dan").encode()))
+    (tmp_path / "Eve_ps1.ipynb").write_text(worked("Eve"))
+    status, rows = run(*(tmp_path / name for name in ("1.zip", "2.zip", "3.tar.gz", "Eve_ps1.ipynb")))
+    assert status == 1 and rows["1.zip: notes_3_4_ps1.pdf"].startswith("!") and len(rows) == 7
+    assert collected(course) == {"abtann-1": "canvas", "Ann-Abt": "Ann", "Bob": "Bob", "Cem": "Ann", "Dan": "Dan", "Eve": "Eve"}
+
+
 def test_what_is_dangerous_is_refused_and_named(run, course, tmp_path, monkeypatch):
     monkeypatch.setattr(archives, "LARGEST", 200_000)
     link = zipfile.ZipInfo("Ann/ps1.ipynb", NOON)
