@@ -45,7 +45,8 @@ from .archives import ARCHIVE, Entry, entries
 __all__ = ["main"]
 
 MOODLE = re.compile(r"(?P<name>.+?)(?:_(?P<number>\d+))?_assignsubmission_(?P<kind>[a-z]+)(?:_.*)?", re.DOTALL)
-CANVAS = re.compile(r"(?:(?P<name>(?!LATE_|anon_)\w+?)_)?(?P<late>LATE_)?(?P<number>\d+|anon_[^_]+)_(?:(?P<file>\d+)_.+|text\.html|link\.html)", re.DOTALL)
+CANVAS = re.compile(r"(?:(?P<name>(?!LATE_|anon_)\w+?)_)?(?P<late>LATE_)?(?P<number>\d+|anon_[^_]+)_"
+                    r"(?:(?P<file>\d+)_.+|text\.html|link\.html)", re.DOTALL)
 SYSTEM = re.compile(r"\._.*|\.DS_Store|Thumbs\.db|desktop\.ini", re.IGNORECASE)
 WRAPPERS = {"submissions", "submission", "submitted", "handins", "hand-ins", "downloaded", "downloads", "archive", "extracted"}
 COPY = re.compile(r"[-_. ]*(?:copy|kopie|copie|\(?)\s*\d*\)?", re.IGNORECASE)
