@@ -110,7 +110,9 @@ def _stem(name):
 
 def find_owners(files: list[File], assignment: str) -> None:
     """Say of each file of one archive whose it is, as far as the names tell."""
-    rest = [(file, _folders(file.entry, assignment)) for file in files if file.entry.parts and not (_moodle(file) or _canvas(file))]
+    outer = tuple(os.path.commonprefix([file.entry.parts[:-1] for file in files
+                                        if len(file.entry.parts) > 1 and not _of_the_system(file.entry)]))
+    rest = [(file, _folders(file.entry, assignment)) for file in files if file.entry.parts and not _platform(file, outer)]
     told = [(file, folders) for file, folders in rest if not _of_the_system(file.entry)]
     inside = os.path.commonprefix([folders for _, folders in told]) or []
     here = [_beside(_stem(file.entry.name), assignment) for file, folders in told if file.kind and folders == inside]
@@ -131,24 +133,26 @@ def _folders(entry, assignment):
     return [own for part in parts if (own := _beside(part, assignment) if _beside(f"x {part}", assignment) != "" else part)]
 
 
-def _moodle(file):
-    found = next(filter(None, map(MOODLE.fullmatch, file.entry.parts)), None)
-    if found:
-        file.platform, file.who, file.number = True, found["name"], found["number"] or ""
-        if found["kind"] == "onlinetext":
-            file.becomes("not collected: text that was typed into Moodle", look=True)
-    return found
-
-
-def _canvas(file):
-    named = [part for at, part in enumerate(file.entry.parts) if at == len(file.entry.parts) - 1 or ARCHIVE.search(part)]
-    found = next(filter(None, map(CANVAS.fullmatch, named)), None)
-    if found:
-        file.platform, file.who = True, "-".join(filter(None, (found["name"], found["number"])))
-        file.order, file.late = int(found["file"] or 0), True if found["late"] else None
-        if not found["file"]:
-            file.becomes("not collected: a text or a link that was typed into Canvas", look=True)
-    return found
+def _platform(file, outer):
+    """Whether Moodle or Canvas has named it, in the outermost folder that not all files share; a student may name the inner ones."""
+    parts = file.entry.parts
+    for at, part in enumerate(parts):
+        if parts[:at] != outer[:at]:
+            return False
+        if found := MOODLE.fullmatch(part):
+            file.platform, file.who, file.number = True, found["name"], found["number"] or ""
+            if found["kind"] == "onlinetext":
+                file.becomes("not collected: text that was typed into Moodle", look=True)
+        elif (at == len(parts) - 1 or ARCHIVE.search(part)) and (found := CANVAS.fullmatch(part)):
+            file.platform, file.who = True, "-".join(filter(None, (found["name"], found["number"])))
+            file.order, file.late = int(found["file"] or 0), True if found["late"] else None
+            if not found["file"]:
+                file.becomes("not collected: a text or a link that was typed into Canvas", look=True)
+        if file.platform:
+            if at and parts[at - 1].casefold() not in WRAPPERS and file.kind and len(outer) > at:
+                file.note, file.look = f"taken for {file.who}'s, since nothing else is in {parts[at - 1]}", True
+            return True
+    return False
 
 
 def name_students(files: list[File], assignment: str, memory: dict, submitted: Path) -> None:

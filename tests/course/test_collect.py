@@ -317,6 +317,7 @@ FORMS = {
     "folders in a folder": {"class/Ann/ps1.ipynb": "Ann", "class/Bob/ps1.ipynb": "Bob"},
     "nbgrader's": {"submitted/Ann/ps1/ps1.ipynb": "Ann"},
     "flat": {"Ann Abt_ps1.ipynb": "Ann-Abt", "ps1-Bob.ipynb": "Bob", "Cem_ps1 (1).ipynb": "Cem", "Dan PS1-Copy1.ipynb": "Dan", "Eve_ps1_final.ipynb": "Eve"},
+    "Moodle in a folder": {f"week 1/{name}_{at}_assignsubmission_file_/ps1.ipynb": name for at, name in enumerate(("Ann", "Bob"))},
     "flat in a folder": {"class/Ann_ps1.ipynb": "Ann", "class/Bob_ps1.ipynb": "Bob"},
 }
 
@@ -393,6 +394,16 @@ def test_archives_of_several_kinds_at_once(run, course, tmp_path):
     status, rows = run(*(tmp_path / name for name in ("1.zip", "2.zip", "3.tar.gz", "Eve_ps1.ipynb")))
     assert status == 1 and rows["1.zip: notes_3_4_ps1.pdf"].startswith("!") and len(rows) == 7
     assert collected(course) == {"abtann-1": "canvas", "Ann-Abt": "Ann", "Bob": "Bob", "Cem": "Ann", "Dan": "Dan", "Eve": "Eve"}
+
+
+def test_nobody_hands_in_for_somebody_else(run, course, tmp_path):
+    as_bob = "Bob Bell_2_assignsubmission_file_/ps1.ipynb"
+    run(pack(tmp_path / "1.zip", {as_bob: worked("Bob"), "Eve Ek_3_assignsubmission_file_/x.zip": packed({as_bob: worked("Eve")})}))
+    run(pack(tmp_path / "2.zip", {"ek_1_2_x.zip": packed({as_bob: worked("Eve")}), "abt_4_5_ps1.ipynb": worked("Ann")}))
+    run(pack(tmp_path / "3.zip", {f"Fay/{as_bob}": worked("Fay"), "Gus/bellbob_1_2_ps1.ipynb": worked("Gus")}))
+    assert collected(course) == {"Bob-Bell": "Bob", "Eve-Ek": "Eve", "ek-1": "Eve", "abt-4": "Ann", "Fay": "Fay", "Gus": "Gus"}
+    status, rows = run(pack(tmp_path / "4.zip", {f"Hal/{as_bob}": worked("Hal")}))
+    assert status == 1 and "since nothing else is in Hal" in rows[f"Hal/{as_bob}"]
 
 
 def test_what_is_dangerous_is_refused_and_named(run, course, tmp_path, monkeypatch):
