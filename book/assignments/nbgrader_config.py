@@ -41,9 +41,5 @@ guard_formgrader()
 warnings.filterwarnings("ignore", category=SAWarning)
 
 # Feedback and the table of marks say which answers have not been graded yet: see grading/ungraded.py in the book.
-c.GenerateFeedback.preprocessors = [
-    "nbgrader.preprocessors.GetGrades",
-    "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
-    "grading.ungraded.MarkUngraded",
-]
+c.GenerateFeedback.preprocessors = ["grading.ungraded.Grades", "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor"]
 c.ExportApp.plugin_class = "grading.ungraded.Export"

@@ -45,7 +45,8 @@ from .archives import ARCHIVE, Entry, entries
 __all__ = ["main"]
 
 MOODLE = re.compile(r"(?P<name>.+?)(?:_(?P<number>\d+))?_assignsubmission_(?P<kind>[a-z]+)(?:_.*)?", re.DOTALL)
-CANVAS = re.compile(r"(?:(?P<name>(?!LATE_|anon_)\w+?)_)?(?P<late>LATE_)?(?P<number>\d+|anon_[^_]+)_(?:(?P<file>\d+)_.+|text\.html|link\.html)", re.DOTALL)
+CANVAS = re.compile(r"(?:(?P<name>(?!LATE_|anon_)\w+?)_)?(?P<late>LATE_)?(?P<number>\d+|anon_[^_]+)_"
+                    r"(?:(?P<file>\d+)_.+|text\.html|link\.html)", re.DOTALL)
 SYSTEM = re.compile(r"\._.*|\.DS_Store|Thumbs\.db|desktop\.ini", re.IGNORECASE)
 WRAPPERS = {"submissions", "submission", "submitted", "handins", "hand-ins", "downloaded", "downloads", "archive", "extracted"}
 COPY = re.compile(r"[-_. ]*(?:copy|kopie|copie|\(?)\s*\d*\)?", re.IGNORECASE)
@@ -109,7 +110,9 @@ def _stem(name):
 
 def find_owners(files: list[File], assignment: str) -> None:
     """Say of each file of one archive whose it is, as far as the names tell."""
-    rest = [(file, _folders(file.entry, assignment)) for file in files if file.entry.parts and not (_moodle(file) or _canvas(file))]
+    outer = tuple(os.path.commonprefix([file.entry.parts[:-1] for file in files
+                                        if len(file.entry.parts) > 1 and not _of_the_system(file.entry)]))
+    rest = [(file, _folders(file.entry, assignment)) for file in files if file.entry.parts and not _platform(file, outer)]
     told = [(file, folders) for file, folders in rest if not _of_the_system(file.entry)]
     inside = os.path.commonprefix([folders for _, folders in told]) or []
     here = [_beside(_stem(file.entry.name), assignment) for file, folders in told if file.kind and folders == inside]
@@ -125,28 +128,31 @@ def find_owners(files: list[File], assignment: str) -> None:
 
 
 def _folders(entry, assignment):
-    """Those that may have a student's name."""
-    return [ARCHIVE.sub("", part) for part in entry.parts[:-1] if part != "__MACOSX" and part.casefold() != assignment.casefold()]
+    """Those that may have a student's name, without the assignment's."""
+    parts = [ARCHIVE.sub("", part) for part in entry.parts[:-1] if part != "__MACOSX"]
+    return [own for part in parts if (own := _beside(part, assignment) if _beside(f"x {part}", assignment) != "" else part)]
 
 
-def _moodle(file):
-    found = next(filter(None, map(MOODLE.fullmatch, file.entry.parts)), None)
-    if found:
-        file.platform, file.who, file.number = True, found["name"], found["number"] or ""
-        if found["kind"] == "onlinetext":
-            file.becomes("not collected: text that was typed into Moodle", look=True)
-    return found
-
-
-def _canvas(file):
-    named = [part for at, part in enumerate(file.entry.parts) if at == len(file.entry.parts) - 1 or ARCHIVE.search(part)]
-    found = next(filter(None, map(CANVAS.fullmatch, named)), None)
-    if found:
-        file.platform, file.who = True, "-".join(filter(None, (found["name"], found["number"])))
-        file.order, file.late = int(found["file"] or 0), True if found["late"] else None
-        if not found["file"]:
-            file.becomes("not collected: a text or a link that was typed into Canvas", look=True)
-    return found
+def _platform(file, outer):
+    """Whether Moodle or Canvas has named it, in the outermost folder that not all files share; a student may name the inner ones."""
+    parts = file.entry.parts
+    for at, part in enumerate(parts):
+        if parts[:at] != outer[:at]:
+            return False
+        if found := MOODLE.fullmatch(part):
+            file.platform, file.who, file.number = True, found["name"], found["number"] or ""
+            if found["kind"] == "onlinetext":
+                file.becomes("not collected: text that was typed into Moodle", look=True)
+        elif (at == len(parts) - 1 or ARCHIVE.search(part)) and (found := CANVAS.fullmatch(part)):
+            file.platform, file.who = True, "-".join(filter(None, (found["name"], found["number"])))
+            file.order, file.late = int(found["file"] or 0), True if found["late"] else None
+            if not found["file"]:
+                file.becomes("not collected: a text or a link that was typed into Canvas", look=True)
+        if file.platform:
+            if at and parts[at - 1].casefold() not in WRAPPERS and file.kind and len(outer) > at:
+                file.note, file.look = f"taken for {file.who}'s, since nothing else is in {parts[at - 1]}", True
+            return True
+    return False
 
 
 def name_students(files: list[File], assignment: str, memory: dict, submitted: Path) -> None:
@@ -460,8 +466,8 @@ def main(arguments: list[str] | None = None) -> int:
     look = sum(file.look for file in files)
     students = {file.student for file in files if file.fate.startswith(("collected", "there before"))}
     lines = [*table(files, len(options.archive) > 1, options.archive), "",
-             f"{len(files)} files; {len(students)} students in submitted/*/{name}; {look} to look at{', marked with !' if look else ''}",
-             f"Times are those of the archive, in the time zone {datetime.now().astimezone():%Z}; without one, the archive has but the time of the download."]
+             f"files: {len(files)}; students with a notebook now in submitted: {len(students)}; to look at, marked with !: {look}",
+             f"Times: as in the archive, time zone {datetime.now().astimezone():%Z}. Where there is none, the archive has that of its making alone."]
     encoding = sys.stdout.encoding or "utf-8"
     print("\n".join(lines).encode(encoding, "backslashreplace").decode(encoding))
     return int(look > 0)

@@ -1,7 +1,6 @@
 """What still waits for the teacher: said when feedback is written and marks are exported, and seen in both.
 
-`nbgrader_config.py` puts `MarkUngraded` among the steps of `nbgrader generate_feedback`, and `Export` in the place of
-the exporter of `nbgrader export`.
+`nbgrader_config.py` puts `Grades` in the place of nbgrader's GetGrades, and `Export` in that of its exporter.
 """
 
 from __future__ import annotations
@@ -10,10 +9,10 @@ import csv
 
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.plugins import CsvExportPlugin
-from nbgrader.preprocessors import NbGraderPreprocessor
+from nbgrader.preprocessors import GetGrades
 from nbgrader.utils import is_grade
 
-__all__ = ["Export", "MarkUngraded", "ungraded"]
+__all__ = ["Export", "Grades", "ungraded"]
 
 FIELDS = ["assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email", "raw_score",
           "late_submission_penalty", "score", "max_score", "ungraded"]
@@ -25,10 +24,11 @@ def ungraded(submission) -> list[str]:
     return [grade.name for notebook in submission.notebooks for grade in notebook.grades if grade.needs_manual_grade]
 
 
-class MarkUngraded(NbGraderPreprocessor):
-    """Says in the log, and in a comment to the answer, that it waits to be graded; comes after GetGrades."""
+class Grades(GetGrades):
+    """Says in the log, and in a comment to the answer, that it waits to be graded."""
 
     def preprocess(self, nb, resources):
+        nb, resources = super().preprocess(nb, resources)
         names = resources["nbgrader"]
         with Gradebook(names["db_url"]) as gradebook:
             waiting = ungraded(gradebook.find_submission(names["assignment"], names["student"]))
