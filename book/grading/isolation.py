@@ -75,7 +75,7 @@ def arguments() -> list[str]:
     options = ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "apart"]
     user = []
     if os.geteuid():
-        options += ["--unshare-user", "--cap-drop", "ALL"]
+        options += ["--unshare-user", "--disable-userns", "--cap-drop", "ALL"]
     else:  # root would keep its rights over files, and has no limit of processes: the worker becomes another user
         user = [str(secrets.choice(USERS))]
     options += ["--die-with-parent", "--new-session"]

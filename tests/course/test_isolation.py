@@ -125,6 +125,15 @@ def test_processes_and_threads_have_a_limit(code, words):
     sandbox.close()
 
 
+def test_an_ordinary_users_process_can_make_no_namespace(monkeypatch):
+    """In which it could mount what it likes, without a limit of size."""
+    monkeypatch.setattr(isolation.os, "geteuid", lambda: 1000)
+    sandbox = Sandbox({}, seconds=60)
+    sandbox.run("import ctypes\nmade = ctypes.CDLL(None).unshare(0x10000000)  # CLONE_NEWUSER", "<cell>")
+    assert sandbox.space["made"] == -1
+    sandbox.close()
+
+
 def test_all_processes_together_have_a_limit_of_memory(sandbox, monkeypatch):
     monkeypatch.setattr("grading.sandbox.MEMORY", 400 * 2**20)
     sandbox.run("def f():\n    return 1", "<before>")
