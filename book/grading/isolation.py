@@ -75,16 +75,16 @@ def arguments() -> list[str]:
     options = ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "apart"]
     user = []
     if os.geteuid():
-        options += ["--unshare-user", "--cap-drop", "ALL"]
+        options += ["--unshare-user", "--disable-userns", "--cap-drop", "ALL"]
     else:  # root would keep its rights over files, and has no limit of processes: the worker becomes another user
         user = [str(secrets.choice(USERS))]
     options += ["--die-with-parent", "--new-session"]
     options += ["--proc", "/proc", "--dev", "/dev", "--size", str(SHARED), "--perms", "1777", "--tmpfs", "/dev/shm", "--remount-ro", "/dev",
                 "--size", str(TEMPORARY), "--perms", "1777", "--tmpfs", str(TEMP)]  # first: Python itself may be in /tmp
-    for folder in _parents([place for _, place in _seen()] + [str(PLACE / GRADING.name / "worker.py")]):
+    for folder in _parents([*_seen(), str(PLACE / GRADING.name / "worker.py")]):
         options += ["--perms", "0755", "--dir", folder]
-    for source, place in _seen():
-        options += ["--symlink", os.readlink(source), place] if os.path.islink(source) else ["--ro-bind", source, place]
+    for path in _seen():
+        options += ["--symlink", os.readlink(path), path] if os.path.islink(path) else ["--ro-bind", path, path]
     for place in _hidden():
         options += ["--tmpfs", place]
     for name in OF_GRADING:
@@ -125,11 +125,11 @@ def _homes() -> Iterator[Path]:
 
 
 @functools.cache
-def _seen() -> list[tuple[str, str]]:
-    """What is there to be read: pairs of a path and the place where it is seen."""
+def _seen() -> list[str]:
+    """What can be read there, under the same path as here."""
     homes = {home: None for each in _homes() for home in (each, each.resolve()) if home != Path("/")}
     paths = [*OF_SYSTEM, *(str(home / name) for home in homes for name in OF_PYTHON), *_more_packages()]
-    return [(path, path) for path in dict.fromkeys(paths) if os.path.lexists(path)]
+    return [path for path in dict.fromkeys(paths) if os.path.lexists(path)]
 
 
 def _parents(places: list[str]) -> list[str]:
@@ -144,10 +144,10 @@ def _hidden() -> list[str]:
     found = importlib.util.find_spec("gradients")
     solutions = [Path(folder).resolve() for folder in found.submodule_search_locations or []] if found else []
     hidden = []
-    for source, place in _seen():
+    for path in _seen():
         for folder in solutions:
-            if not os.path.islink(source) and folder.is_relative_to(Path(source).resolve()):
-                hidden.append(str(Path(place) / folder.relative_to(Path(source).resolve())))
+            if not os.path.islink(path) and folder.is_relative_to(real := Path(path).resolve()):
+                hidden.append(str(Path(path) / folder.relative_to(real)))
     return hidden
 
 

@@ -149,7 +149,9 @@ class ExecuteApart(Execute):
     ).tag(config=True)
     seconds = Float(10, help="that a cell of the student's, or a call from a test, may take").tag(config=True)
     patience = Float(120, help="that all of the student's code may take together").tag(config=True)
-    isolation = Bool(help="whether the student's code is kept from all else on this computer; False: it has the teacher's rights").tag(config=True)
+    isolation = Bool(
+        help="whether the student's code is kept from all else on this computer; without it has the teacher's rights",
+    ).tag(config=True)
 
     @default("isolation")
     def _isolation_default(self):

@@ -21,7 +21,7 @@ LARGEST = 50_000_000  # bytes of all arrays and text in one value
 ENTRIES = 300_000  # in all its lists, tuples and dictionaries
 KEYS = 1000  # in one dictionary: keys with the same hash, chosen by a student, would take the square of it
 DEEPEST = 50  # lists in lists
-DIGITS = 10_000  # binary, of a whole number
+DIGITS = 2000  # binary, of a whole number; Python can be told to write no more than 640 decimal ones
 DTYPE = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248]|c8|c16)")
 WANTED = "want numbers, arrays of numbers, lists, tuples, dictionaries"
 

@@ -356,7 +356,8 @@ STRANGE = [
 ]
 
 
-FRESH = "for name in [name for name in globals() if name not in ('__builtins__', 'display', 'get_ipython')]: del globals()[name]\nimport numpy as np"
+FRESH = ("for name in [name for name in globals() if name not in ('__builtins__', 'display', 'get_ipython')]: del globals()[name]\n"
+         "import numpy as np")
 
 
 @pytest.fixture(scope="module")

@@ -80,13 +80,16 @@ def tried(attempt):
 
 def gained():
     attempts = {
-        "course": lambda: seen(COURSE), "book": lambda: seen(BOOK), "home": lambda: seen(HOME), "sources": everywhere, "network": network,
-        "solutions": lambda: seen(os.path.join(BOOK, "gradients")),
-        "processes": processes, "others": of_others, "environment": lambda: [n for n in os.environ if n in ("GRADING_SEED", "API_TOKEN")], "kill": killed,
-        "python": lambda: write(os.path.join(sys.prefix, "lib", "x")), "packages": lambda: write(os.path.join(os.path.dirname(os.__file__), "x.py")),
-        "worker": lambda: write(sys.modules["grading"].__file__), "usr": lambda: write("/usr/x"), "etc": lambda: write("/etc/x"), "root": lambda: write("/x"),
-        "dev": lambda: write("/dev/x"), "dmesg": lambda: seen("/sys"), "disks": lambda: [p for p in glob.glob("/dev/*") if pathlib.Path(p).is_block_device()],
-        "capabilities": lambda: [line for line in open("/proc/self/status") if line.startswith(("CapEff", "CapPrm")) and int(line.split()[1], 16)],
+        "course": lambda: seen(COURSE), "book": lambda: seen(BOOK), "solutions": lambda: seen(os.path.join(BOOK, "gradients")),
+        "home": lambda: seen(HOME), "sources": everywhere, "network": network, "processes": processes, "others": of_others,
+        "environment": lambda: [n for n in os.environ if n in ("GRADING_SEED", "API_TOKEN")], "kill": killed,
+        "python": lambda: write(os.path.join(sys.prefix, "lib", "x")),
+        "packages": lambda: write(os.path.join(os.path.dirname(os.__file__), "x.py")),
+        "worker": lambda: write(sys.modules["grading"].__file__), "usr": lambda: write("/usr/x"), "etc": lambda: write("/etc/x"),
+        "root": lambda: write("/x"), "dev": lambda: write("/dev/x"), "sys": lambda: seen("/sys"),
+        "disks": lambda: [p for p in glob.glob("/dev/*") if pathlib.Path(p).is_block_device()],
+        "capabilities": lambda: [line for line in open("/proc/self/status")
+                                 if line.startswith(("CapEff", "CapPrm")) and int(line.split()[1], 16)],
         "mount": mounted, "root again": lambda: os.setuid(0) or os.geteuid() == 0 and open("/etc/shadow").read(),
     }
     return [name for name, attempt in attempts.items() if tried(attempt)]
@@ -122,6 +125,15 @@ def test_processes_and_threads_have_a_limit(code, words):
     sandbox.close()
 
 
+def test_an_ordinary_users_process_can_make_no_namespace(monkeypatch):
+    """In which it could mount what it likes, without a limit of size."""
+    monkeypatch.setattr(isolation.os, "geteuid", lambda: 1000)
+    sandbox = Sandbox({}, seconds=60)
+    sandbox.run("import ctypes\nmade = ctypes.CDLL(None).unshare(0x10000000)  # CLONE_NEWUSER", "<cell>")
+    assert sandbox.space["made"] == -1
+    sandbox.close()
+
+
 def test_all_processes_together_have_a_limit_of_memory(sandbox, monkeypatch):
     monkeypatch.setattr("grading.sandbox.MEMORY", 400 * 2**20)
     sandbox.run("def f():\n    return 1", "<before>")
@@ -149,7 +161,8 @@ def test_no_process_survives(sandbox):
 
 def test_nothing_is_left_for_the_next_one(sandbox):
     sandbox.run("import os, pathlib\nstartup = pathlib.Path.home() / '.ipython/profile_default/startup'\nstartup.mkdir(parents=True)\n"
-                "(startup / 'x.py').write_text('')\nopen('/tmp/x', 'w').close()\ndef left():\n    return os.listdir('/tmp'), os.listdir(pathlib.Path.home())", "<cell>")
+                "(startup / 'x.py').write_text('')\nopen('/tmp/x', 'w').close()\n"
+                "def left():\n    return os.listdir('/tmp'), os.listdir(pathlib.Path.home())", "<cell>")
     assert "x" in sandbox.space["left"]()[0]
     fresh = Sandbox({}, seconds=60)
     fresh.run("import os, pathlib\ndef left():\n    return os.listdir('/tmp'), os.listdir(pathlib.Path.home())", "<cell>")
