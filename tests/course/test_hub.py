@@ -32,7 +32,7 @@ def lacking() -> str | None:
         return "NOT EXECUTED: JupyterHub is missing; see requirements-hub.txt"
     if shutil.which("bwrap") is None:
         return "NOT EXECUTED: bubblewrap is missing; apt-get install bubblewrap"
-    if os.getuid() and not (IN_CI and shutil.which("sudo") and not subprocess.run(["sudo", "-n", "true"], capture_output=True).returncode):
+    if os.getuid() and not (IN_CI and shutil.which("sudo") and subprocess.run(["sudo", "-n", "true"]).returncode == 0):
         return "NOT EXECUTED: accounts for the test need root; in CI, root or sudo without a password"
     return None
 
@@ -48,7 +48,8 @@ def for_every_user(*needed: Path) -> list[str | Path]:
     shown = sorted({part for path in needed for part in (path.iterdir() if is_private(path) else [path])})
     ways = sorted({folder for path in shown for folder in path.parents if not empty.isdisjoint(folder.parents)})
     outermost = sorted(folder for folder in empty if empty.isdisjoint(folder.parents))
-    return [word for folder in outermost for word in ("--perms", "1777" if folder.name == "tmp" else "0755", "--tmpfs", folder)] + [
+    return [
+        word for folder in outermost for word in ("--perms", "1777" if folder.name == "tmp" else "0755", "--tmpfs", folder)] + [
         word for folder in ways for word in ("--perms", "0755", "--dir", folder)] + [
         word for path in shown for word in ("--ro-bind", path.resolve(), path)]
 
@@ -65,11 +66,11 @@ def test_release_fetch_submit_collect_grade_and_feedback():
     command = [
         *["sudo", "-n"] * (os.getuid() != 0), "timeout", "--signal=KILL", SECONDS,
         "bwrap", "--die-with-parent", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--cap-add", "ALL",
-        "--ro-bind", "/", "/", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/dev/shm", *for_every_user(*needed), "--chdir", chapters.ROOT,
-        "--clearenv", *[word for pair in variables.items() for word in ("--setenv", *pair)],
+        "--ro-bind", "/", "/", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/dev/shm",
+        *for_every_user(*needed), "--chdir", chapters.ROOT, "--clearenv", *[word for pair in variables.items() for word in ("--setenv", *pair)],
         "sh", "-c", 'mount -t proc proc /proc && exec "$@"', "sh",
-        sys.executable, "-m", "pytest", "tests/course/hub/walk.py", "-n0", "-x", "-v", "-p", "no:cacheprovider", "-p", "no:hypothesispytest",
-        "--durations=0", "--durations-min=0.5"]
+        sys.executable, "-m", "pytest", "tests/course/hub/walk.py", "-n0", "-x", "-v", "--durations=0", "--durations-min=0.5",
+        "-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
     done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     print(done.stdout)
     assert done.returncode == 0, "the walk failed; see above"
