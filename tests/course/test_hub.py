@@ -67,7 +67,8 @@ def test_release_fetch_submit_collect_grade_and_feedback():
         *["sudo", "-n"] * (os.getuid() != 0), "timeout", "--signal=KILL", SECONDS,
         "bwrap", "--die-with-parent", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--cap-add", "ALL",
         "--ro-bind", "/", "/", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/dev/shm",
-        *for_every_user(*needed), "--chdir", chapters.ROOT, "--clearenv", *[word for pair in variables.items() for word in ("--setenv", *pair)],
+        *for_every_user(*needed), "--chdir", chapters.ROOT,
+        "--clearenv", *[word for pair in variables.items() for word in ("--setenv", *pair)],
         "sh", "-c", 'mount -t proc proc /proc && exec "$@"', "sh",
         sys.executable, "-m", "pytest", "tests/course/hub/walk.py", "-n0", "-x", "-v", "--durations=0", "--durations-min=0.5",
         "-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
