@@ -1,4 +1,4 @@
-"""A course on a JupyterHub, step by step. `test_hub.py` runs this file, as root, in a world of its own; each step needs those above.
+"""A course on a JupyterHub; each step needs those above. `test_hub.py` runs this file, as root, in a world of its own.
 
 A teacher with a course in the home folder; Ann, who works in the browser; Bob, who asks the server for the same without
 one; Eve, who has a terminal.
@@ -58,8 +58,9 @@ def until(condition, what, seconds=60):
 def types(user, command, fails=False):
     """What the command says that `user` types, in the course or the home folder."""
     home = Path("/home") / user
+    become = ["setpriv", "--reuid", user, "--regid", user, "--init-groups", "env", f"HOME={home}", f"USER={user}"]
     done = subprocess.run(
-        ["setpriv", "--reuid", user, "--regid", user, "--init-groups", "env", f"HOME={home}", f"USER={user}", "sh", "-c", command],
+        [*become, "sh", "-c", command],
         cwd=COURSE if user == "teacher" else home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=180)
     print(f"{user}$ {command}\n{done.stdout}")
     assert (done.returncode != 0) == fails, f"{command}: {done.returncode}"
@@ -135,7 +136,7 @@ class User:
         return reply.json()
 
     def presses(self, button):
-        """What a button of the list of assignments asks for ("fetch", "submit", "fetch_feedback"): by status, what the list then has."""
+        """Press a button of the list of assignments ("fetch", "submit", "fetch_feedback"); what it then lists, by status."""
         reply = self.asks("POST", f"assignments/{button}", {"course_id": COURSE_ID, "assignment_id": "ps1"})
         assert reply["success"], reply
         return {assignment["status"]: assignment for assignment in reply["value"]}
@@ -176,7 +177,8 @@ def bob(users):
 def right_answers():
     """By cell: the solutions, and an answer in words."""
     nb = problem_sets.source("ps1")
-    solutions = {problem_sets.grade_id(cell): cell.source for cell in nb.cells if cell.metadata.get("nbgrader", {}).get("solution")}
+    solutions = {problem_sets.grade_id(cell): cell.source for cell in nb.cells
+                 if cell.metadata.get("nbgrader", {}).get("solution")}
     return solutions | {TEXT: "The slopes of the first layer: they are *missing*."}
 
 
@@ -267,7 +269,7 @@ def test_the_teacher_grades_an_answer_in_formgrader(teacher):
         page.locator(f"input#{TEXT}").fill(str(points))
         page.locator(f"textarea#{TEXT}-comment").fill(f"{student}: look at (b) again.")
         page.keyboard.press("Tab")
-        until(lambda: manual(student) == (points, f"{student}: look at (b) again."), f"{points} points for {student} in the gradebook")
+        until(lambda: manual(student) == (points, f"{student}: look at (b) again."), f"{student}'s points are in the gradebook")
 
 
 def test_the_teacher_releases_feedback():
