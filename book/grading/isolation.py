@@ -17,9 +17,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["ISOLATION", "Unavailable", "arguments", "environment", "lacking", "refusal", "wanted"]
+__all__ = ["ISOLATION", "USER", "Unavailable", "arguments", "environment", "lacking", "refusal", "user", "wanted"]
 
 ISOLATION = "GRADING_ISOLATION"  # the environment variable; "off": students' code runs with the teacher's rights
+USER = "GRADING_USER"  # with "off", as root: the number of the user who runs students' code, one grading at a time
 TEMPORARY = 256 * 2**20  # bytes that all files together may have
 SHARED = 64 * 2**20  # bytes of shared memory
 USERS = range(61184, 65520)  # numbers that no account has (systemd's dynamic users)
@@ -45,6 +46,18 @@ def wanted() -> bool:
     if value not in ("on", "off"):
         raise ValueError(f"{ISOLATION}: got {value!r}, want 'on' or 'off'")
     return value == "on"
+
+
+def user() -> int | None:
+    """Who runs students' code where it is not isolated; None: the teacher. ValueError, PermissionError: no such user, no right to."""
+    value = os.environ.get(USER)
+    if value is None:
+        return None
+    if not value.isdecimal() or int(value) == 0:
+        raise ValueError(f"{USER}: got {value!r}, want the number of a user other than root")
+    if os.geteuid():
+        raise PermissionError(f"{USER}: got {value}, but only root can run code as another user")
+    return int(value)
 
 
 @functools.cache

@@ -8,6 +8,7 @@ else of the computer: see `isolation`.
 from __future__ import annotations
 
 import builtins
+import contextlib
 import json
 import os
 import reprlib
@@ -135,6 +136,10 @@ class Sandbox:
             environment = isolation.environment(Path(self._folder.name), isolated=False)
             for name in ("HOME", "MPLCONFIGDIR"):
                 os.mkdir(environment[name])
+            if (user := isolation.user()) is not None:
+                command.append(str(user))
+                for folder in (self._folder.name, environment["HOME"], environment["MPLCONFIGDIR"]):
+                    os.chown(folder, user, user)
         try:
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                                              cwd=environment["HOME"] if self._folder else "/", env=environment, start_new_session=True)
@@ -163,6 +168,8 @@ class Sandbox:
     def _kill(self):
         self._signal(self._process.pid)
         self._process.wait()
+        if not self.isolated and (user := isolation.user()) is not None:
+            _end_all_of(user)
         for pipe in (self._process.stdin, self._process.stdout):
             try:
                 pipe.close()
@@ -279,3 +286,12 @@ class Sandbox:
                 pass  # it has just ended
         if used > MEMORY:
             raise MemoryError
+
+
+def _end_all_of(user):
+    """End every process of a user's."""
+    while alive := [process for process in psutil.process_iter(["uids", "status"])
+                    if process.info["uids"].real == user and process.info["status"] != psutil.STATUS_ZOMBIE]:
+        for process in alive:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()

@@ -214,12 +214,22 @@ def described(error):
     return {"name": name_of(type(error)), "message": message, "traceback": lines}
 
 
-def unconfined() -> None:
-    """Without isolation: end with the parent, and leave memory for others."""
+def become(user: int) -> None:
+    """Give up root's rights for those of another user."""
+    os.setgroups([])
+    os.setgid(user)
+    os.setuid(user)
+
+
+def unconfined(user: int | None) -> None:
+    """Without isolation: end with the parent, and leave memory for others. As root, become `user` first, if one is named."""
     import resource
 
     from .orphans import end_with
 
+    if user is not None:
+        become(user)
+        resource.setrlimit(resource.RLIMIT_NPROC, (PROCESSES, PROCESSES))
     end_with(os.getppid())
     try:  # Linux ends it even while a long computation keeps the thread of `end_with` from running
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
@@ -236,9 +246,7 @@ def confined(user: int | None) -> None:
     import resource
 
     if user is not None:
-        os.setgroups([])
-        os.setgid(user)
-        os.setuid(user)
+        become(user)
         os.listdir(os.path.dirname(os.path.dirname(np.__file__)))  # PermissionError: Python's packages are for root alone
     if call := {"x86_64": 250, "aarch64": 219}.get(platform.machine()):
         ctypes.CDLL(None).syscall(call, 1, None)  # a keyring of its own: keyctl(KEYCTL_JOIN_SESSION_KEYRING)
@@ -247,10 +255,8 @@ def confined(user: int | None) -> None:
 
 
 def main() -> None:
-    if sys.argv[1:] == ["--no-isolation"]:
-        unconfined()
-    else:
-        confined(int(sys.argv[1]) if sys.argv[1:] else None)
+    free, users = "--no-isolation" in sys.argv, [int(word) for word in sys.argv[1:] if word.isdecimal()]
+    (unconfined if free else confined)(users[0] if users else None)
     requests = os.fdopen(os.dup(0), encoding="utf-8")
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     nothing = os.open(os.devnull, os.O_RDWR)  # for input(), and for what libraries print by themselves

@@ -6,9 +6,11 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import jsonschema
 import nbformat
+import psutil
 import pytest
 
 import problem_sets
@@ -69,13 +71,13 @@ def run(program, root, folder, **environment):
     return done.stdout
 
 
-def graded(image, folder, **files):
+def graded(image, folder, files, **environment):
     """results.json for these files handed in; every hand-in has a fresh copy of the image."""
     root = shutil.copytree(image, folder / "autograder", symlinks=True)
     (root / "submission").mkdir()
     for name, text in files.items():
         (root / "submission" / name).write_text(text)
-    run("run_autograder", root, root)
+    run("run_autograder", root, root, **environment)
     found = json.loads((root / "results/results.json").read_text())
     jsonschema.validate(found, RESULTS)
     return found
@@ -96,7 +98,7 @@ def test_a_hand_in_gets_the_marks_that_grading_gives(image, tmp_path):
     cells, marks = problem_sets.wrong_answers("ps1")["forgets the slope of tanh"]
     for name, text in cells.items():
         problem_sets.cell(nb, name).source = text
-    found = graded(image, tmp_path, **{"My work.ipynb": nbformat.writes(nb), "notes.txt": "?"})
+    found = graded(image, tmp_path, {"My work.ipynb": nbformat.writes(nb), "notes.txt": "?"})
     wanted = {name: marks.get(name, most) for name, most in problem_sets.points_of(nb).items() if most}
     assert {test["name"]: test["score"] for test in found["tests"] if "score" in test} == wanted
     assert found["score"] == sum(wanted.values())
@@ -107,8 +109,43 @@ def test_a_hand_in_gets_the_marks_that_grading_gives(image, tmp_path):
 
 
 def test_what_is_no_notebook_gets_no_points_and_is_named(image, tmp_path):
-    found = graded(image, tmp_path, **{"essay.txt": "I could not do it."})
+    found = graded(image, tmp_path, {"essay.txt": "I could not do it."})
     assert found["score"] == 0 and found["tests"] == [] and "essay.txt" in found["output"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run code as another user, and on Gradescope it is root")
+def test_where_bubblewrap_can_not_run_another_user_runs_the_code(image, tmp_path):
+    """It reads no solution, changes no result, and leaves no process."""
+    (tmp_path / "programs").mkdir()
+    (tmp_path / "programs/bwrap").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "programs/bwrap").chmod(0o755)
+    root = tmp_path / "autograder"
+    for folder in root.parents:  # of this test alone
+        if folder.stat().st_uid == 0 and tmp_path.is_relative_to(folder) and folder != Path("/"):
+            folder.chmod(folder.stat().st_mode | 0o711)
+    nb = problem_sets.source("ps1")
+    problem_sets.cell(nb, "ps1-depth").source = ATTACK.format(root=root)
+    found = graded(image, tmp_path, {"ps1.ipynb": nbformat.writes(nb)}, PATH=f"{tmp_path}/programs:{os.environ['PATH']}")
+    said = next(test["output"] for test in found["tests"] if test["name"].startswith("ps1-depth"))
+    most = sum(problem_sets.points_of(nb).values())
+    assert 0 < found["score"] < most, said
+    assert not [process for process in psutil.process_iter(["uids"]) if process.info["uids"].real == int(gradescope.OTHER_USER)]
+    outputs = json.loads((root / f"course/autograded/{gradescope.STUDENT}/ps1/ps1.ipynb").read_text())["cells"]
+    printed = "".join("".join(output.get("text", "")) for cell in outputs for output in cell.get("outputs", []))
+    assert printed.count("refused: ") == 5 and "reached: " not in printed, printed
+
+
+ATTACK = """
+import os, subprocess, sys
+for path, how in [("{root}/source/source/ps1/ps1.ipynb", "r"), ("{root}/course/gradebook.db", "r"), ("{root}/course/grading_seed.txt", "r"),
+                  ("{root}/results/results.json", "w"), ("{root}/submission/ps1.ipynb", "w")]:
+    try:
+        open(path, how)
+        print("reached:", path)
+    except PermissionError:
+        print("refused:", path)
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+"""
 
 
 def test_without_the_problem_set_there_is_no_archive(made, tmp_path, monkeypatch, capsys):
