@@ -9,10 +9,12 @@ from sqlalchemy.exc import SAWarning
 
 c = get_config()  # noqa: F821  nbgrader puts it there
 
+here = os.path.dirname(os.path.abspath(__file__))
 c.CourseDirectory.course_id = "gradients-through-time"
+c.CourseDirectory.root = here
 # Another database is an address as in SQLAlchemy: "postgresql://user:password@host/gradebook"
 # SQLite waits for other processes for up to a minute.
-c.CourseDirectory.db_url = f"sqlite:///{os.path.dirname(os.path.abspath(__file__))}/gradebook.db?timeout=60"
+c.CourseDirectory.db_url = f"sqlite:///{here}/gradebook.db?timeout=60"
 
 # nbgrader starts another program of this Python's, alembic, when it makes the database.
 os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]

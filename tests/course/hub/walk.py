@@ -41,8 +41,6 @@ c.ExchangeFactory.collect = "grading.exchange.Collect"
 FOR_TEACHER = f"""
 c = get_config()
 load_subconfig("{COURSE}/nbgrader_config.py")
-c.CourseDirectory.root = "{COURSE}"
-c.CourseDirectory.db_url = "sqlite:///{COURSE}/gradebook.db?timeout=60"
 """
 
 
