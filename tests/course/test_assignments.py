@@ -443,6 +443,8 @@ def test_a_hostile_submission_gets_its_marks_and_a_message(course):
                      for student, (_, points, _) in HOSTILE.items()}
     for student, (_, _, words) in HOSTILE.items():
         assert words in feedback_of(course, student, "ps1"), student
+    # A public check that fails takes nothing away, and its words are shown.
+    assert "w1: expected 0.5625, got 0.1875" in feedback_of(course, "tampered", "ps1")
     shown = (course / "autograded" / "unreadable" / "ps1" / "ps1.ipynb").read_text()
     assert "could not be read as a notebook" in shown
 

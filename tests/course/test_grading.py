@@ -107,6 +107,15 @@ def test_a_public_check_says_what_it_finds(capsys):
     assert capsys.readouterr().out == "dW: as expected\n"
 
 
+def test_in_grading_a_public_check_prints(capsys, monkeypatch):
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    check("b", 1, 2)
+    with checks():
+        check("c", 1, 3)
+        check("dW", A, A)
+    assert capsys.readouterr().out == "b: expected 2, got 1\ndW: as expected\nc: expected 3, got 1\n"
+
+
 def test_checks_hide_none_of_them(capsys):
     with pytest.raises(NotAsExpected) as raised:
         with checks():
