@@ -95,9 +95,9 @@ def insert(new, key=ANSWER, after=1):
 
 
 def typed_into(text, words, kind=None):
-    """The release, with words at the end of the cell that contains this text."""
+    """The release, with words at the end of the cell of this name, or that contains this text."""
     nb = release()
-    found, = (c for c in nb.cells if text in c.source)
+    found, = (c for c in nb.cells if grade_id(c) == text or text in c.source)
     found.source += f"\n\n{words}"
     if kind:
         found.cell_type = kind
@@ -148,8 +148,8 @@ ELSEWHERE = {
     "far-away": (lambda: insert(new_markdown_cell(f"$$\n1\n$$\n{WORDS}"), "ps1-two-paths"),
                  f"*Written in a cell after `ps1-two-paths`:*\n\n$$\n1\n$$\n{WORDS}"),
     "in-the-question": (lambda: typed_into(QUESTION, WORDS), WORDS),
-    "in-a-test": (lambda: typed_into("# Hidden tests, one point each: a vector", f"# {WORDS}"), f"# {WORDS}"),
-    "in-a-test-as-text": (lambda: typed_into("# Hidden tests, one point each: a vector", WORDS, "markdown"), WORDS),
+    "in-a-test": (lambda: typed_into("ps1-differences-test", f"# {WORDS}"), f"# {WORDS}"),
+    "in-a-test-as-text": (lambda: typed_into("ps1-differences-test", WORDS, "markdown"), WORDS),
     "in-a-given-cell": (lambda: typed_into("def cubes(v):", f"# {WORDS}"), f"*Written in the cell `ps1-differences-check`:*\n\n```\n# {WORDS}\n```"),
     "second-copy": (lambda: copied(KEPT, WORDS), WORDS),
     "first-copy": (lambda: copied(WORDS, KEPT), WORDS),
