@@ -263,7 +263,8 @@ def test_the_teacher_grades_an_answer_in_formgrader(teacher):
         row.locator(".name-hidden.glyphicon").click()
         row.get_by_role("link", name=student, exact=True).click()
         page.get_by_text("The slopes of the first layer").wait_for()
-        page.wait_for_function("formgrader.grades?.loaded && formgrader.comments?.loaded")
+        # Not page.wait_for_function, which the page's policy stops where it looks a second time.
+        until(lambda: page.evaluate("formgrader.grades?.loaded && formgrader.comments?.loaded"), "the points have come")
         page.locator(f"input#{TEXT}").fill(str(points))
         page.locator(f"textarea#{TEXT}-comment").fill(f"{student}: look at (b) again.")
         page.keyboard.press("Tab")
