@@ -5,6 +5,7 @@ import sys
 import warnings
 
 from grading.inert import guard_formgrader
+from nbgrader.converters import GenerateAssignment
 from sqlalchemy.exc import SAWarning
 
 c = get_config()  # noqa: F821  nbgrader puts it there
@@ -18,6 +19,9 @@ c.CourseDirectory.db_url = f"sqlite:///{here}/gradebook.db?timeout=60"
 
 # nbgrader starts another program of this Python's, alembic, when it makes the database.
 os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
+
+# Every version that was given out is kept, see grading/releases.py in the book.
+c.GenerateAssignment.preprocessors = [*GenerateAssignment.class_traits()["preprocessors"].default(), "grading.releases.Keep"]
 
 # Whatever a submission contains, it gets a grade and a message: see grading/nbgrader_cells.py in the book.
 c.Autograde.exporter_class = "grading.nbgrader_cells.ReadAnything"

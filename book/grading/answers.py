@@ -26,15 +26,16 @@ class Submission:
     """The cells of a submission, beside what was given out.
 
     cells      as they were handed in; their nbgrader metadata is taken off
-    released   grade_id -> text, of the cells that nbgrader knows
-    solutions  the grade_ids of those to be filled in
+    released   grade_id -> texts, of each cell that nbgrader knows, in all versions that were given out
     teachers   the texts of all other cells that were given out
+    solutions  the grade_ids of the cells to be filled in
     """
 
-    def __init__(self, cells, released: dict[str, str], solutions: set[str], teachers: list[str]):
-        self.cells, self.released, self.solutions = cells, released, solutions
+    def __init__(self, cells, released: dict[str, set[str]], teachers: list[str], solutions: set[str]):
+        self.cells, self.solutions = cells, solutions
+        self.released = {name: {text.strip() for text in texts} for name, texts in released.items()}
         self.names = [self._name(cell) for cell in cells]
-        self._lines = {line.strip() for text in (*released.values(), *teachers) for line in text.splitlines()}
+        self._lines = {line.strip() for text in [*teachers, *set().union(*released.values())] for line in text.splitlines()}
         self._counts = {}  # grade_id -> index: the first copy that was worked on, or else the first
         for at, name in enumerate(self.names):
             if name and (name not in self._counts or self._worked_on(at) and not self._worked_on(self._counts[name])):
@@ -47,7 +48,7 @@ class Submission:
 
     def _worked_on(self, at):
         cell = self.cells[at]
-        return cell.source.strip() not in ("", self.released[self.names[at]].strip()) or bool(cell.get("attachments"))
+        return cell.source.strip() not in {"", *self.released[self.names[at]]} or bool(cell.get("attachments"))
 
     def cell(self, name: str):
         """The student's cell of this name; None if there is none."""
@@ -67,7 +68,7 @@ class Submission:
             if name is None:
                 found[last].append(cell)
                 continue
-            changed = self._worked_on(at) if name in self.solutions else cell.source.strip() != self.released[name].strip()
+            changed = self._worked_on(at) if name in self.solutions else cell.source.strip() not in self.released[name]
             if changed and not (name in self.solutions and at == self._counts[name]):
                 found[last].append(cell)
             if name not in seen:

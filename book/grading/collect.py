@@ -41,6 +41,7 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.utils import parse_utc
 
 from .archives import ARCHIVE, Entry, entries
+from .releases import versions
 
 __all__ = ["main"]
 
@@ -458,7 +459,11 @@ def main(arguments: list[str] | None = None) -> int:
     if not (release / name / f"{name}.ipynb").exists():
         parser.error(f"assignment: there is no release/{name}/{name}.ipynb; first type nbgrader generate_assignment {name}")
     sets = {path.stem: given_out(path) for path in release.glob("*/*.ipynb")}
-    given = Given(name, *sets[name], {other: ids for other, (ids, _) in sets.items() if other != name})
+    ids, texts = sets[name]
+    for version in versions(course, name, name):
+        ids |= {own for own, _ in version} - {None}
+        texts |= {text for _, text in version}
+    given = Given(name, ids, texts, {other: ids for other, (ids, _) in sets.items() if other != name})
     with Gradebook(CourseDirectory(config=app.config).db_url) as gradebook:
         files = collect(course, name, options.archive, given, gradebook)
     if lost := [file.entry.place for file in files if not file.fate]:

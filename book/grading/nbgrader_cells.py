@@ -31,6 +31,7 @@ from . import isolation
 from .answers import Submission, answer
 from .links import irregular
 from .marks import SEED, one_seed
+from .releases import versions
 
 MEMORY = 8 * 2**30  # bytes of the tests' kernel: a student's code may call the tests' functions with what it likes
 
@@ -85,8 +86,7 @@ class Rebuild(NbGraderPreprocessor):
             known = {cell.name: cell for cell in notebook.source_cells}
             points = {cell.name: cell.max_score for cell in notebook.grade_cells}
             solutions = {cell.name for cell in notebook.solution_cells}
-            submission = Submission(nb.cells, {name: self._released(cell.source) for name, cell in known.items()},
-                                    solutions, self._given_out(names))
+            submission = Submission(nb.cells, *self._given_out(names, known), solutions)
             quotes = submission.quotes([name for name in known if name in solutions and name in points])
             added = submission.added()
             cells = added[None]
@@ -98,12 +98,20 @@ class Rebuild(NbGraderPreprocessor):
         nb.cells = cells
         return nb, resources
 
-    def _given_out(self, names):
-        """The texts of the cells that nbgrader does not know: questions, mostly."""
+    def _given_out(self, names, known):
+        """As for `Submission`: what was given out, in this and in all earlier versions."""
         course = self.parent.parent.coursedir
         folder = course.format_path(course.source_directory, ".", names["assignment"])
-        return [cell.source for cell in nbformat.read(Path(folder, f"{names['notebook']}.ipynb"), as_version=4).cells
-                if "nbgrader" not in cell.metadata]
+        cells = nbformat.read(Path(folder, f"{names['notebook']}.ipynb"), as_version=4).cells
+        teachers = [cell.source for cell in cells if "nbgrader" not in cell.metadata]
+        released = {name: {self._released(cell.source)} for name, cell in known.items()}
+        for version in versions(Path(course.root), names["assignment"], names["notebook"]):
+            for name, text in version:
+                if name in released:
+                    released[name].add(text)
+                else:
+                    teachers.append(text)
+        return released, teachers
 
     @staticmethod
     def _released(text):

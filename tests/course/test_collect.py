@@ -216,8 +216,8 @@ def test_with_several_answers_each_gets_the_words_that_stand_by_it():
     cells = [new_markdown_cell("to a"), new_markdown_cell("A question"), known("a"), new_markdown_cell("to a as well"),
              new_markdown_cell("B question"), new_markdown_cell("to b"), known("locked", "x = 1"), known("b"), known("c", "written"),
              new_markdown_cell("D question"), new_markdown_cell("to b in the end")]
-    released = {"a": "?", "locked": "x = 1", "b": "?", "c": "?"}
-    submission = Submission(cells, released, {"a", "b", "c"}, ["A question", "B question", "D question"])
+    released = {"a": {"?"}, "locked": {"x = 1"}, "b": {"?"}, "c": {"?"}}
+    submission = Submission(cells, released, ["A question", "B question", "D question"], {"a", "b", "c"})
     found = submission.quotes(["a", "b", "c"])
     assert {name: [part.text for part in parts] for name, parts in found.items()} == {
         "a": ["to a", "to a as well"], "b": ["to b", "to b in the end"], "c": []}
