@@ -9,6 +9,7 @@ links    what is handed in and must not be followed
 saving   marks go into the gradebook; what was graded by hand is not asked for again
 orphans  ends it when the tests are gone
 nbgrader_cells  the steps of nbgrader that put all this to work (`nbgrader_config.py` names them)
+releases  every version of a problem set that was given out
 answers  answers that stand in another cell than theirs
 archives  what is in an archive, with no trust in it
 collect  from archives to `submitted`: `python -m grading.collect ps1 ARCHIVE`

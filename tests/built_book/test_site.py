@@ -251,7 +251,7 @@ def test_the_release_of_a_problem_set_can_be_downloaded(name, site, address, pag
 def test_the_page_for_teachers_shows_what_the_commands_said(address, page):
     page.goto(f"{address}/book/teach.html")
     shown = page.inner_text("article")
-    for words in ("4 files; 3 students in submitted/*/ps1; 0 to look at", "ps1: 3 handed in, 3 to grade", "ps1: 3 handed in, 0 to grade",
+    for words in ("files: 4; students with a notebook now in submitted: 3; to look at, marked with !: 0", "ps1: 3 handed in, 3 to grade", "ps1: 3 handed in, 0 to grade",
                   "0 of 1  dL/db1", "the code ended Python", "GRADING_SEED=4711", "ps1,Ann-Abt,20.0,0.0,20.0,20.0",
                   "ps1,Bob-Bell,17.0,0.0,17.0,20.0", "ps1,Cem-Can,13.0,0.0,13.0,20.0", "gradescope/ps1.zip"):
         assert words in shown, words
