@@ -459,7 +459,7 @@ def test_a_mark_repeated_is_no_work(mark):
     text = "a" + (mark * 20_000)[:19_900] + "b"
     begin = time.process_time()
     inert.markdown(text)
-    assert time.process_time() - begin < 1.5
+    assert time.process_time() - begin < 3  # 0.3 on a processor of its own
 
 
 def test_runs_of_spaces_are_cut_and_words_stay():
