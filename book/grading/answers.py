@@ -11,6 +11,10 @@ from urllib.parse import quote
 
 __all__ = ["Quote", "Submission", "answer"]
 
+# Characters. To parse takes some 600 bytes for each; nobody reads an answer to the end that is longer than what is quoted.
+LONGEST = {"parsed": 20_000, "quoted": 50_000}
+MORE = "… more in the notebook"
+
 
 @dataclass
 class Quote:
@@ -85,16 +89,20 @@ class Submission:
         """
         found = {name: [] for name in answers}
         open_at = {name: self._place(name) for name in answers if name not in self._counts or self.left(name)}
+        in_order = sorted(open_at, key=open_at.get)
+        own = [self._own(cell) for cell in self.cells]
+        beside, where = self._beside(own, open_at), "a cell at the top"
         for at, name in enumerate(self.names):
             if name in found:
                 if at != self._counts[name] and self._worked_on(at):
-                    found[name].append(self._quote(at, "another copy of this cell", True))
+                    found[name].append(self._quote(at, own[at], "another copy of this cell", True))
             elif name not in self.solutions and open_at:
-                beside = self._beside(at, open_at)
-                part = self._quote(at, self._where(at), beside is not None)
+                part = self._quote(at, own[at], f"the cell `{name}`" if name else where, beside[at] is not None)
                 if part.text or part.attachments:
-                    later = [each for each in sorted(open_at, key=open_at.get) if open_at[each] > at]
-                    found[beside or (later[0] if later else max(open_at, key=open_at.get))].append(part)
+                    later = next((each for each in in_order if open_at[each] > at), in_order[-1])
+                    found[beside[at] or later].append(part)
+            if name:
+                where = f"a cell after `{name}`"
         return found
 
     def _place(self, name):
@@ -104,41 +112,36 @@ class Submission:
         before = (self._counts[each] for each in order[:order.index(name)] if each in self._counts)
         return max(before, default=-1) + 0.5
 
-    def _beside(self, at, answers):
-        """The answer that has but cells of the student's between itself and this one; rather above than below."""
-        for step in (-1, 1):
-            other = at + step
-            while 0 <= other < len(self.cells) and self.names[other] is None and (
-                    self._own(other) or not self.cells[other].source.strip()):
-                other += step
-            if 0 <= other < len(self.cells) and self.names[other] in answers:
-                return self.names[other]
-        return None
+    def _beside(self, own, answers):
+        """For each cell the answer that has but cells of the student's between itself and that; rather above than below."""
+        found = [None] * len(self.cells)
+        for order in (range(len(self.cells) - 1, -1, -1), range(len(self.cells))):
+            near = None
+            for at in order:
+                found[at] = near or found[at]
+                if self.names[at] or not own[at] and self.cells[at].source.strip():
+                    near = self.names[at] if self.names[at] in answers else None
+        return found
 
-    def _own(self, at):
+    def _own(self, cell):
         """What of a cell was not given out: all of it, or the lines that were added to a text that was."""
-        lines = self.cells[at].source.splitlines()
+        lines = cell.source.splitlines()
         given = {line.strip() for line in lines} & self._lines
         added = "\n".join(line for line in lines if line.strip() not in given or not line.strip()).strip()
-        return added if any(len(line) > 20 for line in given) or not added else self.cells[at].source.strip()
+        return added if any(len(line) > 20 for line in given) or not added else cell.source.strip()
 
-    def _quote(self, at, where, beside=False):
+    def _quote(self, at, text, where, beside):
         cell = self.cells[at]
-        text = self._own(at)
         if text and cell.cell_type == "code" and not beside and has_code(cell.source):
             given = self.names[at] is not None  # a comment counts in a given cell alone
             text = "\n".join(line for line in text.splitlines() if given and line.lstrip().startswith("#"))
         return Quote(where, text, cell.cell_type, cell.get("attachments", {}))
 
-    def _where(self, at):
-        if self.names[at]:
-            return f"the cell `{self.names[at]}`"
-        before = next((name for name in reversed(self.names[:at]) if name), None)
-        return f"a cell after `{before}`" if before else "a cell at the top"
-
 
 def has_code(source: str) -> bool:
-    """Whether it is Python that does something: not words alone, comments, or a string."""
+    """Whether it is Python that does something: not words alone, comments, or a string. What is very long is taken for it."""
+    if len(source) > LONGEST["parsed"]:
+        return True
     source = re.sub(r"^([ \t]*)%{1,2}[a-z].*$", r"\1pass", dedent(source), flags=re.MULTILINE)  # IPython's magic
     try:
         with warnings.catch_warnings(action="ignore"):
@@ -149,15 +152,18 @@ def has_code(source: str) -> bool:
 
 
 def answer(text: str, attachments: dict, quotes: list[Quote], comment: str = "") -> tuple[str, dict]:
-    """The text of an answer, with all that belongs to it, and its attachments.
+    """The text of an answer, with all that belongs to it up to some length, and its attachments.
 
     comment  what begins each further line: "# " if the answer is code
     """
     attachments = dict(attachments)
     if attachments and "attachment:" not in text:
         text += "\n\n" + _pictures(attachments)
+    left = LONGEST["quoted"]
     for number, part in enumerate(quotes, 1):
-        words, renamed = part.text, {}
+        if left <= 0:
+            return f"{text}\n\n{comment}{MORE}", attachments
+        words, renamed = part.text if len(part.text) <= left else f"{part.text[:left]}\n\n{MORE}", {}
         for each, (name, picture) in enumerate(part.attachments.items(), 1):
             renamed[f"cell-{number}-picture-{each}"] = picture
             for written in {name, quote(name)}:
@@ -167,6 +173,7 @@ def answer(text: str, attachments: dict, quotes: list[Quote], comment: str = "")
             fence = "`" * max(3, 1 + max(map(len, re.findall("`+", words)), default=0))
             words = f"{fence}\n{words}\n{fence}"
         more = f"*Written in {part.where}:*\n\n{words or _pictures(renamed)}"
+        left -= len(more)
         text += "\n\n" + "\n".join(comment + line for line in more.splitlines())
     return text, attachments
 

@@ -50,6 +50,7 @@ PICTURE = re.compile(rf"data:(?:{'|'.join(map(re.escape, PICTURES))});base64,[A-
 LINK = re.compile(r"(?:https?://|mailto:)[^\s]+", re.IGNORECASE)
 SIZE = re.compile(r"[0-9]{1,4}%?")
 IN_TEXT = re.compile(rf"data:({'|'.join(map(re.escape, PICTURES))});base64,([A-Za-z0-9+/=]{{1000,}})")
+SPACES = re.compile(r"([ \t]{100})[ \t]+")  # for a run of these the parser takes the square of its length
 FORMULA = re.compile(r'<span class="formula">([0-9]{1,6})</span>')
 
 
@@ -178,7 +179,7 @@ def markdown(text: str, attachments: dict | None = None) -> Markup:
         pictures[name] = {found[1]: found[2]}
         return f"attachment:{name}"
 
-    short = IN_TEXT.sub(aside, text)
+    short = SPACES.sub(r"\1", IN_TEXT.sub(aside, text))
     if len(short) > LONGEST["text"] or len(re.findall(r"\\begin|\\\\[\[(]", short)) > 200:  # each is looked for to the end
         return plain(text)
     renderer = _Renderer(pictures)

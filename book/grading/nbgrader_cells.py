@@ -35,23 +35,40 @@ from .releases import versions
 
 MEMORY = 8 * 2**30  # bytes of the tests' kernel: a student's code may call the tests' functions with what it likes
 
+# Of a file that is handed in. Values take up to 400 bytes each in memory; a notebook with many plots has some thousands.
+LARGEST = {"characters": 100 * 2**20, "values": 2_000_000, "cells": 2_000, "text": 2_000_000, "pictures": 1_000}
+UNREADABLE = "unreadable"  # in the notebook's metadata: it is a message in place of a file
+
 __all__ = ["ExecuteApart", "OwnFiles", "ReadAnything", "Rebuild"]
 
 
 class ReadAnything(NotebookExporter):
     """Takes of a file what grading needs: texts and kinds of cells, nbgrader's metadata, pictures in answers.
 
-    A file that is no notebook becomes one that is empty but for a message.
+    A file that is no notebook, or is far too large for one, becomes one that is empty but for a message.
     """
 
     def from_file(self, file_stream, resources=None, **options):
+        metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
         try:
-            read = nbformat.reads(file_stream.read().lstrip("\ufeff"), as_version=4)
-            cells = [self._cell(cell) for cell in read.cells]
+            handed_in = getattr(self.parent, "_sanitizing", True)  # or else `Rebuild` has seen it, and added to it
+            text = file_stream.read(LARGEST["characters"] + 1 if handed_in else -1).lstrip("\ufeff")
+            if handed_in:
+                self._limit(characters=len(text), values=text.count(",") + text.count("[") + text.count("{"))
+            cells = [self._cell(cell) for cell in nbformat.reads(text, as_version=4).cells]
+            if handed_in:
+                self._limit(cells=len(cells), text=sum(len(cell.source) for cell in cells),
+                            pictures=sum(len(cell.get("attachments", ())) for cell in cells))
         except Exception as error:  # whatever was handed in
             cells = [new_markdown_cell(f"The file could not be read as a notebook: {error!s:.200}")]
-        return self.from_notebook_node(new_notebook(cells=cells, metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}}),
-                                       resources, **options)
+            metadata[UNREADABLE] = True
+        return self.from_notebook_node(new_notebook(cells=cells, metadata=metadata), resources, **options)
+
+    @staticmethod
+    def _limit(**found):
+        for name, number in found.items():
+            if number > LARGEST[name]:
+                raise ValueError(f"too large ({name}: got {number:,}, want at most {LARGEST[name]:,})")
 
     @staticmethod
     def _cell(cell):
@@ -63,7 +80,9 @@ class ReadAnything(NotebookExporter):
             fresh.metadata["nbgrader"] = own
         pictures = cell.get("attachments")
         if isinstance(pictures, dict) and fresh.cell_type != "code":
-            fresh["attachments"] = {name: picture for name, picture in pictures.items() if isinstance(picture, dict)}
+            fresh["attachments"] = {
+                name: {kind: data for kind, data in picture.items() if isinstance(data, str)}
+                for name, picture in pictures.items() if isinstance(picture, dict)}
         return fresh
 
 
@@ -76,7 +95,8 @@ class Rebuild(NbGraderPreprocessor):
     were not are left out. What was written into a teacher's cell gets a cell of its own before it.
 
     nbgrader gives 0 points to an answer in words that was left as it was, and shows it to nobody. So what the student
-    has written elsewhere is quoted in it, and then it waits for the teacher. See `grading.answers`.
+    has written elsewhere is quoted in it, and then it waits for the teacher. See `grading.answers`. If the file could not
+    be read, there is nothing to wait for: every answer counts as left.
     """
 
     def preprocess(self, nb, resources):
@@ -86,12 +106,15 @@ class Rebuild(NbGraderPreprocessor):
             known = {cell.name: cell for cell in notebook.source_cells}
             points = {cell.name: cell.max_score for cell in notebook.grade_cells}
             solutions = {cell.name for cell in notebook.solution_cells}
-            submission = Submission(nb.cells, *self._given_out(names, known), solutions)
+            unreadable = nb.metadata.pop(UNREADABLE, False)
+            if unreadable:
+                self.log.warning("%s, %s: %s", names["student"], names["notebook"], nb.cells[0].source)
+            submission = Submission([] if unreadable else nb.cells, *self._given_out(names, known), solutions)
             quotes = submission.quotes([name for name in known if name in solutions and name in points])
             added = submission.added()
-            cells = added[None]
+            cells = nb.cells if unreadable else added[None]
             for name, source in known.items():
-                cells.append(self._cell(source, submission, points.get(name), name in solutions, quotes.get(name, [])))
+                cells.append(self._cell(source, submission, points.get(name), name in solutions, quotes.get(name, []), unreadable))
                 cells += added[name]
         for number, cell in enumerate(cells):
             cell.id = f"cell-{number}"
@@ -119,10 +142,10 @@ class Rebuild(NbGraderPreprocessor):
         return re.sub(r"^[^\n]*BEGIN HIDDEN TESTS.*?END HIDDEN TESTS[^\n]*\n?", "", text, flags=re.DOTALL | re.MULTILINE)
 
     @staticmethod
-    def _cell(source, submission, points, solution, quotes):
+    def _cell(source, submission, points, solution, quotes, unreadable):
         submitted, code = submission.cell(source.name), source.cell_type == "code"
         by_hand, attachments = solution and points is not None, {}
-        if not solution or by_hand and submission.left(source.name):
+        if not solution or by_hand and (unreadable or submission.left(source.name)):
             text = source.source
         elif submitted is None:
             text = "# This cell was missing." if code else "This cell was missing."

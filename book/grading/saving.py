@@ -6,7 +6,7 @@ import hashlib
 import json
 
 from nbgrader.preprocessors import SaveAutoGrades
-from nbgrader.utils import is_solution
+from nbgrader.utils import is_grade, is_solution
 from sqlalchemy import Column, MetaData, String, Table, delete, insert, inspect, select
 from sqlalchemy.schema import CreateTable
 
@@ -19,7 +19,7 @@ ANSWERS = Table("grading_answers", MetaData(), Column("grade_id", String(128), p
 class SaveGrades(SaveAutoGrades):
     """As nbgrader's, which marks every grade that was given by hand "needs manual grade" at each run.
 
-    Here it stays settled if the answer is the same: of a text, the cell and all text cells that the student has added;
+    Here it stays settled if the answer is the same: of a text, the cell and all cells that are the student's own;
     of a test, whose points a teacher has changed, all code and the points that the test gives.
     """
 
@@ -44,8 +44,8 @@ class SaveGrades(SaveAutoGrades):
 
     def _digest(self, cell, auto_score):
         if is_solution(cell):
-            read = [cell] + [each for each in self._nb.cells if each.cell_type != "code" and "nbgrader" not in each.metadata]
-            answer = [[each.source, each.get("attachments")] for each in read]
+            own = [each for each in self._nb.cells if "nbgrader" not in each.metadata or is_solution(each) and not is_grade(each)]
+            answer = [[each.cell_type, each.source, each.get("attachments")] for each in [cell, *own]]
         else:
             answer = [auto_score] + [each.source for each in self._nb.cells if each.cell_type == "code"]
         return hashlib.sha256(json.dumps(answer, sort_keys=True).encode()).hexdigest()

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import tracemalloc
 import warnings
 import zipfile
 from datetime import datetime, timezone
@@ -25,9 +26,10 @@ from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_raw_cell
 from nbgrader.api import Gradebook
 
-from grading import archives
-from grading.answers import Submission, has_code
+from grading import archives, nbgrader_cells
+from grading.answers import LONGEST, MORE, Submission, answer, has_code
 from grading.collect import main, plain
+from grading.nbgrader_cells import ReadAnything
 from problem_sets import COURSE, cell, grade_id, hand_in, read, source
 
 # nbgrader with our settings; but nothing is executed.
@@ -235,6 +237,74 @@ def test_words_and_code(code, does):
 @given(st.text())
 def test_whatever_stands_in_a_cell_it_is_words_or_code(text):
     assert has_code(text) in (True, False)
+
+
+def test_a_very_long_cell_is_not_parsed():
+    source = "x=1\n" + "a," * 4_000_000
+    tracemalloc.start()
+    assert has_code(source)
+    assert tracemalloc.get_traced_memory()[1] < 1e6
+    tracemalloc.stop()
+
+
+def handed_in_with(cells):
+    """The quotes for an answer that was left, with these cells above it."""
+    left = new_markdown_cell("?", metadata={"nbgrader": {"grade_id": "a"}})
+    return Submission([*cells, left], {"a": {"?"}}, [], {"a"}).quotes(["a"])["a"]
+
+
+def test_many_cells_take_no_square_of_time(monkeypatch):
+    looked = []
+    own = Submission._own
+    monkeypatch.setattr(Submission, "_own", lambda *a: looked.append(1) or own(*a))
+    parts = handed_in_with([new_markdown_cell(str(number)) for number in range(2_000)])
+    assert [part.text for part in parts] == [str(number) for number in range(2_000)] and len(looked) <= 2 * 2_001
+
+
+@pytest.mark.parametrize("cells", [[new_markdown_cell(f"first {'a' * 10**6}")], [new_markdown_cell(f"first {'a' * 1_000}")] * 500])
+def test_only_so_much_is_quoted(cells):
+    text, _ = answer("?", {}, handed_in_with(cells))
+    assert "first a" in text and text.endswith(MORE) and len(text) < LONGEST["quoted"] + 2_000
+
+
+@pytest.mark.parametrize("limit, content", [
+    ("characters", " " * 9_000), ("values", "[" + "{}," * 5_000), ("cells", nbformat.writes(nbformat.v4.new_notebook(cells=[new_markdown_cell() for _ in range(40)]))),
+    ("text", nbformat.writes(insert(new_markdown_cell("a" * 50_000)))),
+    ("pictures", nbformat.writes(insert(new_markdown_cell("a", attachments=dict.fromkeys(map(str, range(40)), PICTURE["image.png"]))))),
+])
+def test_a_file_far_too_large_is_a_message(monkeypatch, limit, content):
+    fine, _ = ReadAnything().from_file(io.StringIO(EMPTY))
+    assert "could not be read" not in fine
+    monkeypatch.setitem(nbgrader_cells.LARGEST, limit, {"characters": 8_999, "values": 5_000, "text": 50_000}.get(limit, 39))
+    message, = nbformat.reads(ReadAnything().from_file(io.StringIO(content))[0], as_version=4).cells
+    assert f"could not be read as a notebook: too large ({limit}: got " in message.source
+
+
+def test_an_unreadable_file_waits_for_nobody_and_a_changed_answer_does(course):
+    hand_in(course, "broken", "ps1", '{"cells": [')
+    for student, code in (("changed", '"""right"""'), ("comment", "# right"), ("same", "# right")):
+        nb = insert(new_code_cell(code))
+        cell(nb, ANSWER).source = "See the cell below."
+        hand_in(course, student, "ps1", nb)
+    run = NBGRADER.replace("nbgrader.preprocessors.SaveAutoGrades", "grading.saving.SaveGrades").replace("api = ", "app.config.Autograde.force = True\napi = ")
+    command(course, "-c", run, "autograde")
+    students = ("changed", "comment", "same")
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        broken = gradebook.find_grade(ANSWER, "ps1", "ps1", "broken")
+        assert not broken.needs_manual_grade and broken.score == 0
+        for student in students:
+            grade = gradebook.find_grade(ANSWER, "ps1", "ps1", student)
+            grade.manual_score, grade.needs_manual_grade = 4, False
+        gradebook.db.commit()
+    graded = read(course / "autograded" / "broken" / "ps1" / "ps1.ipynb")
+    assert cell(graded, ANSWER).source == KEPT and "could not be read as a notebook" in graded.cells[0].source
+    for student in ("changed", "comment"):
+        path = course / "submitted" / student / "ps1" / "ps1.ipynb"
+        path.write_text(path.read_text().replace("right", "WRONG"))
+    command(course, "-c", run, "autograde")
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        waits = {student: gradebook.find_grade(ANSWER, "ps1", "ps1", student).needs_manual_grade for student in students}
+    assert waits == {"changed": True, "comment": True, "same": False}
 
 
 # --- archives

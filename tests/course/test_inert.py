@@ -443,10 +443,25 @@ def test_a_text_shows_as_it_was_written(text, shown):
     "[" * 20_000, "*a **b " * 2_800, r"\begin{a}" * 2_200, r"\\[" * 6_000, "<b>" * 6_000, "<b>" * 300_000,
     "$" + r"\frac{" * 600 + "$", "<img src=x>" * 1_800, "![a](attachment:dot.png)" * 800,
     r"$\newcommand{\a}{\b\b}\newcommand{\b}{\a\a}\a$",
-    "> " * 9_000 + "x", "\u202e" * 10_000, "a" * 3_000_000,
+    ("a" + " " * 18_900 + "b\n\n") * 20, "> " * 9_000 + "x", "\u202e" * 10_000, "a" * 3_000_000,
 ], ids=lambda text: text[:12])
 def test_a_text_made_to_be_slow_is_shown_soon(text):
     nb = new_notebook(cells=[new_markdown_cell(text), new_code_cell(text, outputs=[new_output("stream", text=text[:100_000])])])
     begin = time.perf_counter()
     page, _ = inert.Feedback(template_name="classic").from_notebook_node(nb)
     assert time.perf_counter() - begin < 20 and len(page) < 100 * len(text) + 1_000_000
+
+
+@pytest.mark.parametrize("mark", [
+    " ", "\t", "\n", "[", "]", "*", "_", "`", "<", "!", "|", ">", "- ", "$", "\\", "&", "~", "(", "#$", "**$", "[a](", "<a ", "a\n",
+])
+def test_a_mark_repeated_is_no_work(mark):
+    text = "a" + (mark * 20_000)[:19_900] + "b"
+    begin = time.process_time()
+    inert.markdown(text)
+    assert time.process_time() - begin < 3  # 0.3 on a processor of its own
+
+
+def test_runs_of_spaces_are_cut_and_words_stay():
+    shown = inert.markdown(f"a{' ' * 19_000}b\n\n```\n{' ' * 20}c\n```")
+    assert f"a{' ' * 100}b" in shown and f"{' ' * 20}c" in shown
