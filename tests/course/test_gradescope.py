@@ -12,6 +12,7 @@ import jsonschema
 import nbformat
 import psutil
 import pytest
+from nbgrader.api import Gradebook
 
 import problem_sets
 from grading import gradescope
@@ -131,6 +132,8 @@ def test_whatever_the_files_are_called_they_are_the_students(made, tmp_path, mon
     for name in names:
         (tmp_path / "submission" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "submission" / name).write_text(nbformat.writes(problem_sets.source("ps1")))
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        gradebook.add_assignment("ps1")
     graded = []
     monkeypatch.chdir(course)
     monkeypatch.setattr(gradescope, "autograde", lambda course, student, *rest: graded.append(student) or {"success": True})
