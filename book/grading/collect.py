@@ -13,9 +13,10 @@ plain    `NAME/ps1.ipynb`, `NAME/ps1/ps1.ipynb`, `NAME_ps1.ipynb`. A date is no 
 With `--student NAME` all of it is NAME's, whatever the names say: for what came by e-mail.
 
 Who is who: the name, as the archive has it, in plain letters, `Ann-Abt`. Canvas adds the number of the user, and Moodle that of
-the hand-in where two have the same name. An archive in an archive is one student's: who made it has chosen the names in it. A notebook is known by its cells, whatever its file is called. Of several the newest
-that was worked on is collected, to `submitted/Ann-Abt/ps1/ps1.ipynb`. What it replaces goes to `replaced/Ann-Abt/ps1`, since all
-that lies in `submitted` is graded. What is there already stays untouched. `collected.json` remembers who is who.
+the hand-in where two have the same name. An archive in an archive is one student's, who has chosen the names in it. A notebook is
+known by its cells, whatever its file is called. Of several the newest that was worked on is collected, to
+`submitted/Ann-Abt/ps1/ps1.ipynb`. What it replaces goes to `replaced/Ann-Abt/ps1`, since all that lies in `submitted` is graded.
+What is there already stays untouched. `collected.json` remembers who is who.
 
 A student can write any time into an archive. So only those of an archive that has several students' work count as the times of
 the hand-ins, and go to `timestamp.txt`; in one student's they only tell which of two notebooks is the newer.
@@ -382,9 +383,12 @@ def put(file: File, course: Path, given: Given, memory: dict) -> None:
     target, stamp = folder / f"{given.name}.ipynb", folder / "timestamp.txt"
     if any(path.is_symlink() for path in (folder.parent, folder, target, stamp)):
         return file.becomes(f"refused: a link is in the way in submitted/{file.student}", look=True)
-    replaced, stamped = "", _stamped(stamp)
-    if stamp.exists() and not stamped:
-        file.note, file.look = f"submitted/{file.student}/{given.name}/timestamp.txt has no time, nbgrader can't grade with it", True
+    replaced, stamped = "", None
+    try:
+        stamped = _stamped(stamp)
+    except (ValueError, OverflowError):
+        place = f"submitted/{file.student}/{given.name}/timestamp.txt"
+        file.note, file.look = f"no time can be read in {place}; nbgrader grades nothing with such a file", True
     if target.exists():
         old = File(Entry(given.name, (target.name,), content=target), 0)
         large = target.stat().st_size > LARGEST
@@ -415,11 +419,9 @@ def put(file: File, course: Path, given: Given, memory: dict) -> None:
 
 
 def _stamped(stamp):
-    """The time in a `timestamp.txt`, or None."""
-    try:
-        return parse_utc(stamp.read_text(encoding="utf-8").strip()).replace(tzinfo=timezone.utc) if stamp.exists() else None
-    except (ValueError, OverflowError):
-        return None
+    """The time in a `timestamp.txt`; None if there is none, or nothing in it. ValueError, OverflowError: it is no time."""
+    text = stamp.read_text(encoding="utf-8").strip() if stamp.exists() else ""
+    return parse_utc(text).replace(tzinfo=timezone.utc) if text else None
 
 
 def _keep(target, stamp, folder, moment):

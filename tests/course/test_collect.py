@@ -702,4 +702,4 @@ def test_a_timestamp_that_is_none_is_named(run, course, tmp_path):
     assert status == 1 and collected(course) == {"Ann": "Ann 2", "Bob": "Bob"}
     for student in ("Ann", "Bob"):
         row = rows[f"{student}/ps1.ipynb"]
-        assert row.startswith("!") and f"submitted/{student}/ps1/timestamp.txt has no time" in row
+        assert row.startswith("!") and f"no time can be read in submitted/{student}/ps1/timestamp.txt" in row
