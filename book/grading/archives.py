@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 
 __all__ = ["Entry", "entries", "is_archive"]
 
-LARGEST = 100 * 2**20  # bytes of a notebook
+LARGEST = 20 * 2**20  # bytes of a notebook
 LARGEST_ARCHIVE = 1000 * 2**20  # bytes of an archive in an archive
 MOST_BYTES = 10 * 2**30  # that an archive may hold, unpacked
 MOST_ENTRIES = 20_000
@@ -30,6 +30,8 @@ LONGEST = 1000  # characters of a path
 ARCHIVE = re.compile(r"\.(zip|tar|tgz|tbz2?|txz|tar\.(gz|bz2|xz))$", re.IGNORECASE)
 OTHER_ARCHIVE = re.compile(r"\.(7z|rar|gz|bz2|xz|zst)$", re.IGNORECASE)
 NOTEBOOK = re.compile(r"\.ipynb|\.(json|txt)$|^[^.]+$", re.IGNORECASE)  # browsers add .txt and .json
+OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{")  # as a notebook begins, whatever it is called
+EMPTY_FOLDER = "an empty folder"
 BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, LZMAError, EOFError, OSError, RuntimeError, NotImplementedError, ValueError,
           struct.error)
 
@@ -40,9 +42,12 @@ class Entry:
 
     place    as it is shown to the teacher
     parts    its folders and its name; an archive in an archive counts as a folder; no name that leads out of it
-    time     of its last change, as the archive says; for a file of an archive in an archive, that of the inner archive
+    time     of its last change, as the outermost archive says; for a file of an archive in it, that of this archive, since the
+             times inside are those of whoever made it
     content  where its bytes are, if it may be a notebook
     refused  why it was not read
+    outside  of a file of an archive in an archive, how many of its parts the outermost one gives; whoever made the inner one
+             has chosen the others
     """
 
     place: str
@@ -50,6 +55,7 @@ class Entry:
     time: datetime | None = None
     content: Path | None = None
     refused: str = ""
+    outside: int | None = None
 
     @property
     def name(self) -> str:
@@ -68,7 +74,7 @@ def entries(path: Path, spool: Path) -> list[Entry]:
     elif is_archive(path):
         reader.archive(path, (), "", None, 0)
     else:
-        reader.file(path.name, (path.name,), _utc(path.stat().st_mtime), path)
+        reader.file(path)
     return reader.found
 
 
@@ -89,7 +95,7 @@ class _Reader:
                 refused = "a link; links are not followed" if stat.S_ISLNK(kind) else "" if stat.S_ISREG(kind) else "no ordinary file"
                 self._list(place, place, (), _utc(state.st_mtime), 0, refused, lambda at=(folder, name): open(os.path.join(*at), "rb"))
             if not folders and not files and inside.parts:
-                self.found.append(Entry(str(inside), inside.parts, refused="an empty folder"))
+                self.found.append(Entry(str(inside), inside.parts, refused=EMPTY_FOLDER))
 
     def archive(self, path, parts, place, time, depth):
         """List an archive that lies at `path`; `parts`, `place` and `time` are its own, if it was in another one."""
@@ -99,7 +105,7 @@ class _Reader:
                 for name, when, refused, opened in (self._zip if isinstance(archive, zipfile.ZipFile) else self._tar)(archive):
                     if len(self.found) >= MOST_ENTRIES:
                         raise ValueError(f"more than {MOST_ENTRIES} files")
-                    self._list(f"{place} > {name}" if place else name, name, parts, time or when, depth, refused, opened)
+                    self._list(f"{place} > {name}" if place else name, name, parts, time if depth else when, depth, refused, opened)
         except BROKEN as error:
             rest = "" if len(self.found) == before else "the rest of it "
             self.found.append(Entry(place or path.name, parts, time, refused=f"an archive; {rest}can't be opened: {_words(error)}"))
@@ -114,7 +120,7 @@ class _Reader:
             if info.is_dir():
                 if name.rstrip("/") in folders:
                     continue
-                refused = "an empty folder"
+                refused = EMPTY_FOLDER
             elif stat.S_ISLNK(info.external_attr >> 16):
                 refused = "a link; links are not followed"
             elif info.flag_bits & 1:
@@ -150,6 +156,8 @@ class _Reader:
                 before = len(self.found)
                 self.archive(entry.content, parts, place, time, depth + 1)
                 entry.content.unlink()
+                for within in self.found[before:]:
+                    within.outside = len(parts)
                 if len(self.found) == before:
                     entry.content, entry.refused = None, "an empty archive"
                     self.found.append(entry)
@@ -157,20 +165,22 @@ class _Reader:
             entry.refused = "an archive of a kind that can't be opened here"
             self.found.append(entry)
         else:
-            if NOTEBOOK.search(inner[-1]):
-                entry.content, entry.refused = self._copy(opened, LARGEST)
+            entry.content, entry.refused = self._copy(opened, LARGEST, None if NOTEBOOK.search(inner[-1]) else OBJECT)
             self.found.append(entry)
 
-    def file(self, place, parts, time, path):
-        self.found.append(Entry(place, parts, time, path))
+    def file(self, path):
+        self._list(path.name, path.name, (), _utc(path.stat().st_mtime), 0, "", lambda: open(path, "rb"))
 
-    def _copy(self, opened, largest) -> tuple[Path | None, str]:
-        """Where a copy of the bytes is, or why there is none."""
+    def _copy(self, opened, largest, begin=None) -> tuple[Path | None, str]:
+        """Where a copy of the bytes is, or why there is none; neither, if they do not begin so."""
         number, path = tempfile.mkstemp(dir=self.spool)
         size = 0
         try:
             with os.fdopen(number, "wb") as copy, opened() as stream:
                 while block := stream.read(2**20):
+                    if begin and not size and not begin.match(block):
+                        os.unlink(path)
+                        return None, ""
                     size += len(block)
                     self._bytes += len(block)
                     if size > largest:

@@ -8,12 +8,18 @@ Moodle   `Ann Abt_101_assignsubmission_file/ps1.ipynb`, until 2022 `Ann Abt_101_
          marking all are called Participant.
 Canvas   `abtann_12345_67890_ps1.ipynb`, `abtann_LATE_12345_67890_ps1-1.ipynb`, without names
          `anon_Ab1cD_67890_ps1.ipynb` (lib/content_zipper.rb). 12345 is the user, 67890 the file: the larger, the newer.
-plain    `NAME/ps1.ipynb`, `NAME/ps1/ps1.ipynb`, `NAME_ps1.ipynb`.
+plain    `NAME/ps1.ipynb`, `NAME/ps1/ps1.ipynb`, `NAME_ps1.ipynb`. A date is no name.
+
+With `--student NAME` all of it is NAME's, whatever the names say: for what came by e-mail.
 
 Who is who: the name, as the archive has it, in plain letters, `Ann-Abt`. Canvas adds the number of the user, and Moodle that of
-the hand-in where two have the same name. A notebook is known by its cells, whatever its file is called. Of several the newest
-that was worked on is collected, to `submitted/Ann-Abt/ps1/ps1.ipynb`. What it replaces goes to `replaced/Ann-Abt/ps1`, since all
-that lies in `submitted` is graded. What is there already stays untouched. `collected.json` remembers who is who.
+the hand-in where two have the same name. An archive in an archive is one student's, who has chosen the names in it. A notebook is
+known by its cells, whatever its file is called. Of several the newest that was worked on is collected, to
+`submitted/Ann-Abt/ps1/ps1.ipynb`. What it replaces goes to `replaced/Ann-Abt/ps1`, since all that lies in `submitted` is graded.
+What is there already stays untouched. `collected.json` remembers who is who.
+
+A student can write any time into an archive. So only those of an archive that has several students' work count as the times of
+the hand-ins, and go to `timestamp.txt`; in one student's they only tell which of two notebooks is the newer.
 
 The last thing is a table of every file, whose it is, and what became of it. `nbgrader zip_collect`, which this takes the place
 of, knows a file by its name alone, and says of none that it leaves out.
@@ -40,14 +46,19 @@ from nbgrader.apps.baseapp import NbGrader
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.utils import parse_utc
 
-from .archives import ARCHIVE, Entry, entries
+from .archives import ARCHIVE, EMPTY_FOLDER, LARGEST, Entry, entries
 from .releases import versions
 
 __all__ = ["main"]
 
 MOODLE = re.compile(r"(?P<name>.+?)(?:_(?P<number>\d+))?_assignsubmission_(?P<kind>[a-z]+)(?:_.*)?", re.DOTALL)
-CANVAS = re.compile(r"(?:(?P<name>(?!LATE_|anon_)\w+?)_)?(?P<late>LATE_)?(?P<number>\d+|anon_[^_]+)_"
-                    r"(?:(?P<file>\d+)_.+|text\.html|link\.html)", re.DOTALL)
+# 2026_11_26, 26_11_26, 20261126_1200: no numbers of Canvas's
+DATE_NUMBERS = r"(?:\d{1,4}_\d{1,2}_\d{1,4}|20\d\d[01]\d[0-3]\d_(?:\d{4}|\d{6}))(?!\d)"
+CANVAS = re.compile(rf"(?:(?P<name>(?!LATE_|anon_)(?=\d*[^\W\d_])(?:(?!_{DATE_NUMBERS})\w)+?)_(?P<late>LATE_)?"
+                    rf"(?P<number>(?!{DATE_NUMBERS})\d+)|"
+                    r"(?P<anonymous_late>LATE_)?(?P<anonymous>anon_[^_]+))_(?:(?P<file>\d+)_.+|text\.html|link\.html)", re.DOTALL)
+DATE = re.compile(r"(?<!\d)(?:(?:19|20)\d\d([-_.]?)[01]?\d\1[0-3]?\d(?:[-_. T]\d\d[-_.:h]?\d\d(?:[-_.:]?\d\d)?)?"
+                  r"|[0-3]?\d([-_.])[0-3]?\d\2(?:(?:19|20)\d\d|\d\d))(?!\d)")
 SYSTEM = re.compile(r"\._.*|\.DS_Store|Thumbs\.db|desktop\.ini", re.IGNORECASE)
 WRAPPERS = {"submissions", "submission", "submitted", "handins", "hand-ins", "downloaded", "downloads", "archive", "extracted"}
 COPY = re.compile(r"[-_. ]*(?:copy|kopie|copie|\(?)\s*\d*\)?", re.IGNORECASE)
@@ -63,7 +74,7 @@ class File:
     entry: Entry
     archive: int  # its place on the command line
     kind: str = ""  # of a notebook of this problem set: "work", "saved" (a checkpoint of Jupyter's), "broken", "untouched"
-    data: bytes = b""  # and its bytes
+    digest: bytes = b""  # of its bytes, which are at entry.content
     who: str = ""  # the name in the archive
     platform: bool = False  # whether a platform has named it
     number: str = ""  # of the hand-in, as Moodle gives it
@@ -72,12 +83,18 @@ class File:
     moment: datetime | None = None  # when it was handed in, or else the best guess, which is good to compare
     dated: bool = False  # whether it is no guess
     student: str = ""  # nbgrader's name
+    within: str = ""  # the folder, which no student is known to have, that holds all students'
     note: str = ""
     fate: str = ""
     look: bool = False  # whether the teacher should
 
     def becomes(self, fate: str, look: bool = False) -> None:
         self.fate, self.look = fate, look or self.look
+
+    def displaces(self) -> None:
+        """It takes the place of another one: a student could have put folders with others' names into an own folder."""
+        if self.within:
+            self.note, self.look = self.note or f"taken for {self.who}'s, and could be {self.within}'s", True
 
 
 # --- whose a file is
@@ -101,7 +118,7 @@ def _beside(stem: str, assignment: str) -> str:
     found = re.search(rf"(?:^|[-_. ]){re.escape(assignment)}(?=$|[-_. (])", stem, re.IGNORECASE)
     if not found:
         return ""
-    before, after = stem[:found.start()], stem[found.end():]
+    before, after = (DATE.sub("", part) for part in (stem[:found.start()], stem[found.end():]))
     return before.strip("-_. ") or ("" if COPY.fullmatch(after) else after.strip("-_. "))
 
 
@@ -109,48 +126,91 @@ def _stem(name):
     return re.sub(r"\.ipynb.*$|\.[A-Za-z]{1,5}$", "", name, flags=re.IGNORECASE | re.DOTALL)
 
 
-def find_owners(files: list[File], assignment: str) -> None:
-    """Say of each file of one archive whose it is, as far as the names tell."""
-    outer = tuple(os.path.commonprefix([file.entry.parts[:-1] for file in files
-                                        if len(file.entry.parts) > 1 and not _of_the_system(file.entry)]))
-    rest = [(file, _folders(file.entry, assignment)) for file in files if file.entry.parts and not _platform(file, outer)]
-    told = [(file, folders) for file, folders in rest if not _of_the_system(file.entry)]
-    inside = os.path.commonprefix([folders for _, folders in told]) or []
-    here = [_beside(_stem(file.entry.name), assignment) for file, folders in told if file.kind and folders == inside]
-    below = [(folders[len(inside)], bool(file.kind)) for file, folders in told if len(folders) > len(inside)]
+def find_owners(files: list[File], assignment: str, known: set[str]) -> None:
+    """Say of each file of one archive whose it is, as far as the names tell; `known` are students, as `_key` gives them."""
+    files = [file for file in files if file.entry.parts]
+    outer = tuple(os.path.commonprefix([_place(file.entry)[0] for file in files
+                                        if _place(file.entry)[0] and _tells(file.entry)]))
+    users = {_canvas(_place(file.entry)[1]) for file in files} - {""}
+    rest = [(file, *_place(file.entry)) for file in files if not _platform(file, outer, known, len(users) > 1)]
+    rest = [(file, _without(assignment, folders), name) for file, folders, name in rest]
+    told = [(file, folders, name) for file, folders, name in rest if _tells(file.entry)]
+    inside = os.path.commonprefix([folders for _, folders, _ in told]) or []
+    here = [_named(name, assignment) for file, folders, name in told if file.kind and folders == inside and name]
+    below = [(folders[len(inside)], bool(file.kind)) for file, folders, _ in told if len(folders) > len(inside)]
     students, notebooks = {name for name, _ in below}, {name for name, kind in below if kind}
     many = len(notebooks) > 1 or len({*here} - {""}) > 1 or len(students) > 1 and not here
-    root = len(inside) if many else next((at for at, folder in enumerate(inside) if folder.casefold() not in WRAPPERS), len(inside))
-    doubt = len(notebooks) < 2 and not here if many else len(inside) - root > 1
-    for file, folders in rest:
-        file.who = folders[root] if len(folders) > root else _beside(_stem(file.entry.name), assignment)
+    first = next((at for at, folder in enumerate(inside) if folder.casefold() not in WRAPPERS), len(inside))
+    theirs = known | {_key(name) for name in (*students, *here) if name}
+    claimed = next((at for at in range(first, len(inside)) if many and _key(inside[at]) in theirs), None)
+    root = len(inside) if many and claimed is None else first if claimed is None else claimed
+    doubt = claimed is not None or (len(notebooks) < 2 and not here if many else len(inside) - root > 1)
+    for file, folders, name in rest:
+        file.who = folders[root] if len(folders) > root else _named(name, assignment)
+        file.within = inside[-1] if first < root else ""
         if doubt and file.who and file.kind:
             file.note, file.look = f"taken for {file.who}'s, which the folders do not tell for sure", True
 
 
-def _folders(entry, assignment):
+def _tells(entry):
+    """Whether it says how the folders are made."""
+    return entry.refused != EMPTY_FOLDER and not _of_the_system(entry)
+
+
+def _key(name):
+    return plain(name).casefold()
+
+
+def _place(entry):
+    """The folders and the name that say whose it is. An archive in an archive is a folder, and nothing in it says so.
+
+    What the computer has added is the student's whose file it came with.
+    """
+    if entry.outside is not None or entry.refused == EMPTY_FOLDER:
+        return tuple(part for part in entry.parts[:entry.outside] if part != "__MACOSX"), ""
+    return tuple(part for part in entry.parts[:-1] if part != "__MACOSX"), entry.name.removeprefix("._")
+
+
+def _named(name, assignment):
+    """The student that a file's name names, or ""."""
+    return _canvas(name) or _beside(_stem(name), assignment)
+
+
+def _canvas(name):
+    """The user, if Canvas has given the name, or ""."""
+    found = CANVAS.fullmatch(name)
+    return "-".join(filter(None, (found["name"], found["number"] or found["anonymous"]))) if found else ""
+
+
+def _without(assignment, folders):
     """Those that may have a student's name, without the assignment's."""
-    parts = [ARCHIVE.sub("", part) for part in entry.parts[:-1] if part != "__MACOSX"]
-    return [own for part in parts if (own := _beside(part, assignment) if _beside(f"x {part}", assignment) != "" else part)]
+    folders = [ARCHIVE.sub("", folder) for folder in folders]
+    return [own for part in folders if (own := _beside(part, assignment) if _beside(f"x {part}", assignment) != "" else part)]
 
 
-def _platform(file, outer):
-    """Whether Moodle or Canvas has named it, in the outermost folder that not all files share; a student may name the inner ones."""
-    parts = file.entry.parts
+def _platform(file, outer, known, several):
+    """Whether Moodle or Canvas has named it, in the outermost folder that not all files share; a student may name the inner ones.
+
+    Canvas makes no folders: in one, its names count only if there are those of `several` users.
+    """
+    folders, name = _place(file.entry)
+    parts = (*folders, name) if name else folders
     for at, part in enumerate(parts):
-        if parts[:at] != outer[:at]:
+        around = [folder for folder in parts[:at] if folder.casefold() not in WRAPPERS]
+        if parts[:at] != outer[:at] or any(_key(ARCHIVE.sub("", folder)) in known for folder in around):
             return False
         if found := MOODLE.fullmatch(part):
             file.platform, file.who, file.number = True, found["name"], found["number"] or ""
             if found["kind"] == "onlinetext":
                 file.becomes("not collected: text that was typed into Moodle", look=True)
-        elif (at == len(parts) - 1 or ARCHIVE.search(part)) and (found := CANVAS.fullmatch(part)):
-            file.platform, file.who = True, "-".join(filter(None, (found["name"], found["number"])))
-            file.order, file.late = int(found["file"] or 0), True if found["late"] else None
+        elif (at == len(parts) - 1 or ARCHIVE.search(part)) and (several or not around) and (found := CANVAS.fullmatch(part)):
+            file.platform, file.who = True, _canvas(part)
+            file.order, file.late = int(found["file"] or 0), True if found["late"] or found["anonymous_late"] else None
             if not found["file"]:
                 file.becomes("not collected: a text or a link that was typed into Canvas", look=True)
         if file.platform:
-            if at and parts[at - 1].casefold() not in WRAPPERS and file.kind and len(outer) > at:
+            file.within = around[-1] if around else ""
+            if around and file.kind and len(outer) > at:
                 file.note, file.look = f"taken for {file.who}'s, since nothing else is in {parts[at - 1]}", True
             return True
     return False
@@ -242,15 +302,16 @@ def look_into(file: File, given: Given) -> None:
     if _of_the_system(entry):
         file.becomes("left out: not the student's, but the computer's")
     elif entry.refused:
-        file.becomes(f"refused: {entry.refused}", look=entry.refused != "an empty folder")
+        file.becomes(f"refused: {entry.refused}", look=entry.refused != EMPTY_FOLDER)
     elif entry.content:
         data = entry.content.read_bytes()
-        called = re.search(r"\.ipynb", entry.name, re.IGNORECASE)
+        file.digest = hashlib.sha256(data).digest()
+        called = re.search(r"\.ipynb", entry.name, re.IGNORECASE) or re.match(rb"\s*\{\s*\"cells\"", data)
         try:
             cells = cells_of(data)
         except ValueError as error:
             if called:
-                file.kind, file.data = "broken", data
+                file.kind = "broken"
                 file.note, file.look = "an empty file" if not data.strip() else f"can't be read as a notebook: {error}", True
             return
         ids, texts = {name for _, name, _ in cells} - {None}, {text for text, _, _ in cells}
@@ -260,9 +321,9 @@ def look_into(file: File, given: Given) -> None:
             file.becomes(f"not collected: it is {other}", look=True)
         elif ids & given.ids or any(len(text) > 40 for text in texts & given.texts):
             same = texts <= given.texts | {""} and not any(pictures for _, _, pictures in cells)
-            file.kind, file.data = "untouched" if same else "saved" if ".ipynb_checkpoints" in entry.parts else "work", data
+            file.kind = "untouched" if same else "saved" if ".ipynb_checkpoints" in entry.parts else "work"
         elif _beside(f"x {_stem(entry.name)}", given.name):
-            file.kind, file.data, file.note, file.look = "work", data, f"no cell of {given.name} is in it", True
+            file.kind, file.note, file.look = "work", f"no cell of {given.name} is in it", True
         else:
             file.becomes(f"not collected: a notebook with no cell of {given.name}", look=True)
 
@@ -270,14 +331,14 @@ def look_into(file: File, given: Given) -> None:
 # --- what becomes of it
 
 def date(files: list[File], path: Path) -> None:
-    """Say when each file of one archive was handed in.
+    """Say when each file of one archive was handed in, if several students' work is in it: one's own times can be forged.
 
     Most platforms write the time of the download into an archive: then all times lie close together, and tell nothing.
     """
     times = [file.entry.time for file in files if file.entry.time]
     changed = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
-    alone = len({file.who for file in files if file.kind}) < 2
-    dated = bool(times) and (max(times) - min(times) > MAKING or alone and abs(times[0] - changed) > MAKING)
+    alone = len({file.who for file in files if file.kind and file.who}) < 2
+    dated = bool(times) and not alone and max(times) - min(times) > MAKING
     for file in files:
         file.dated = dated and file.entry.time is not None
         file.moment = file.entry.time if file.entry.time and not (file.platform and not dated) else max(times, default=changed)
@@ -297,7 +358,7 @@ def choose(files: list[File], assignment: str) -> File | None:
     for file in notebooks:
         if file is taken:
             continue
-        if file.data == taken.data:
+        if file.digest == taken.digest:
             file.becomes(f"left out: the same as {taken.entry.name}")
         elif file.kind == "untouched":
             file.becomes("left out: as it was given out")
@@ -307,6 +368,8 @@ def choose(files: list[File], assignment: str) -> File | None:
             file.becomes(f"left out: another than {taken.entry.name}, and no time tells which is newer", look=True)
         else:
             file.becomes(f"left out: older than {taken.entry.name}", look=file.archive == taken.archive)
+    if any(file.digest != taken.digest for file in notebooks):
+        taken.displaces()
     if kind == "saved":
         taken.note, taken.look = "a checkpoint of Jupyter's, the only one that was worked on", True
     if kind == "untouched":
@@ -320,31 +383,45 @@ def put(file: File, course: Path, given: Given, memory: dict) -> None:
     target, stamp = folder / f"{given.name}.ipynb", folder / "timestamp.txt"
     if any(path.is_symlink() for path in (folder.parent, folder, target, stamp)):
         return file.becomes(f"refused: a link is in the way in submitted/{file.student}", look=True)
-    replaced = ""
+    replaced, stamped = "", None
+    try:
+        stamped = _stamped(stamp)
+    except (ValueError, OverflowError):
+        place = f"submitted/{file.student}/{given.name}/timestamp.txt"
+        file.note, file.look = f"no time can be read in {place}; nbgrader grades nothing with such a file", True
     if target.exists():
-        before, old = target.read_bytes(), File(Entry(given.name, (target.name,), content=target), 0)
-        if before == file.data:
+        old = File(Entry(given.name, (target.name,), content=target), 0)
+        large = target.stat().st_size > LARGEST
+        if not large:
+            look_into(old, given)
+        if old.digest == file.digest:
             return file.becomes("collected before" if file.student in memory["students"] else "there before", file.look)
-        look_into(old, given)
         moment = datetime.fromtimestamp(target.stat().st_mtime, timezone.utc)
         if file.student in moments:
             moment = datetime.fromisoformat(moments[file.student])
-        elif stamp.exists():
-            moment = parse_utc(stamp.read_text().strip()).replace(tzinfo=timezone.utc)
-        if file.kind in ("broken", "untouched") and old.kind == "work":
+        elif stamped:
+            moment = stamped
+        if file.kind in ("broken", "untouched") and (large or old.kind == "work"):
             return file.becomes(f"left out: {file.note}; the one of before stays", look=True)
         if file.moment < moment:
-            return file.becomes(f"left out: older than what was collected ({_when(moment)})", look=file.student not in moments)
+            return file.becomes(f"left out: older than what was collected ({_when(moment)})", look=True)
         replaced = _keep(target, stamp, course / "replaced" / file.student / given.name, moment)
         file.look = file.look or file.moment == moment
+        file.displaces()
     folder.mkdir(parents=True, exist_ok=True)
     if file.dated:
         stamp.write_text(f"{file.moment:%Y-%m-%d %H:%M:%S} UTC\n")
     new = course / "collected.new"
-    new.write_bytes(file.data)
+    shutil.copyfile(file.entry.content, new)
     os.replace(new, target)
     moments[file.student] = file.moment.isoformat()
     file.becomes(f"collected{'; before it: ' + replaced if replaced else ''}")
+
+
+def _stamped(stamp):
+    """The time in a `timestamp.txt`; None if there is none, or nothing in it. ValueError, OverflowError: it is no time."""
+    text = stamp.read_text(encoding="utf-8").strip() if stamp.exists() else ""
+    return parse_utc(text).replace(tzinfo=timezone.utc) if text else None
 
 
 def _keep(target, stamp, folder, moment):
@@ -383,44 +460,59 @@ def table(files: list[File], several: bool, archives: list[Path]) -> list[str]:
     return ["  ".join([*(f"{text:{width}}" for text, width in zip(row, widths)), row[-1]]).rstrip() for row in rows]
 
 
-def collect(course: Path, assignment: str, archives: list[Path], given: Given, gradebook: Gradebook) -> list[File]:
-    """Every file of the archives, with what became of it."""
+def collect(course: Path, assignment: str, archives: list[Path], given: Given, gradebook: Gradebook, student: str = "") -> list[File]:
+    """Every file of the archives, with what became of it; all of them the student's, if one is named."""
     remembers = course / "collected.json"
     memory = json.loads(remembers.read_text()) if remembers.exists() else {"students": {}, "numbers": {}, "moments": {}}
-    files = []
     with tempfile.TemporaryDirectory() as spool:
-        for number, path in enumerate(archives):
-            here = [File(entry, number) for entry in entries(path, Path(spool))]
-            for file in here:
-                look_into(file, given)
-            find_owners(here, assignment)
-            date(here, path)
-            files += here
-    name_students(files, assignment, memory, course / "submitted")
-    by_student = defaultdict(list)
-    for file in files:
-        if file.kind and not file.fate and not file.student:
-            file.becomes("refused: no folder and no name says whose it is", look=True)
-        by_student[file.student].append(file)
-    for student, own in by_student.items():
-        taken = choose(own, assignment) if student else None
-        due = _due(gradebook, assignment, student)
-        for file in own:
-            if file.dated and due and file.kind and file.late is None:
-                file.late = file.moment > due
-        if taken:
-            put(taken, course, given, memory)
-            memory["students"].setdefault(student, taken.who)
-            if taken.number:
-                memory["numbers"][assignment][taken.number] = student
-            _introduce(gradebook, student, taken.who)
-        for file in own:
-            if not file.fate:
-                file.becomes("not collected: not a notebook", look=not taken)
+        files = _files(course, assignment, archives, given, memory, student, Path(spool))
+        name_students(files, assignment, memory, course / "submitted")
+        by_student = defaultdict(list)
+        for file in files:
+            if file.kind and not file.fate and not file.student:
+                file.becomes("refused: no folder and no name says whose it is", look=True)
+            by_student[file.student].append(file)
+        for name, own in by_student.items():
+            _decide(name, own, course, given, gradebook, memory)
     new = course / "collected.new"
     new.write_text(json.dumps(memory, indent=1))
     os.replace(new, remembers)
     return files
+
+
+def _files(course, assignment, archives, given, memory, student, spool):
+    """Every file of the archives, what it is, whose and of when."""
+    files, submitted = [], course / "submitted"
+    known = {name.casefold() for name in (*memory["students"], *(path.name for path in submitted.glob("*")))}
+    for number, path in enumerate(archives):
+        here = [File(entry, number, who=student) for entry in entries(path, spool)]
+        for file in here:
+            look_into(file, given)
+        if not student:
+            find_owners(here, assignment, known)
+        known |= {_key(file.who) for file in here if file.kind and file.who}
+        date(here, path)
+        files += here
+    return files
+
+
+def _decide(student, own, course, given, gradebook, memory):
+    """Say what becomes of all files of a student, or, of "", of those that are nobody's; collect the notebook that counts."""
+    taken = choose(own, given.name) if student else None
+    due = _due(gradebook, given.name, student)
+    for file in own:
+        if file.dated and due and file.kind and file.late is None:
+            file.late = file.moment > due
+    if taken:
+        put(taken, course, given, memory)
+        memory["students"].setdefault(student, taken.who)
+        if taken.number:
+            memory["numbers"][given.name][taken.number] = student
+        _introduce(gradebook, student, taken.who)
+    for file in own:
+        file.look = file.look or bool(student) and not taken
+        if not file.fate:
+            file.becomes("not collected: not a notebook", look=not taken)
 
 
 def _due(gradebook, assignment, student):
@@ -446,6 +538,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m grading.collect", description=__doc__.split("\n")[0])
     parser.add_argument("assignment", help="ps1, ps2, …")
     parser.add_argument("archive", nargs="+", type=Path, help="from Moodle or Canvas, or a folder")
+    parser.add_argument("--student", metavar="NAME", help="all of it is NAME's, whatever the names in it say")
     options = parser.parse_args(arguments)
     course, name = Path.cwd(), options.assignment
     if not (course / "nbgrader_config.py").exists():
@@ -453,6 +546,10 @@ def main(arguments: list[str] | None = None) -> int:
     for path in options.archive:
         if not path.exists():
             parser.error(f"archive: there is no {path}")
+        if not path.is_dir() and not path.is_file():
+            parser.error(f"archive: {path} is no file and no folder")
+    if options.student is not None and not options.student.strip():
+        parser.error("--student: the name is empty")
     app = NbGrader()
     app.load_config_file()
     release = course / "release"
@@ -465,7 +562,7 @@ def main(arguments: list[str] | None = None) -> int:
         texts |= {text for _, text in version}
     given = Given(name, ids, texts, {other: ids for other, (ids, _) in sets.items() if other != name})
     with Gradebook(CourseDirectory(config=app.config).db_url) as gradebook:
-        files = collect(course, name, options.archive, given, gradebook)
+        files = collect(course, name, options.archive, given, gradebook, (options.student or "").strip())
     if lost := [file.entry.place for file in files if not file.fate]:
         raise RuntimeError(f"nothing was said of {lost}")
     look = sum(file.look for file in files)

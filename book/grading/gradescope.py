@@ -15,9 +15,7 @@ import contextlib
 import io
 import json
 import os
-import shutil
 import sys
-import tempfile
 import time
 import zipfile
 from importlib.metadata import version
@@ -133,10 +131,8 @@ def grade(root: Path, assignment: str) -> dict:
     RuntimeError: it could not be graded, for a reason that is not the student's.
     """
     begin, course = time.perf_counter(), root / "course"
-    with tempfile.TemporaryDirectory() as folder:
-        shutil.copytree(root / "submission", Path(folder, STUDENT), symlinks=True)
-        with contextlib.redirect_stdout(io.StringIO()) as table:
-            collect.main([assignment, folder])
+    with contextlib.redirect_stdout(io.StringIO()) as table:
+        collect.main([assignment, str(root / "submission"), "--student", STUDENT])
     if (course / "submitted" / STUDENT / assignment).exists():
         done = autograde(course, STUDENT, assignment, os.getpid())
         if not done["success"]:

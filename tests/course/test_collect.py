@@ -435,7 +435,7 @@ def test_of_several_files_the_right_one_is_taken_and_each_is_named(run, course, 
         "Mia/old.ipynb": (worked("old"), "!left out: older than new.ipynb"), "Mia/new.ipynb": (worked("new"), "collected"),
         "Ned/a.ipynb": (worked("a"), "!left out: another than b.ipynb, and no time tells"),
         "Ned/b.ipynb": (worked("b"), "collected"),
-        "Ora/": (b"", "refused: an empty folder"), "Pam/ps1.7z": ("x", "!refused: an archive of a kind"),
+        "Ora/": (b"", "!refused: an empty folder"), "Pam/ps1.7z": ("x", "!refused: an archive of a kind"),
         "Qin/x.zip": ("x", "!refused: an archive; can't be opened"),
         "Rex/x.zip": (packed({}), "!refused: an empty archive"),
         "ps1.ipynb": (worked("?"), "!refused: no folder and no name says whose it is"),
@@ -567,7 +567,8 @@ def test_later_hand_ins_replace_what_they_are_newer_than(run, course, tmp_path):
     path = pack(tmp_path / "2.zip", second, {"Ann/ps1.ipynb": (2026, 11, 21, 0, 0, 0), "Bob/ps1.ipynb": (2026, 11, 1, 0, 0, 0),
                                              "Cem/ps1.ipynb": (2026, 11, 22, 0, 0, 0), "Dan/ps1.ipynb": (2026, 11, 22, 0, 0, 0)})
     status, rows = run(path)
-    assert status == 0 and collected(course) == {"Ann": "Ann 1", "Bob": "Bob 1", "Cem": "Cem 2", "Dan": "Dan 2"}
+    assert status == 1 and [place for place, row in rows.items() if row.startswith("!")] == ["Bob/ps1.ipynb"]
+    assert collected(course) == {"Ann": "Ann 1", "Bob": "Bob 1", "Cem": "Cem 2", "Dan": "Dan 2"}
     kept, = (course / "replaced" / "Cem" / "ps1").glob("*.ipynb")
     assert words_of(kept) == "Cem 1" and f"collected; before it: replaced/Cem/ps1/{kept.name}" in rows["Cem/ps1.ipynb"]
     assert "collected before" in rows["Ann/ps1.ipynb"] and "older than what was collected" in rows["Bob/ps1.ipynb"]
@@ -635,3 +636,139 @@ def test_every_entry_is_in_the_table_and_nothing_is_written_elsewhere(generated,
         assert written <= {("all.zip",), *(("course", name) for name in ("nbgrader_config.py", "release", "gradebook.db", "submitted", "collected.json"))}
         for path in course.glob("submitted/*"):
             assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", path.name)
+
+
+# --- what an attacker, or a name, could do
+
+def test_folders_with_others_names_in_ones_own_take_nobodys_work_away_unseen(run, course, tmp_path):
+    names = ("Ann", "Bob", "Cem")
+    run(pack(tmp_path / "all.zip", {f"{name}/ps1.ipynb": worked(name) for name in names}))
+    forms = {"{}/ps1.ipynb", "{}_ps1.ipynb", "{}_1_assignsubmission_file_/ps1.ipynb"}
+    later = {"time": (2026, 12, 1, 0, 0, 0)}
+    for number, form in enumerate(sorted(forms)):
+        both = {form.format(name): worked(f"{name}, forged {number}") for name in ("Ann", "Bob")}
+        for files in ({f"Bob/{name}": text for name, text in both.items()}, {"Bob.zip": packed(both)}, {"Bob/x.zip": packed(both)}):
+            status, rows = run(pack(tmp_path / "bob.zip", files, dict.fromkeys(files, later["time"])))
+            assert status == 1 and all(row.lstrip("!").startswith("Bob ") for row in rows.values()), rows
+            assert collected(course)["Ann"] == "Ann" and collected(course)["Cem"] == "Cem"
+        # Nobody knows Zed yet.
+        files = {f"Zed/{form.format(name)}": worked(f"{name}, by Zed {number}") for name in ("Ann", "Bob")}
+        status, rows = run(pack(tmp_path / "zed.zip", files, dict.fromkeys(files, (2026, 12, 2, 0, number, 0))))
+        assert status == 1 and all(row.startswith("!") and "could be Zed's" in row for row in rows.values()), rows
+        run(pack(tmp_path / "ann.zip", {"Ann/ps1.ipynb": worked("Ann")}, {"Ann/ps1.ipynb": (2026, 12, 2, 0, number, 30)}))
+    # Nobody knows anybody, and both archives come at once.
+    shutil.rmtree(course / "submitted")
+    (course / "collected.json").unlink()
+    twice = {f"Zed/{name}/ps1.ipynb": worked("forged") for name in ("Ann", "Bob")}
+    for path, files in (("own", {f"Bob/{name}/ps1.ipynb": worked("forged") for name in ("Ann", "Bob")}), ("zed", twice)):
+        pack(tmp_path / f"{path}.zip", files, dict.fromkeys(files, (2026, 12, 5, 0, 0, 0)))
+    status, rows = run(tmp_path / "own.zip")
+    assert status == 1 and set(collected(course)) == {"Bob"}
+    status, rows = run(tmp_path / "zed.zip", tmp_path / "all.zip")
+    assert status == 1 and rows["zed.zip: Zed/Ann/ps1.ipynb"].startswith("!")
+
+
+def test_all_of_it_is_the_named_students(course, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(course)
+    for number, names in enumerate((["2026_11_26_ps1.ipynb"], ["annab_12_34_ps1.ipynb"], ["Bob_101_assignsubmission_file/ps1.ipynb"], ["Bob/ps1.ipynb"],
+                                    ["a/ps1.ipynb", "b/notes.ipynb"], ["ps1.ipynb"], ["Bob.zip"])):
+        folder = tmp_path / f"mail {number}"
+        for name in names:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            content = packed({"Bob/ps1.ipynb": worked(f"{number}")}) if name.endswith("zip") else worked(f"{number}").encode()
+            (folder / name).write_bytes(content)
+            os.utime(folder / name, (1_800_000_000 + number,) * 2)
+        assert main(["ps1", str(folder), "--student", "Ann Abt"]) == 0, capsys.readouterr().out
+        assert collected(course) == {"Ann-Abt": f"{number}"}
+    assert not list(course.glob("submitted/*/ps1/timestamp.txt"))
+    with pytest.raises(SystemExit):
+        main(["ps1", str(folder), "--student", " "])
+
+
+@pytest.mark.parametrize("files, students", [
+    ({"2026_11_26_ann_ps1.ipynb": "a", "2026_11_27_bob_ps1.ipynb": "b", "2026_11_28_cem_ps1.ipynb": "c"}, {"ann": "a", "bob": "b", "cem": "c"}),
+    ({"Ann/2026_11_26_ps1.ipynb": "a"}, {"Ann": "a"}),
+    ({"Ann/20261126_1200_ps1.ipynb": "a"}, {"Ann": "a"}),
+    ({"ann_2026_11_26_ps1.ipynb": "a", "bob_26_11_2026_ps1.ipynb": "b", "cem_20261126_1200_ps1.ipynb": "c", "dan_26_11_26_ps1.ipynb": "d"},
+     {"ann": "a", "bob": "b", "cem": "c", "dan": "d"}),
+    ({"2026-11-26 ann ps1.ipynb": "a", "ps1_bob_2026.11.27.ipynb": "b"}, {"ann": "a", "bob": "b"}),
+    ({"Ann/annab_12_34_ps1.ipynb": "a"}, {"Ann": "a"}),
+    ({"submissions/annab_12_34_ps1.ipynb": "a"}, {"annab-12": "a"}),
+    ({"week 1/annab_12_34_ps1.ipynb": "a", "week 1/bell_13_35_ps1.ipynb": "b"}, {"annab-12": "a", "bell-13": "b"}),
+])
+def test_dates_are_nobodys_name_and_folders_tell_more_than_files(run, course, tmp_path, files, students):
+    status, rows = run(pack(tmp_path / "all.zip", {name: worked(text) for name, text in files.items()}))
+    assert status == 0 and collected(course) == students, rows
+
+
+def test_notebooks_are_not_kept_in_memory_and_large_ones_are_named(run, course, tmp_path):
+    large = worked("large").encode() + b" " * archives.LARGEST
+    padded = worked("padded").encode().ljust(8 * 2**20)
+    names = [f"Student {number}" for number in range(12)]
+    path = pack(tmp_path / "all.zip", {"Ann/ps1.ipynb": large, **{f"{name}/ps1.ipynb": padded for name in names}})
+    tracemalloc.start()
+    status, rows = run(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 6 * len(padded)  # bytes, text and what is made of it, of one
+    assert status == 1 and set(collected(course)) == {plain(name) for name in names} and rows["Ann/ps1.ipynb"].startswith("!")
+    assert f"larger than {archives.LARGEST // 2**20} MB" in rows["Ann/ps1.ipynb"]
+    alone = tmp_path / "Fay_ps1.ipynb"
+    alone.write_bytes(large)
+    status, rows = run(alone)
+    assert status == 1 and "larger than" in rows["Fay_ps1.ipynb"]
+    # Placed by hand, it stays.
+    placed = course / "submitted" / "Student-1" / "ps1" / "ps1.ipynb"
+    placed.write_bytes(large)
+    name = "Student 1/ps1.ipynb"
+    status, rows = run(pack(tmp_path / "empty.zip", {name: EMPTY}, {name: (2026, 12, 24, 0, 0, 0)}))
+    assert "the one of before stays" in rows[name] and placed.stat().st_size == len(large)
+
+
+def test_a_student_of_whom_nothing_is_collected_is_marked(run, course, tmp_path):
+    files = {"Ann/._ps1.ipynb": "x", "Bob/__MACOSX/ps1.ipynb": worked("Bob"), "Cem/": b"", "Dan_1_assignsubmission_file_/": b"",
+             "Eve/ps1.ipynb": worked("Eve"), "Eve/._ps1.ipynb": "x", "__MACOSX/Eve/._ps1.ipynb": "x", "Eve/data/": b"", "__MACOSX/._Eve": "x"}
+    status, rows = run(pack(tmp_path / "all.zip", files))
+    assert {place for place, row in rows.items() if row.startswith("!")} == set(list(files)[:4]) and set(collected(course)) == {"Eve"}
+    moodle = "Fay_1_assignsubmission_file_/ps1.ipynb"
+    status, rows = run(pack(tmp_path / "mac.zip", {moodle: worked("Fay"), "__MACOSX/Fay_1_assignsubmission_file_/._ps1.ipynb": "x",
+                                                   "abt_1_2_ps1.ipynb": worked("Abt"), "__MACOSX/._abt_1_2_ps1.ipynb": "x"}))
+    assert status == 0 and set(collected(course)) == {"Eve", "Fay", "abt-1"}
+
+
+def test_a_notebook_is_known_by_what_is_in_it(run, course, tmp_path):
+    files = {"Ann/ps1.ipynb": worked("old"), "Ann/final.v2": worked("new"), "Bob/ps1.bak": worked("Bob")[:-20], "Cem/x.csv": "{", "Cem/ps1.ipynb": worked("Cem")}
+    status, rows = run(pack(tmp_path / "all.zip", files, {"Ann/final.v2": (2026, 11, 21, 0, 0, 0)}))
+    found = collected(course)
+    assert status == 1 and (found["Ann"], found["Cem"]) == ("new", "Cem") and "older than final.v2" in rows["Ann/ps1.ipynb"]
+    assert rows["Bob/ps1.bak"].startswith("!") and "can't be read as a notebook" in rows["Bob/ps1.bak"] and "Bob" in found
+
+
+def test_times_that_a_student_could_have_written_do_not_count(run, course, tmp_path):
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        gradebook.update_or_create_assignment("ps1", duedate="2026-11-20 18:00 UTC")
+    early = (2026, 11, 1, 12, 0, 0)
+    inner = io.BytesIO()
+    pack(inner, {"ps1.ipynb": worked("Cem")}, {"ps1.ipynb": early})
+    alone = {"Bob.zip": inner.getvalue()}, {"Ann/ps1.ipynb": worked("Ann"), "Ann/data.csv": "x"}
+    for files in alone:
+        _, rows = run(pack(tmp_path / "own.zip", files, {"Ann/ps1.ipynb": early, "Bob.zip": early}))
+        assert not any("in time" in row or "2026-11-01" in row for row in rows.values()), rows
+    blank = (1980, 1, 1, 0, 0, 0)
+    files = {"Cem.zip": inner.getvalue(), "Dan/ps1.ipynb": worked("Dan"), "Eve/ps1.ipynb": worked("Eve")}
+    _, rows = run(pack(tmp_path / "all.zip", files, {"Cem.zip": blank, "Dan/ps1.ipynb": (2026, 11, 21, 12, 0, 0), "Eve/ps1.ipynb": NOON}))
+    assert "late" in rows["Dan/ps1.ipynb"] and "in time" in rows["Eve/ps1.ipynb"]
+    assert "in time" not in rows["Cem.zip > ps1.ipynb"] and "2026" not in rows["Cem.zip > ps1.ipynb"]
+    assert sorted(path.parts[-3] for path in course.glob("submitted/*/ps1/timestamp.txt")) == ["Dan", "Eve"]
+
+
+def test_a_timestamp_that_is_none_is_named(run, course, tmp_path):
+    run(pack(tmp_path / "1.zip", {f"{name}/ps1.ipynb": worked(name) for name in ("Ann", "Bob")}))
+    for student, said in (("Ann", b"soon"), ("Bob", b"\xff")):
+        (course / "submitted" / student / "ps1" / "timestamp.txt").write_bytes(said)
+    new = {"Ann/ps1.ipynb": worked("Ann 2"), "Bob/ps1.ipynb": worked("Bob")}
+    status, rows = run(pack(tmp_path / "2.zip", new, {"Ann/ps1.ipynb": (2026, 12, 24, 0, 0, 0)}))
+    assert status == 1 and collected(course) == {"Ann": "Ann 2", "Bob": "Bob"}
+    for student in ("Ann", "Bob"):
+        row = rows[f"{student}/ps1.ipynb"]
+        assert row.startswith("!") and f"no time can be read in submitted/{student}/ps1/timestamp.txt" in row

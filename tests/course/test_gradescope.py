@@ -12,6 +12,7 @@ import jsonschema
 import nbformat
 import psutil
 import pytest
+from nbgrader.api import Gradebook
 
 import problem_sets
 from grading import gradescope
@@ -34,6 +35,9 @@ RESULTS = {
         "extra_data": {"type": "object"}, "tests": {"type": "array", "items": TEST},
         "leaderboard": {"type": "array"}},
     "anyOf": [{"required": ["score"]}, {"properties": {"tests": {"items": {"required": ["score"]}}}}]}
+
+
+FIFO, LINK = object(), object()  # in the place of a text
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +80,14 @@ def graded(image, folder, files, **environment):
     root = shutil.copytree(image, folder / "autograder", symlinks=True)
     (root / "submission").mkdir()
     for name, text in files.items():
-        (root / "submission" / name).write_text(text)
+        path = root / "submission" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if text is FIFO:
+            os.mkfifo(path)
+        elif text is LINK:
+            path.symlink_to("/etc/passwd")
+        else:
+            path.write_text(text)
     run("run_autograder", root, root, **environment)
     found = json.loads((root / "results/results.json").read_text())
     jsonschema.validate(found, RESULTS)
@@ -98,14 +109,36 @@ def test_a_hand_in_gets_the_marks_that_grading_gives(image, tmp_path):
     cells, marks = problem_sets.wrong_answers("ps1")["forgets the slope of tanh"]
     for name, text in cells.items():
         problem_sets.cell(nb, name).source = text
-    found = graded(image, tmp_path, {"My work.ipynb": nbformat.writes(nb), "notes.txt": "?"})
+    # All of it is one student's, whatever the names say.
+    found = graded(image, tmp_path, {"Ann Abt_101_assignsubmission_file/annab_12_34_ps1.ipynb": nbformat.writes(nb), "notes.txt": "?",
+                                     "b/2026_11_26_ps1.ipynb": (problem_sets.COURSE / "release/ps1/ps1.ipynb").read_text(),
+                                     "pipe.ipynb": FIFO, "link.ipynb": LINK})
     wanted = {name: marks.get(name, most) for name, most in problem_sets.points_of(nb).items() if most}
     assert {test["name"]: test["score"] for test in found["tests"] if "score" in test} == wanted
     assert found["score"] == sum(wanted.values())
     by_name = {test["name"]: test for test in found["tests"]}
     assert "expected" in by_name["ps1-two-paths-test"]["output"]
     assert "score" not in by_name["ps1-missing-factor"] and "4 points" in by_name["ps1-missing-factor"]["output"]
-    assert "My work.ipynb" in found["output"] and "notes.txt" in found["output"]
+    said = lambda name: next(line for line in found["output"].splitlines() if name in line)  # noqa: E731
+    assert " collected" in said("annab_12_34_ps1.ipynb") and "as it was given out" in said("2026_11_26_ps1.ipynb")
+    assert "no ordinary file" in said("pipe.ipynb") and "links are not followed" in said("link.ipynb") and "notes.txt" in found["output"]
+
+
+@pytest.mark.parametrize("names", [["2026_11_26_ps1.ipynb"], ["annab_12_34_ps1.ipynb"], ["Ann Abt_101_assignsubmission_file/ps1.ipynb"],
+                                   ["a/ps1.ipynb", "b/notes.ipynb"]])
+def test_whatever_the_files_are_called_they_are_the_students(made, tmp_path, monkeypatch, names):
+    course = shutil.copytree(made.parents[1], tmp_path / "course")
+    shutil.copytree(problem_sets.COURSE / "release/ps1", course / "release/ps1")
+    for name in names:
+        (tmp_path / "submission" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "submission" / name).write_text(nbformat.writes(problem_sets.source("ps1")))
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        gradebook.add_assignment("ps1")
+    graded = []
+    monkeypatch.chdir(course)
+    monkeypatch.setattr(gradescope, "autograde", lambda course, student, *rest: graded.append(student) or {"success": True})
+    monkeypatch.setattr(gradescope, "results", lambda *of: {"score": 1.0})
+    assert gradescope.grade(tmp_path, "ps1")["score"] == 1.0 and graded == [gradescope.STUDENT]
 
 
 def test_what_is_no_notebook_gets_no_points_and_is_named(image, tmp_path):
