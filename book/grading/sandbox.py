@@ -84,9 +84,8 @@ class Sandbox:
 
     def _ran_now(self, request, **options):
         """The answer to a cell, which from now on belongs to what a fresh process needs."""
-        begin = time.monotonic()
         answer = self._ask(request, f"the cell {request['label']}", request["run"], **options)
-        self._ran.append((request, time.monotonic() - begin))
+        self._ran.append((request, self._took))
         return answer
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
@@ -221,7 +220,7 @@ class Sandbox:
             self._kill()
             if isinstance(error, TimeoutError):
                 self._stopped[key] += 1
-                raise StudentError("TimeoutError", f"{what} did not come to an end within {seconds:g} seconds") from None
+                raise StudentError("TimeoutError", f"{what} did not come to an end within {seconds:g} second{'s' * (seconds != 1)}") from None
             if isinstance(error, (EOFError, OSError, MemoryError)):
                 raise StudentError("Stopped", f"{what} ended Python, or used more memory than there is") from None
             if isinstance(error, (ValueError, RecursionError)):
@@ -229,7 +228,8 @@ class Sandbox:
             raise
         finally:
             alarm.cancel()
-            self._left[share] -= time.monotonic() - begin
+            self._took = time.monotonic() - begin
+            self._left[share] -= self._took
         if not quiet:
             print(self._text(answer["printed"]), end="")
         return answer
