@@ -365,19 +365,20 @@ def test_own_cells_that_were_stopped_cost_no_other_cell():
     sandbox.close()
 
 
-def test_own_cells_that_take_long_leave_patience_for_the_others():
-    """Nor do their repeats, when a function does not come to an end."""
-    sandbox = Sandbox({}, seconds=2, patience=5)
+def test_own_cells_that_take_long_leave_patience_for_the_others(monkeypatch):
+    """As do their repeats, when a function does not come to an end."""
+    monkeypatch.setattr("grading.sandbox.SHORT", 0.3)
+    sandbox = Sandbox({}, seconds=1, patience=2)
     for number in range(4):
-        sandbox.run(f"import time\ntime.sleep(1.5)  # {number}", OWN)
-    with pytest.raises(StudentError, match="did not come to an end within 1 second"):
-        sandbox.run("time.sleep(1.5)", OWN)  # beyond their share
+        sandbox.run(f"import time\ntime.sleep(0.6)  # {number}", OWN)
+    with pytest.raises(StudentError, match="did not come to an end within 0.3 seconds"):
+        sandbox.run("time.sleep(0.6)", OWN)  # beyond their share
     sandbox.run("def helper():\n    return 1", OWN)
     sandbox.run("def f():\n    while True: pass\ndef g():\n    return helper()", "<cell>")
-    with pytest.raises(StudentError, match="did not come to an end within 2 seconds"):
+    with pytest.raises(StudentError, match="did not come to an end within 1 second"):
         sandbox.space["f"]()
     begin = time.perf_counter()
-    assert sandbox.space["g"]() == 1 and time.perf_counter() - begin < 5
+    assert sandbox.space["g"]() == 1 and time.perf_counter() - begin < 3
     sandbox.close()
 
 
