@@ -83,6 +83,10 @@ def main(arguments: list[str] | None = None) -> int:
     course = Path.cwd()
     if not (course / "nbgrader_config.py").exists():
         parser.error(f"no nbgrader_config.py in {course}; change to the folder of the course")
+    for assignment in options.assignment:
+        if not (course / "source" / assignment).is_dir():
+            known = ", ".join(sorted(path.name for path in course.glob("source/*") if path.is_dir()))
+            parser.error(f"no problem set {assignment!r} in {course / 'source'}, which has {known or 'none'}")
     if options.no_isolation:
         os.environ[isolation.ISOLATION] = "off"
     if isolation.wanted() and (reason := isolation.lacking()):

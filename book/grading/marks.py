@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Marks", "NotAsExpected", "SEED", "StudentError", "check", "checks", "difference", "one_seed", "own"]
+__all__ = ["Marks", "NotAsExpected", "SEED", "StudentError", "check", "checks", "difference", "number", "one_seed", "own"]
 
 SEED = "GRADING_SEED"  # the environment variable that says which inputs to draw
 TOLERANCE = 1e-4  # of the largest entry: float32 passes, and any order of summation
@@ -93,6 +93,16 @@ def _numbers(name, got, want, tolerance):
     return f"{name}{where}: expected {want[at]:.6g}, got {array[at]:.6g}"
 
 
+def number(value: Any) -> Any:
+    """A student's number, for the tests to put beside others: an array with one entry becomes that entry; all else stays."""
+    return value.reshape(())[()] if isinstance(value, np.ndarray) and value.size == 1 else value
+
+
+def _line(words):
+    """On one line, whatever a student's exception says: no message may look like a line of the tests' own."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in words)
+
+
 def _sort(want):
     return "a number" if want.ndim == 0 else f"an array of shape {want.shape}"
 
@@ -129,9 +139,9 @@ def check(name: str, got: Any, want: Any, tolerance: float = TOLERANCE) -> None:
     if not words:
         print(f"{name}: as expected")
     elif _failed is None:
-        _say(words)
+        _say(_line(words))
     else:
-        _failed.append(words)
+        _failed.append(_line(words))
 
 
 @contextlib.contextmanager
@@ -164,6 +174,8 @@ def own(got: Callable[[], Any], right: Any, given: Sequence[Any] = ()) -> np.nda
         value = np.asarray(got(), dtype=float)
     except Exception:  # whatever a student's code raises
         return right
+    if right.ndim == 0 and value.size == 1:
+        value = value.reshape(())
     size = np.abs(value).max(initial=0)
     if value.shape != right.shape or not 1e-6 < size < 1e9 or (value.size > 1 and np.ptp(value) <= TOLERANCE * size):
         return right
@@ -218,7 +230,7 @@ class Marks:
             words = f"{name}: {type(error).__name__}: {error}"
         self._offered += points
         self._earned += 0 if words else points
-        print(f"0 of {points}  {words}" if words else f"{points} of {points}  {name}")
+        print(f"0 of {points}  {_line(words)}" if words else f"{points} of {points}  {name}")
         return not words
 
     def score(self) -> float:

@@ -39,6 +39,8 @@ SHOWN = 21_000  # characters of what a request printed, and of a traceback
 MEMORY = 4 * 2**30  # bytes of all processes of a student's together
 LOOK = 0.5  # seconds between two looks at that
 START = 60  # seconds in which a process must be ready, on a busy machine
+OWN = "<your own cell>"  # the label of all cells that a student has added
+SHORT = 1  # seconds that such a cell still gets when their share is used up: enough to define a function
 
 
 class Sandbox:
@@ -47,34 +49,44 @@ class Sandbox:
     space     the namespace of the tests. What a cell sets appears there: numbers and arrays as copies, functions as
               functions that call the student's. Names that the tests' own code has set stay as they are
     seconds   that a cell, and a call, may take
-    patience  seconds that all cells and calls may take together; then no more of the code is run
+    patience  seconds of each of three shares: the student's own cells; the cells to be filled in and the calls; and
+              repeats, of cells after a stop and of the teacher's cells. So all takes at most three times as long. Own
+              cells beyond their share get SHORT seconds of the second; when that or repeats are used up, nothing more runs
     isolated  whether the process is kept from all else; by default it is, unless GRADING_ISOLATION is "off"
 
     A process that ends, or does not come to an end in time, is replaced by a fresh one, in which the cells before run
-    again. A function that was stopped twice isn't called any more. `isolation.Unavailable`: none can be started.
+    again; own cells that take long only as long as half the repeats are left. A function, or a cell of the same text, that
+    was stopped twice isn't run any more. `isolation.Unavailable`: none can be started.
     """
 
     def __init__(self, space: dict[str, Any], seconds: float = 10, patience: float = 120, isolated: bool | None = None):
         self.space, self.seconds, self.patience = space, seconds, patience
+        self._left = dict.fromkeys(("own", "graded", "repeats"), patience)
         self.isolated = isolation.wanted() if isolated is None else isolated
-        self._ran: list[dict] = []
+        self._ran: list[tuple[dict, float]] = []  # and how long it took
         self._theirs: dict[str, Any] = {}
         self._stopped: Counter[str] = Counter()
         self._process = None
 
     def run(self, code: str, label: str) -> None:
         """Run a student's cell. StudentError: what it raised, or that it did not end; the names set until then stay."""
-        request = {"run": code, "label": label}
-        answer = self._ask(request, f"the cell {label}")
-        self._ran.append(request)
+        share, seconds = ("own", self.seconds) if label == OWN else ("graded", self.seconds)
+        if share == "own" and self._left["own"] <= 0:
+            share, seconds = "graded", min(SHORT, self.seconds)
+        answer = self._ran_now({"run": code, "label": label}, share=share, seconds=seconds)
         self._adopt(answer["names"], answer["gone"])
         self._raise(answer)
 
     def give(self, code: str, label: str) -> None:
         """Run a cell of the teacher's, which the tests have run, too: what it sets is here already."""
-        request = {"run": code, "label": label}
-        self._ask(request, f"the cell {label}", quiet=True, seconds=6 * self.seconds)  # it may call many functions
-        self._ran.append(request)
+        many = 1 if self._stopped else 6  # it may call many functions; but not again one that does not end
+        self._ran_now({"run": code, "label": label}, quiet=True, seconds=many * self.seconds, share="repeats")
+
+    def _ran_now(self, request, **options):
+        """The answer to a cell, which from now on belongs to what a fresh process needs."""
+        answer = self._ask(request, f"the cell {request['label']}", request["run"], **options)
+        self._ran.append((request, self._took))
+        return answer
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
         """Call a function that a cell has defined; what it prints is left out.
@@ -88,7 +100,7 @@ class Sandbox:
             return len(functions) - 1
 
         request = {"call": name, "args": encode(args, number), "kwargs": encode(kwargs, number)}
-        answer = self._ask(request, f"{name}(…)", quiet=True, functions=functions)
+        answer = self._ask(request, f"{name}(…)", name, quiet=True, functions=functions)
         self._raise(answer)
         return self._decoded(answer["value"])
 
@@ -151,10 +163,11 @@ class Sandbox:
             self.close()
             raise Unavailable(f"the process for students' code does not start: {reason or repr(error)}") from None
         ran, self._ran = self._ran, []
-        for request in ran:
+        for request, took in ran:
+            if request["label"] == OWN and took > SHORT and self._left["repeats"] < self.patience / 2:
+                continue
             try:
-                self._ask(request, request["label"], quiet=True)
-                self._ran.append(request)
+                self._ran_now(request, quiet=True, share="repeats")
             except StudentError:
                 pass  # it came to an end the first time
 
@@ -179,9 +192,12 @@ class Sandbox:
         if self._folder:
             self._folder.cleanup()
 
-    def _ask(self, request, what, quiet=False, functions=(), seconds=None):
-        """Send a request and wait for the answer; answer what the code asks meanwhile."""
-        if self.patience <= 0 or self._stopped[what] >= 2:
+    def _ask(self, request, what, key, quiet=False, functions=(), seconds=None, share="graded"):
+        """Send a request and wait for the answer; answer what the code asks meanwhile.
+
+        key  counts how often it was stopped
+        """
+        if min(self._left[share], self._left["graded"], self._left["repeats"]) <= 0 or self._stopped[key] >= 2:
             raise StudentError("TimeoutError", f"{what} was not run, since too much of the code did not come to an end")
         while self._process is None:
             self._start()
@@ -203,8 +219,8 @@ class Sandbox:
         except BaseException as error:
             self._kill()
             if isinstance(error, TimeoutError):
-                self._stopped[what] += 1
-                raise StudentError("TimeoutError", f"{what} did not come to an end within {seconds:g} seconds") from None
+                self._stopped[key] += 1
+                raise StudentError("TimeoutError", f"{what} did not come to an end within {seconds:g} second{'s' * (seconds != 1)}") from None
             if isinstance(error, (EOFError, OSError, MemoryError)):
                 raise StudentError("Stopped", f"{what} ended Python, or used more memory than there is") from None
             if isinstance(error, (ValueError, RecursionError)):
@@ -212,7 +228,8 @@ class Sandbox:
             raise
         finally:
             alarm.cancel()
-            self.patience -= time.monotonic() - begin
+            self._took = time.monotonic() - begin
+            self._left[share] -= self._took
         if not quiet:
             print(self._text(answer["printed"]), end="")
         return answer

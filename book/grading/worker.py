@@ -18,6 +18,8 @@ from __future__ import annotations
 
 import ast
 import ctypes
+import errno
+import importlib
 import inspect
 import io
 import json
@@ -26,6 +28,7 @@ import os
 import platform
 import re
 import signal
+import struct
 import sys
 import traceback
 import types
@@ -42,6 +45,13 @@ FILE = 64 * 2**20  # bytes of one file
 FILES = 128  # open at once
 PROCESSES = 32  # and threads
 COMPUTING = 600  # seconds of a processor, for one process
+CALLS = {  # of the system: their numbers, and that of the machine in AUDIT_ARCH_…
+    "x86_64": {"machine": 0xC000003E, "keyctl": 250, "memfd_create": 319, "memfd_secret": 447, "shmget": 29, "unshare": 272,
+               "setns": 308, "clone": 56, "clone3": 435},
+    "aarch64": {"machine": 0xC00000B7, "keyctl": 219, "memfd_create": 279, "memfd_secret": 447, "shmget": 194, "unshare": 97,
+                "setns": 268, "clone": 220, "clone3": 435},
+}
+NEW_USER = 0x10000000  # CLONE_NEWUSER
 DEPTH = 1000  # calls in calls, that the worker's own code needs at most
 PLAIN = bool, int, float, str, np.generic, type(None)
 CHANGEABLE = list, dict, np.ndarray  # may have changed, though the name stands for the same one
@@ -70,7 +80,10 @@ class Locked:
 
 
 class Shell:
-    """What lines for IPython alone ask for: `%time f()`, `%%time` and `%%capture` run their code, all others do nothing."""
+    """What lines for IPython alone ask for, all others do nothing.
+
+    `%time f()`, `%%time` and `%%capture` run their code, and `%%writefile helper.py` writes a file, to be imported.
+    """
 
     def __init__(self, execute):
         self.execute = execute
@@ -82,6 +95,11 @@ class Shell:
     def run_cell_magic(self, name, line, body):
         if name in ("time", "timeit", "prun", "capture"):
             self.execute(body, f"<%%{name}>")
+        elif name in ("writefile", "file"):
+            *options, path = line.split()
+            with open(path.strip("\"'"), "a" if options else "w", encoding="utf-8") as file:  # the one option: -a
+                file.write(body)
+            importlib.invalidate_caches()
 
     def getoutput(self, *_):
         return []
@@ -241,6 +259,31 @@ def unconfined(user: int | None) -> None:
         pass
 
 
+def refuse(calls: dict[str, int]) -> None:
+    """Refuse the calls that get memory which no limit counts: files in memory, System V's shared memory, new namespaces.
+
+    By a filter of seccomp, for this process and all that it starts. OSError: the system has none.
+    """
+    def line(code, k, yes=0, no=0):
+        return struct.pack("HBBI", code, yes, no, k)
+
+    load, equal, at_least, any_of, end = 0x20, 0x15, 0x35, 0x45, 0x06  # BPF_LD, BPF_JMP, BPF_RET
+    refused = line(end, 0x00050000 | errno.EPERM)
+    number, machine, first_argument = 0, 4, 16  # in struct seccomp_data
+    program = [line(load, machine), line(equal, calls["machine"], 1), refused,
+               line(load, number), line(at_least, 0x40000000, 0, 1), refused]  # x86's calls of other kinds
+    for name in ("memfd_create", "memfd_secret", "shmget", "unshare", "setns"):
+        program += [line(equal, calls[name], 0, 1), refused]
+    program += [line(equal, calls["clone3"], 0, 1), line(end, 0x00050000 | errno.ENOSYS),  # its flags can't be seen; clone is used
+                line(equal, calls["clone"], 0, 3), line(load, first_argument), line(any_of, NEW_USER, 0, 1), refused,
+                line(end, 0x7FFF0000)]
+    code = ctypes.create_string_buffer(b"".join(program))
+    whole = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", len(program), ctypes.addressof(code)))
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, whole):  # PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP with SECCOMP_MODE_FILTER
+        raise OSError(ctypes.get_errno(), "seccomp: no filter can be set")
+
+
 def confined(user: int | None) -> None:
     """What this process and those that it starts may use. As root, become `user` first."""
     import resource
@@ -248,8 +291,9 @@ def confined(user: int | None) -> None:
     if user is not None:
         become(user)
         os.listdir(os.path.dirname(os.path.dirname(np.__file__)))  # PermissionError: Python's packages are for root alone
-    if call := {"x86_64": 250, "aarch64": 219}.get(platform.machine()):
-        ctypes.CDLL(None).syscall(call, 1, None)  # a keyring of its own: keyctl(KEYCTL_JOIN_SESSION_KEYRING)
+    if calls := CALLS.get(platform.machine()):
+        ctypes.CDLL(None).syscall(calls["keyctl"], 1, None)  # a keyring of its own: keyctl(KEYCTL_JOIN_SESSION_KEYRING)
+        refuse(calls)
     for kind, most in (("AS", MEMORY), ("FSIZE", FILE), ("NOFILE", FILES), ("NPROC", PROCESSES), ("CPU", COMPUTING), ("CORE", 0)):
         resource.setrlimit(getattr(resource, f"RLIMIT_{kind}"), (most, most))
 

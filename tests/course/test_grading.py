@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -10,11 +11,12 @@ from collections import OrderedDict, deque
 
 import numpy as np
 import psutil
+import problem_sets
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from grading.marks import SEED, Marks, NotAsExpected, StudentError, check, checks, difference, own
+from grading.marks import SEED, Marks, NotAsExpected, StudentError, check, checks, difference, number, own
 from grading.sandbox import Sandbox
 from grading.values import decode, encode
 
@@ -85,6 +87,34 @@ def test_marks_add_up_item_by_item(capsys, monkeypatch):
         "0 of 0.5  raises: ZeroDivisionError: division by zero",
         "0 of 1  missing: name 'backward' is not defined; was it renamed?",
         "0.5 of 0.5  fact", "0 of 0.5  no fact: expected a fact"]
+
+
+def test_a_message_is_one_line(capsys):
+    """So that an exception can't look like an item that was earned."""
+    def forge():
+        raise ValueError("x\n1 of 1  dL/db2\r\x1b[1A\u2028ü")
+
+    Marks(1).close(1, "dL/db1", forge, 2.0)
+    with pytest.raises(NotAsExpected, match=r"^a: expected 'yes', got array\(\[\[1, 2\],\\n"):
+        check("a", np.array([[1, 2], [3, 4]]), "yes")
+    assert capsys.readouterr().out.splitlines()[1:] == ["0 of 1  dL/db1: ValueError: x\\n1 of 1  dL/db2\\r\\x1b[1A\\u2028ü"]
+
+
+@pytest.mark.parametrize("value, number_of_it", [(np.array([3.0]), 3.0), (np.array([[3.0]]), 3.0), (np.array(3.0), 3.0), (3.0, 3.0)])
+def test_a_number_may_come_as_an_array_with_one_entry(value, number_of_it):
+    assert np.shape(number(value)) == () and number(value) == number_of_it
+    assert own(lambda: value, 7.0).shape == () and own(lambda: value, 7.0) == 3.0
+    assert number(A) is A and number(None) is None
+
+
+@pytest.mark.parametrize("name", ["ps1", "ps2", "ps4"])
+def test_right_answers_in_another_style_get_all_points(name):
+    cells = importlib.import_module(f"submissions.{name}").RIGHT
+    solution = problem_sets.source(name)
+    wanted = problem_sets.points_of(solution)
+    for title, edits in cells.items():
+        texts = {key: problem_sets.edited(problem_sets.cell(solution, key).source, edit) for key, edit in edits.items()}
+        assert problem_sets.earned(name, texts) == wanted, title
 
 
 def test_items_that_do_not_add_up_are_a_mistake_of_the_teacher():
@@ -316,6 +346,70 @@ def test_the_patience_with_a_notebook_has_an_end():
     with pytest.raises(StudentError, match="was not run, since"):
         sandbox.run("x = 1", "<2>")
     sandbox.close()
+
+
+OWN = "<your own cell>"
+
+
+def test_own_cells_that_were_stopped_cost_no_other_cell():
+    """They all have one label; only a cell of the same text is not run a third time."""
+    sandbox = Sandbox({}, seconds=0.5)
+    for _ in range(2):
+        with pytest.raises(StudentError, match="did not come to an end"):
+            sandbox.run("while True: pass", OWN)
+    with pytest.raises(StudentError, match="was not run, since"):
+        sandbox.run("while True: pass", OWN)
+    sandbox.run("def helper(x):\n    return x + 1", OWN)
+    sandbox.run("def f(x):\n    return helper(x)", "<cell>")
+    assert sandbox.space["f"](1) == 2
+    sandbox.close()
+
+
+def test_own_cells_that_take_long_leave_patience_for_the_others(monkeypatch):
+    """As do their repeats, when a function does not come to an end."""
+    monkeypatch.setattr("grading.sandbox.SHORT", 0.3)
+    sandbox = Sandbox({}, seconds=1, patience=2)
+    for number in range(4):
+        sandbox.run(f"import time\ntime.sleep(0.6)  # {number}", OWN)
+    with pytest.raises(StudentError, match="did not come to an end within 0.3 seconds"):
+        sandbox.run("time.sleep(0.6)", OWN)  # beyond their share
+    sandbox.run("def helper():\n    return 1", OWN)
+    sandbox.run("def f():\n    while True: pass\ndef g():\n    return helper()", "<cell>")
+    with pytest.raises(StudentError, match="did not come to an end within 1 second"):
+        sandbox.space["f"]()
+    begin = time.perf_counter()
+    assert sandbox.space["g"]() == 1 and time.perf_counter() - begin < 3
+    sandbox.close()
+
+
+def test_repeats_have_an_end():
+    sandbox = Sandbox({}, seconds=3, patience=2)
+    sandbox.run("import os, time\ntime.sleep(0.8)\ndef f():\n    os._exit(0)", "<cell>")
+    begin = time.perf_counter()
+    for _ in range(20):
+        with pytest.raises(StudentError):
+            sandbox.space["f"]()
+    with pytest.raises(StudentError, match="was not run, since"):
+        sandbox.space["f"]()
+    assert time.perf_counter() - begin < 6
+    sandbox.close()
+
+
+def test_a_teachers_cell_that_calls_what_does_not_end_gets_no_extra_time():
+    sandbox = Sandbox({}, seconds=1)
+    sandbox.run("def f():\n    while True: pass", "<cell>")
+    with pytest.raises(StudentError):
+        sandbox.space["f"]()
+    with pytest.raises(StudentError, match="did not come to an end within 1 second"):
+        sandbox.give("f()", "<check>")
+    sandbox.close()
+
+
+def test_a_file_that_a_cell_writes_can_be_imported(sandbox):
+    sandbox.run("%%writefile helper_of_mine.py\ndef g(x):\n    return x + 1", OWN)
+    sandbox.run("%%writefile -a helper_of_mine.py\n\nk = 3", OWN)
+    sandbox.run("from helper_of_mine import g, k\ndef f(x):\n    return g(x) + k", "<cell>")
+    assert sandbox.space["f"](1) == 5
 
 
 def test_much_output_is_cut(sandbox, capsys):

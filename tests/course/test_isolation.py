@@ -125,13 +125,21 @@ def test_processes_and_threads_have_a_limit(code, words):
     sandbox.close()
 
 
-def test_an_ordinary_users_process_can_make_no_namespace(monkeypatch):
+def test_no_process_can_make_a_namespace(sandbox):
     """In which it could mount what it likes, without a limit of size."""
-    monkeypatch.setattr(isolation.os, "geteuid", lambda: 1000)
-    sandbox = Sandbox({}, seconds=60)
-    sandbox.run("import ctypes\nmade = ctypes.CDLL(None).unshare(0x10000000)  # CLONE_NEWUSER", "<cell>")
-    assert sandbox.space["made"] == -1
-    sandbox.close()
+    sandbox.run("import ctypes, platform\nlibc, clone = ctypes.CDLL(None), {'x86_64': 56, 'aarch64': 220}[platform.machine()]\n"
+                "made = [libc.unshare(0x10000000), libc.syscall(clone, 0x10000011, 0, 0, 0, 0)]  # CLONE_NEWUSER", "<cell>")
+    assert sandbox.space["made"] == [-1, -1]
+
+
+def test_no_memory_is_had_beside_the_limits(sandbox):
+    """Files in memory and System V's shared memory belong to no process, so no limit counts them."""
+    sandbox.run("import ctypes, os\nlibc = ctypes.CDLL(None)\ngot = [libc.memfd_create(b'x', 0), libc.shmget(0, 2**20, 0o1600),\n"
+                "       libc.syscall(447, 0)]  # memfd_secret", "<cell>")
+    assert sandbox.space["got"] == [-1, -1, -1]
+    sandbox.run("import subprocess, threading\nthread = threading.Thread(target=print)\nthread.start()\nthread.join()\n"
+                "said = subprocess.run(['echo', 'x'], capture_output=True, text=True).stdout", "<cell>")
+    assert sandbox.space["said"] == "x\n"
 
 
 def test_all_processes_together_have_a_limit_of_memory(sandbox, monkeypatch):
@@ -237,11 +245,19 @@ def grading(course: Path, *arguments: str, **environment: str):
 def test_the_command_says_so_and_goes_on_only_when_told_to(without, tmp_path):
     without(FORBIDDEN)
     shutil.copy(COURSE / "nbgrader_config.py", tmp_path)
+    (tmp_path / "source/ps1").mkdir(parents=True)
     done = grading(tmp_path, "grading", "ps1")
     assert done.returncode == 1 and "Nothing was graded" in done.stderr and "No permissions to create" in done.stderr
     assert "it can read the solutions and what others have handed in" in done.stderr and "--no-isolation" in done.stderr
     done = grading(tmp_path, "grading", "ps1", "--no-isolation")
     assert done.returncode == 0 and "0 handed in" in done.stdout
+
+
+def test_a_problem_set_that_is_not_there_is_named(tmp_path):
+    shutil.copy(COURSE / "nbgrader_config.py", tmp_path)
+    (tmp_path / "source/ps1").mkdir(parents=True)
+    done = grading(tmp_path, "grading", "ps1", "ps9", "--no-isolation")
+    assert done.returncode == 2 and "no problem set 'ps9'" in done.stderr and "which has ps1" in done.stderr
 
 
 def test_another_value_than_on_and_off_is_refused(monkeypatch):

@@ -152,3 +152,9 @@ def error_signals(parameters, h, do):
         {"ps2-truncated-test": 4},
     ),
 }
+
+
+# Right answers in other styles, as edits of the solutions: they get all points.
+RIGHT = {
+    "the loss as an array with one entry": {"ps2-loss": {"return np.sum(do**2) / 2, do": "return np.array([np.sum(do**2) / 2]), do"}},
+}

@@ -147,3 +147,18 @@ WRONG = {
         {"ps4-clip-test": 0},
     ),
 }
+
+
+# Right answers in other styles, as edits of the solutions: they get all points.
+RIGHT = {
+    "each number as an array with one entry": {
+        "ps4-clip": {
+            "for name, array in g.items()}, norm": "for name, array in g.items()}, np.array([norm])",
+            "np.degrees(np.arccos(min(cosine, 1)))": "np.array([np.degrees(np.arccos(min(cosine, 1)))])"},
+        "ps4-train": {"norms.append(norm)": "norms.append(np.array([norm]))"},
+        "ps4-cliff": {
+            "return np.sum(delta * h[:-1]), np.sum(delta)": "return np.array([np.sum(delta * h[:-1])]), np.array([np.sum(delta)])",
+            "return np.median(norms[(losses > above) & np.isfinite(norms)])":
+                "return np.array([np.median(norms[(losses > above) & np.isfinite(norms)])])"},
+    },
+}
