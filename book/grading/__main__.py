@@ -48,12 +48,20 @@ def lacking(course: Path, student: str, assignment: str) -> list[str]:
 
 def refused(course: Path, student: str, assignment: str) -> str | None:
     """Why this submission is not to be graded, if so."""
+    from nbgrader.utils import parse_utc
+
     if glob.escape(student) != student:
         return "nbgrader takes *, ? and [ in the name of a folder for a pattern; rename it"
     if links := irregular(course, student, assignment):
         return f"links are not followed: {'; '.join(links)}"
     if names := lacking(course, student, assignment):
         return f"no {' and no '.join(names)} in submitted/{student}/{assignment}"
+    stamp = course / "submitted" / student / assignment / "timestamp.txt"
+    if stamp.exists() and (text := stamp.read_text(errors="replace").strip()):
+        try:
+            parse_utc(text)
+        except (ValueError, OverflowError):
+            return f"no time can be read in {stamp.relative_to(course)}, got {text!r:.60}"
     return None
 
 

@@ -179,7 +179,7 @@ class ExecuteApart(Execute):
         help="for the kernel: no warnings, such as that nothing is encrypted on loopback, and no history",
     ).tag(config=True)
     seconds = Float(10, help="that a cell of the student's, or a call from a test, may take").tag(config=True)
-    patience = Float(120, help="that all of the student's code may take together").tag(config=True)
+    patience = Float(120, help="that each of three shares of the student's code may take, see `Sandbox`").tag(config=True)
     isolation = Bool(
         help="whether the student's code is kept from all else on this computer; without it has the teacher's rights",
     ).tag(config=True)

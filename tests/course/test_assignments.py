@@ -494,13 +494,16 @@ def test_handed_in_anew_it_is_graded_anew_and_the_same_seed_gives_the_same_input
     assert "ps1,,,tampered," in (course / "grades.csv").read_text()
 
 
-def test_a_notebook_with_another_name_is_named(course):
+def test_a_notebook_with_another_name_and_a_time_that_is_none_are_named(course):
     hand_in(course, "other-name", "ps1", source("ps1"))
     folder = course / "submitted" / "other-name" / "ps1"
     (folder / "ps1.ipynb").rename(folder / "Problem set 1.ipynb")
+    hand_in(course, "no-time", "ps1", source("ps1"))
+    (course / "submitted/no-time/ps1/timestamp.txt").write_text("on time")
     work = grading(course, "ps1")
     said, _ = work.communicate(timeout=60)
     assert work.returncode == 1 and "other-name: not graded, no ps1.ipynb in submitted/other-name/ps1" in said
+    assert "no-time: not graded, no time can be read in submitted/no-time/ps1/timestamp.txt, got 'on time'" in said
 
 
 def test_outside_a_course_the_command_says_where_to_go(tmp_path):
