@@ -34,8 +34,8 @@ OTHER_USER = "61183"  # no account's
 
 PACKAGES = Path(__file__).parents[1]
 # What the packages below and the problem sets import.
-NEEDED = ("beautifulsoup4", "ipykernel", "joblib", "jsonschema", "latex2mathml", "matplotlib", "nbclient", "nbconvert", "nbformat",
-          "nbgrader", "nh3", "numpy", "psutil", "sqlalchemy", "tqdm", "traitlets")
+NEEDED = ("beautifulsoup4", "ipykernel", "jinja2", "joblib", "jsonschema", "jupyter_client", "latex2mathml", "markupsafe", "matplotlib",
+          "mistune", "nbclient", "nbconvert", "nbformat", "nbgrader", "nh3", "numpy", "psutil", "pygments", "sqlalchemy", "tqdm", "traitlets")
 
 SETUP = """\
 #!/usr/bin/env bash
