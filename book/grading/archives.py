@@ -14,7 +14,7 @@ import tempfile
 import zipfile
 import zlib
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 
@@ -24,6 +24,7 @@ LARGEST = 20 * 2**20  # bytes of a notebook
 LARGEST_ARCHIVE = 1000 * 2**20  # bytes of an archive in an archive
 MOST_BYTES = 10 * 2**30  # that an archive may hold, unpacked
 MOST_ENTRIES = 20_000
+EARLIEST = datetime(2000, 1, 1, tzinfo=timezone.utc)  # time of a hand-in; the latest is now
 DEEPEST = 3  # archives in archives
 LONGEST = 1000  # characters of a path
 
@@ -142,6 +143,8 @@ class _Reader:
             refused, parts = "its path leads out of the archive", outer
         elif len(name) > LONGEST:
             refused, parts = f"its path has more than {LONGEST} characters", outer
+        if time and not EARLIEST < time < datetime.now(timezone.utc) + timedelta(days=1):
+            time = None  # nobody handed in then
         entry = Entry(place, parts, time, refused=refused)
         if refused:
             self.found.append(entry)

@@ -36,7 +36,7 @@ import shutil
 import sys
 import tempfile
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -228,10 +228,12 @@ def name_students(files: list[File], assignment: str, memory: dict, submitted: P
         if known[student] in found:
             found[known[student]].add(number)
 
+    shared = {name for name, many in Counter(known.values()).items() if many > 1}  # by students of this course
+
     def student_of(name, number):
         if number in numbers and known[numbers[number]] == name:
             return numbers[number]
-        return plain(name) if len(found[name]) < 2 else f"{plain(name)}-{number}" if number else ""
+        return plain(name) if len(found[name]) < 2 and name not in shared else f"{plain(name)}-{number}" if number else ""
 
     names = defaultdict(set)
     for file in files:

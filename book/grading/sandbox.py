@@ -50,7 +50,7 @@ class Sandbox:
               functions that call the student's. Names that the tests' own code has set stay as they are
     seconds   that a cell, and a call, may take
     patience  seconds of each of three shares: the student's own cells; the cells to be filled in and the calls; and
-              repeats, of cells after a stop and of the teacher's cells. So all takes at most three times as long. Own
+              repeats, of a process and of cells after a stop, and of the teacher's cells. So all takes at most three times as long. Own
               cells beyond their share get SHORT seconds of the second; when that or repeats are used up, nothing more runs
     isolated  whether the process is kept from all else; by default it is, unless GRADING_ISOLATION is "off"
 
@@ -66,7 +66,7 @@ class Sandbox:
         self._ran: list[tuple[dict, float]] = []  # and how long it took
         self._theirs: dict[str, Any] = {}
         self._stopped: Counter[str] = Counter()
-        self._process = None
+        self._process, self._started = None, False
 
     def run(self, code: str, label: str) -> None:
         """Run a student's cell. StudentError: what it raised, or that it did not end; the names set until then stay."""
@@ -139,7 +139,7 @@ class Sandbox:
             raise StudentError(*(Sandbox._text(error.get(key, "")) for key in ("name", "message", "traceback")))
 
     def _start(self):
-        self._folder = None
+        self._folder, begin = None, time.monotonic()
         if self.isolated:
             command, environment = isolation.arguments(), isolation.environment(isolation.TEMP)
         else:
@@ -162,6 +162,9 @@ class Sandbox:
             reason = isolation.lacking() if self.isolated else None
             self.close()
             raise Unavailable(f"the process for students' code does not start: {reason or repr(error)}") from None
+        if self._started:
+            self._left["repeats"] -= time.monotonic() - begin
+        self._started = True
         ran, self._ran = self._ran, []
         for request, took in ran:
             if request["label"] == OWN and took > SHORT and self._left["repeats"] < self.patience / 2:
@@ -216,6 +219,7 @@ class Sandbox:
                     self._send({"result": encode(functions[answer["ask"]](*args, **kwargs))})
                 except Exception as error:  # the argument that the student's code passed may be anything
                     self._send({"raised": f"{type(error).__name__}: {error}"})
+                self._look_at_memory()
         except BaseException as error:
             self._kill()
             if isinstance(error, TimeoutError):

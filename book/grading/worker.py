@@ -47,9 +47,9 @@ PROCESSES = 32  # and threads
 COMPUTING = 600  # seconds of a processor, for one process
 CALLS = {  # of the system: their numbers, and that of the machine in AUDIT_ARCH_…
     "x86_64": {"machine": 0xC000003E, "keyctl": 250, "memfd_create": 319, "memfd_secret": 447, "shmget": 29, "unshare": 272,
-               "setns": 308, "clone": 56, "clone3": 435},
+               "setns": 308, "setsockopt": 54, "io_uring_setup": 425, "clone": 56, "clone3": 435},
     "aarch64": {"machine": 0xC00000B7, "keyctl": 219, "memfd_create": 279, "memfd_secret": 447, "shmget": 194, "unshare": 97,
-                "setns": 268, "clone": 220, "clone3": 435},
+                "setns": 268, "setsockopt": 208, "io_uring_setup": 425, "clone": 220, "clone3": 435},
 }
 NEW_USER = 0x10000000  # CLONE_NEWUSER
 DEPTH = 1000  # calls in calls, that the worker's own code needs at most
@@ -82,13 +82,17 @@ class Locked:
 class Shell:
     """What lines for IPython alone ask for, all others do nothing.
 
-    `%time f()`, `%%time` and `%%capture` run their code, and `%%writefile helper.py` writes a file, to be imported.
+    `%time f()`, `%%time` and `%%capture` run their code; `%%writefile helper.py` writes a file, to be imported, and
+    `%run helper.py` runs it.
     """
 
     def __init__(self, execute):
         self.execute = execute
 
     def run_line_magic(self, name, line, *_):
+        if name == "run":
+            with open(line.strip().strip("\"'"), encoding="utf-8") as file:
+                return self.execute(file.read(), f"<{line.strip()}>")
         code = re.sub(r"^(-\w+(\s+\d+)?\s+)*", "", line + " ")  # the options
         return self.execute(code, f"<%{name}>") if name in ("time", "timeit", "prun") else None
 
@@ -260,7 +264,8 @@ def unconfined(user: int | None) -> None:
 
 
 def refuse(calls: dict[str, int]) -> None:
-    """Refuse the calls that get memory which no limit counts: files in memory, System V's shared memory, new namespaces.
+    """Refuse the calls that get memory which no limit counts: files in memory, System V's shared memory, larger buffers of
+    sockets, new namespaces.
 
     By a filter of seccomp, for this process and all that it starts. OSError: the system has none.
     """
@@ -272,7 +277,7 @@ def refuse(calls: dict[str, int]) -> None:
     number, machine, first_argument = 0, 4, 16  # in struct seccomp_data
     program = [line(load, machine), line(equal, calls["machine"], 1), refused,
                line(load, number), line(at_least, 0x40000000, 0, 1), refused]  # x86's calls of other kinds
-    for name in ("memfd_create", "memfd_secret", "shmget", "unshare", "setns"):
+    for name in ("memfd_create", "memfd_secret", "shmget", "unshare", "setns", "setsockopt", "io_uring_setup"):
         program += [line(equal, calls[name], 0, 1), refused]
     program += [line(equal, calls["clone3"], 0, 1), line(end, 0x00050000 | errno.ENOSYS),  # its flags can't be seen; clone is used
                 line(equal, calls["clone"], 0, 3), line(load, first_argument), line(any_of, NEW_USER, 0, 1), refused,

@@ -28,7 +28,7 @@ from nbgrader.api import Gradebook
 
 from grading import archives, nbgrader_cells
 from grading.answers import LONGEST, MORE, Submission, answer, has_code
-from grading.collect import main, plain
+from grading.collect import File, main, name_students, plain
 from grading.nbgrader_cells import ReadAnything
 from problem_sets import COURSE, cell, grade_id, hand_in, read, source
 
@@ -555,6 +555,29 @@ def test_students_who_can_be_confused_are_told_apart_or_refused(run, course, tmp
     # In the next set the numbers are others, and the names the same.
     status, _ = run(pack(tmp_path / "3.zip", {moodle("Dan Du_7"): worked("7")}))
     assert status == 0
+
+
+def test_a_namesake_in_the_next_set_is_nobody_known(tmp_path):
+    entry = archives.Entry("ps2.ipynb", ("ps2.ipynb",))
+    memory = {"students": {"Ann-Abt-1": "Ann Abt", "Ann-Abt-2": "Ann Abt", "Bob": "Bob"}, "numbers": {"ps1": {"1": "Ann-Abt-1", "2": "Ann-Abt-2"}}}
+    numbered, plainly, other = (File(entry, 0, kind="work", who=who, number=number) for who, number in (("Ann Abt", "3"), ("Ann Abt", ""), ("Bob", "4")))
+    name_students([numbered, other], "ps2", memory, tmp_path)
+    assert numbered.student == "Ann-Abt-3" and numbered.look and other.student == "Bob" and not other.look
+    name_students([plainly], "ps2", memory, tmp_path)
+    assert plainly.student == "" and "several students are called Ann Abt" in plainly.fate and plainly.look
+
+
+@pytest.mark.parametrize("seconds", [253402300799, 0, -62135596800])  # the years 9999, 1970 and 1
+def test_a_time_at_which_nobody_hands_in_is_none(seconds, tmp_path, monkeypatch):
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    with tarfile.open(tmp_path / "all.tar", "w", format=tarfile.PAX_FORMAT) as archive:
+        for name, when in (("Ann/ps1.ipynb", seconds), ("Bob/ps1.ipynb", 1795000000)):
+            info = tarfile.TarInfo(name)
+            info.mtime = when
+            archive.addfile(info)
+    (tmp_path / "spool").mkdir()
+    times = {entry.place: entry.time for entry in archives.entries(tmp_path / "all.tar", tmp_path / "spool")}
+    assert times["Ann/ps1.ipynb"] is None and times["Bob/ps1.ipynb"].year == 2026
 
 
 def test_later_hand_ins_replace_what_they_are_newer_than(run, course, tmp_path):

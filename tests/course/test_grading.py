@@ -408,6 +408,8 @@ def test_a_teachers_cell_that_calls_what_does_not_end_gets_no_extra_time():
 def test_a_file_that_a_cell_writes_can_be_imported(sandbox):
     sandbox.run("%%writefile helper_of_mine.py\ndef g(x):\n    return x + 1", OWN)
     sandbox.run("%%writefile -a helper_of_mine.py\n\nk = 3", OWN)
+    sandbox.run("%run helper_of_mine.py", OWN)
+    assert sandbox.space["k"] == 3 and sandbox.space["g"](1) == 2
     sandbox.run("from helper_of_mine import g, k\ndef f(x):\n    return g(x) + k", "<cell>")
     assert sandbox.space["f"](1) == 5
 
@@ -602,3 +604,14 @@ def test_an_answer_without_end_is_noticed(sandbox, monkeypatch):
     with pytest.raises(StudentError, match="disturbed the grading"):
         sandbox.space["f"]()
     assert sandbox.space["g"]() == 3
+
+
+def test_what_ends_python_again_and_again_comes_to_an_end():
+    sandbox = Sandbox({}, seconds=5, patience=1.5)
+    said = []
+    for number in range(200):
+        with pytest.raises(StudentError) as error:
+            sandbox.run(f"import os\nos._exit({number})", OWN)
+        said.append(str(error.value))
+    sandbox.close()
+    assert "ended Python" in said[0] and "was not run" in said[-1]

@@ -133,10 +133,13 @@ def test_no_process_can_make_a_namespace(sandbox):
 
 
 def test_no_memory_is_had_beside_the_limits(sandbox):
-    """Files in memory and System V's shared memory belong to no process, so no limit counts them."""
+    """Files in memory, System V's shared memory and what waits in a socket belong to no process, so no limit counts them."""
     sandbox.run("import ctypes, os\nlibc = ctypes.CDLL(None)\ngot = [libc.memfd_create(b'x', 0), libc.shmget(0, 2**20, 0o1600),\n"
                 "       libc.syscall(447, 0)]  # memfd_secret", "<cell>")
     assert sandbox.space["got"] == [-1, -1, -1]
+    sandbox.run("import socket\na, b = socket.socketpair()\ntry:\n    a.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**24)\n"
+                "except PermissionError:\n    refused = True", "<cell>")
+    assert sandbox.space["refused"]
     sandbox.run("import subprocess, threading\nthread = threading.Thread(target=print)\nthread.start()\nthread.join()\n"
                 "said = subprocess.run(['echo', 'x'], capture_output=True, text=True).stdout", "<cell>")
     assert sandbox.space["said"] == "x\n"
