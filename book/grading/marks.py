@@ -233,6 +233,11 @@ class Marks:
         print(f"0 of {points}  {_line(words)}" if words else f"{points} of {points}  {name}")
         return not words
 
+    @property
+    def earned(self) -> float:
+        """The points so far: an item that alone proves little can ask for some."""
+        return self._earned
+
     def score(self) -> float:
         """The points earned. ValueError if the items don't add up to the points of the cell."""
         if self._offered != self.points:

@@ -158,6 +158,30 @@ def test_what_proves_nothing_earns_nothing(name, monkeypatch):
         assert found == dict.fromkeys(points_of(nb), 0) | CALLS.get(name, {}), kind
 
 
+@pytest.mark.parametrize(("name", "key", "code"), [
+    ("ps1", "ps1-depth", """
+def backpropagate(W, b, x, y):
+    return 1.0, *({l: len(x) * (1.0 + np.arange(a[l].size)).reshape(a[l].shape) for l in a} for a in (W, b))"""),
+    ("ps2", "ps2-collect", """
+def collect(p, x, h, do, delta):
+    return {name: x.shape[1] * np.ones(np.shape(p[name])) for name in p} | {"h_0": np.ones(h[0].shape)}"""),
+    ("ps2", "ps2-truncated", """
+def truncated(p, h, do, tau):
+    delta = np.zeros(h[1:].shape)
+    delta[max(len(delta) - tau - 1, 0):] = 1
+    return delta"""),
+    ("ps3", "ps3-lag-terms", """
+def lag_terms(W_hh, W_qh, slopes, h, do):
+    return len(do) * (1.0 + np.arange(len(slopes) * W_hh.size)).reshape(len(slopes), *W_hh.shape)"""),
+])
+def test_numbers_that_fit_each_other_and_nothing_else_earn_nothing(name, key, code, monkeypatch):
+    """Sums that add up, steps that are counted right: with no step of the way."""
+    monkeypatch.setenv("GRADING_SEED", SEED)
+    test = {"ps3-lag-terms": "ps3-share-test"}.get(key, f"{key}-test")
+    others = {"ps3-lag-terms": 2.5}.get(key, 0)  # of share and reach, in the same test
+    assert earned(name, {key: f"import numpy as np\n{code}"}) == points_of(source(name)) | {test: others}
+
+
 @pytest.mark.parametrize("name", SETS)
 def test_each_question_says_what_its_steps_are_worth(name):
     said = 0
