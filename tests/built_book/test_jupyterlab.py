@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
+
+import servers
 
 CELL = """
 import matplotlib.pyplot as plt
@@ -35,28 +32,9 @@ def lab(tmp_path):
     notebook = new_notebook(cells=[new_code_cell(CELL)])
     notebook.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
     nbformat.write(notebook, str(tmp_path / "live.ipynb"))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}", "--allow-root",
-               "--IdentityProvider.token=", "--ServerApp.root_dir=" + str(tmp_path)]
     environment = {name: value for name, value in os.environ.items() if name != "EXPLORABLE_RECORD"}
-    with open(tmp_path / "log", "w") as log:
-        server = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log, env=environment)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(120):
-            try:
-                urllib.request.urlopen(f"{address}/api", timeout=1)
-                break
-            except OSError:
-                time.sleep(0.5)
-        else:
-            pytest.fail("JupyterLab did not start:\n" + (tmp_path / "log").read_text())
+    with servers.jupyter("jupyterlab", tmp_path, "--IdentityProvider.token=", environment=environment) as address:
         yield address
-    finally:
-        server.terminate()
-        server.wait(30)
 
 
 def test_the_keyboard_moves_a_live_figure(lab, new_page):

@@ -11,11 +11,9 @@ import io
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from urllib.parse import quote
 
 import nbformat
@@ -26,6 +24,7 @@ from nbgrader.api import Gradebook
 from PIL import Image
 
 import pages
+import servers
 from grading import inert
 from problem_sets import COURSE, cell, hand_in, read, source
 
@@ -240,30 +239,13 @@ def course(tmp_path_factory):
 @pytest.fixture(scope="session")
 def formgrader(course):
     """The address of a Jupyter server with Formgrader, and of the submission in it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "jupyter_server", "--no-browser", f"--port={port}", "--allow-root",
-               "--IdentityProvider.token=secret", f"--ServerApp.root_dir={course}",
-               "--ServerApp.jpserver_extensions={'nbgrader.server_extensions.formgrader': True}"]
-    environment = os.environ | {"JUPYTER_CONFIG_DIR": str(course / "none")}
-    with open(course / "log", "w") as log:
-        server = subprocess.Popen(command, cwd=course, stdout=log, stderr=log, env=environment)
-    try:
-        for _ in range(120):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/api", timeout=1)
-                break
-            except OSError:
-                time.sleep(0.25)
-        else:
-            pytest.fail("the server did not start:\n" + (course / "log").read_text())
+    with servers.jupyter(
+            "jupyter_server", course, "--IdentityProvider.token=secret",
+            "--ServerApp.jpserver_extensions={'nbgrader.server_extensions.formgrader': True}",
+            environment=os.environ | {"JUPYTER_CONFIG_DIR": str(course / "none")}) as address:
         with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
             notebook = gradebook.find_submission_notebook("ps1", "ps1", STUDENT).id
-        yield f"http://127.0.0.1:{port}/formgrader", f"submissions/{notebook}/"
-    finally:
-        server.terminate()
-        server.wait(30)
+        yield f"{address}/formgrader", f"submissions/{notebook}/"
 
 
 @pytest.fixture
