@@ -9,7 +9,7 @@ import base64
 import re
 import reprlib
 from collections import deque
-from collections.abc import Callable, KeysView, Mapping, Sequence, ValuesView
+from collections.abc import Callable, Iterator, KeysView, Mapping, Sequence, ValuesView
 from itertools import islice
 from typing import Any
 
@@ -48,7 +48,7 @@ def encode(value: Any, function: Callable[[Callable], Any] | None = None, room: 
     """`value` as JSON has it; `function` says what stands for a function. TypeError: anything else, named.
 
     With `exact` no code of the value's class runs: what it says about itself (`__class__`, `__len__`, `__iter__`) does
-    not count. Without it any Mapping and Sequence passes as well.
+    not count. Without it any Mapping, Sequence and Iterator (of a generator, of `map`) passes as well.
     """
     room, kind = room or Room(), type(value)  # a class derived from list is a list in C, whatever its methods say
 
@@ -73,6 +73,8 @@ def encode(value: Any, function: Callable[[Callable], Any] | None = None, room: 
             return _array(array, "scalar", room)
     if issubclass(kind, float):
         return float.__float__(value)
+    if issubclass(kind, complex):
+        return _array(np.array(complex.__complex__(value)), "scalar", room)
     if issubclass(kind, int):
         number = int.__int__(value)
         room.take(0, number.bit_length() // 3)
@@ -93,6 +95,8 @@ def encode(value: Any, function: Callable[[Callable], Any] | None = None, room: 
             return _dictionary(value.items(), len(value), inner)
         if isinstance(value, (Sequence, KeysView, ValuesView)):
             return {"list": _entries(value, len(value), room, inner)}
+        if isinstance(value, Iterator):
+            return {"list": [inner(each) for each in value]}
     if callable(value) and function:
         return {"function": function(value)}
     raise TypeError(f"{name_of(kind)} can't be graded, {WANTED}, not too large")

@@ -3,7 +3,8 @@
 It says "ready", reads requests from its standard input and writes answers to its standard output, each a line of JSON
 with the "number" of the request:
 
-    {"run": code, "label": text}                 run a cell; the answer has the "names" that it set
+    {"run": code, "label": text}                 run a cell; the answer has the "names" that it set. With "definitions": true
+                                                 only its imports, functions, classes and constants
     {"call": name, "args": [...], "kwargs": {}}  call a function; the answer has its "value"
     {"result": value} or {"raised": text}        what a function of the caller's, passed as an argument, returned
 
@@ -17,6 +18,7 @@ themselves (see `values.encode`), those that are too large or not plain are left
 from __future__ import annotations
 
 import ast
+import contextlib
 import ctypes
 import errno
 import importlib
@@ -53,6 +55,8 @@ CALLS = {  # of the system: their numbers, and that of the machine in AUDIT_ARCH
 }
 NEW_USER = 0x10000000  # CLONE_NEWUSER
 DEPTH = 1000  # calls in calls, that the worker's own code needs at most
+DEFINITIONS = ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom
+WORK = ast.Call, ast.comprehension  # what may take long in an assignment
 PLAIN = bool, int, float, str, np.generic, type(None)
 CHANGEABLE = list, dict, np.ndarray  # may have changed, though the name stands for the same one
 
@@ -145,10 +149,10 @@ class Worker:
         alarm(signal.ITIMER_REAL, 0)
         limit(max(DEPTH, sys.getrecursionlimit()))
 
-    def run(self, run, label):
+    def run(self, run, label, definitions=False):
         before, answer = dict(self.space), {}
         try:
-            self.execute(run, label)
+            self.execute(run, label, definitions)
         except BaseException as error:  # SystemExit and KeyboardInterrupt, too
             self.calm()
             answer["error"] = described(error)
@@ -161,19 +165,29 @@ class Worker:
         answer["gone"] += [name for name in before if type(name) is str and not name.startswith("_") and name not in after]
         return answer
 
-    def execute(self, run, label):
+    def execute(self, run, label, definitions=False):
         linecache.cache[label] = (len(run), None, run.splitlines(keepends=True), label)  # for tracebacks
         try:
             tree = ast.parse(run, label)
         except SyntaxError:  # perhaps lines for IPython alone, such as %matplotlib inline
             from IPython.core.inputtransformer2 import TransformerManager
             tree = ast.parse(TransformerManager().transform_cell(run), label)
+        if definitions:
+            return self.define(tree, label)
         last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
         self.evaluate(tree, label, "exec")
         if last:
             value = self.evaluate(ast.Expression(last.value), label, "eval")
             if value is not None:
                 print(repr(value))
+
+    def define(self, tree, label):
+        """Only what takes no time; what needs a result of the rest is left out."""
+        for each in tree.body:
+            short = isinstance(each, (ast.Assign, ast.AnnAssign)) and not any(isinstance(part, WORK) for part in ast.walk(each))
+            if short or isinstance(each, DEFINITIONS):
+                with contextlib.suppress(Exception):
+                    self.evaluate(ast.Module([each], []), label, "exec")
 
     def evaluate(self, tree, label, mode):
         code = compile(tree, label, mode, ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)

@@ -222,6 +222,7 @@ def test_text_that_encode_does_not_make_is_refused(text):
 
 @pytest.mark.parametrize("value, back", [
     (deque([1, 2]), [1, 2]), (range(3), [0, 1, 2]), ({"a": 1}.values(), [1]), (OrderedDict(a=1), {"a": 1}),
+    (map(float, "12"), [1.0, 2.0]), ((n * n for n in range(3)), [0, 1, 4]), (zip("ab", [1, 2]), [("a", 1), ("b", 2)]), (1 + 2j, 1 + 2j),
     (np.array([1.5, 2], dtype=object), [1.5, 2]), (np.longdouble(2), 2.0), (np.ma.array([1.0, 2]), np.array([1.0, 2])),
 ])
 def test_what_is_like_a_list_an_array_or_a_dictionary_passes(value, back):
@@ -379,6 +380,22 @@ def test_own_cells_that_take_long_leave_patience_for_the_others(monkeypatch):
         sandbox.space["f"]()
     begin = time.perf_counter()
     assert sandbox.space["g"]() == 1 and time.perf_counter() - begin < 3
+    sandbox.close()
+
+
+def test_after_a_stop_long_cells_still_define_their_functions(monkeypatch):
+    """And where a name is missing then, the message says why."""
+    monkeypatch.setattr("grading.sandbox.SHORT", 0.3)
+    sandbox = Sandbox({}, seconds=2, patience=20)
+    sandbox.run("import time\nSTEP = 2\nnothing = missing = time.sleep(0.4)\nx = missing\n%matplotlib inline\n"
+                "def helper(v):\n    return v + STEP\ntime.sleep(0.4)\nfrom math import pi", OWN)
+    sandbox.run("def f():\n    while True: pass\ndef g(v):\n    return helper(v)\ndef h():\n    return missing", "<cell>")
+    sandbox._left["repeats"] = 9
+    with pytest.raises(StudentError, match="did not come to an end"):
+        sandbox.space["f"]()
+    assert sandbox.space["g"](1) == 3
+    with pytest.raises(StudentError, match="name 'missing' is not defined.*of your own cells that take long only the definitions"):
+        sandbox.space["h"]()
     sandbox.close()
 
 

@@ -147,10 +147,17 @@ def test_no_memory_is_had_beside_the_limits(sandbox):
 
 def test_all_processes_together_have_a_limit_of_memory(sandbox, monkeypatch):
     monkeypatch.setattr("grading.sandbox.MEMORY", 400 * 2**20)
+    alive, children = [], lambda: psutil.Process(sandbox._process.pid).children()
     sandbox.run("def f():\n    return 1", "<before>")
     with pytest.raises(StudentError, match="used more memory than there is"):
         sandbox.run("import os, time\nfor _ in range(6):\n    if not os.fork(): break\nheld = bytearray(b'x') * 10**8\ntime.sleep(60)", "<cell>")
     assert sandbox.space["f"]() == 1
+    sandbox.run("def g(of_the_tests):\n    for _ in range(6):\n        if not os.fork():\n            held = bytearray(b'x') * 10**8\n"
+                "            time.sleep(60)\n    of_the_tests()\nimport os, time", "<cell>")
+    begin = time.monotonic()
+    with pytest.raises(StudentError, match="used more memory than there is"):  # also while the tests' own function runs
+        sandbox.space["g"](lambda: time.sleep(5) or alive.append(bool(children())))
+    assert alive == [False] and time.monotonic() - begin < 15
 
 
 def test_no_process_survives(sandbox):
