@@ -76,7 +76,8 @@ class Sandbox:
         if share == "own" and self._left["own"] <= 0:
             share, seconds = "graded", min(SHORT, self.seconds)
         answer = self._ran_now({"run": code, "label": label}, share=share, seconds=seconds)
-        self._adopt(answer["names"], answer["gone"])
+        with self._charged(share):
+            self._adopt(answer["names"], answer["gone"])
         self._raise(answer)
 
     def give(self, code: str, label: str) -> None:
@@ -104,12 +105,20 @@ class Sandbox:
         request = {"call": name, "args": encode(args, number), "kwargs": encode(kwargs, number)}
         answer = self._ask(request, f"{name}(…)", name, quiet=True, functions=functions)
         self._raise(answer)
-        return self._decoded(answer["value"])
+        with self._charged("graded"):
+            return self._decoded(answer["value"])
 
     def close(self) -> None:
         """End the process."""
         if self._process:
             self._kill()
+
+    @contextlib.contextmanager
+    def _charged(self, share):
+        """What an answer takes to be read counts, too."""
+        begin = time.monotonic()
+        yield
+        self._left[share] -= time.monotonic() - begin
 
     def _adopt(self, names, gone):
         for name in gone:

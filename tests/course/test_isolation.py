@@ -145,6 +145,13 @@ def test_no_memory_is_had_beside_the_limits(sandbox):
     assert sandbox.space["said"] == "x\n"
 
 
+def test_no_socket_that_leads_out_is_had(sandbox):
+    """AF_VSOCK goes to the host of a virtual machine, whatever namespace of the network it is in; AF_ALG is the kernel's own."""
+    sandbox.run("import socket\nmade = []\nfor family in (1, 2, 10, 16, 40, 38, 17, 31):\n    try:\n        socket.socket(family, socket.SOCK_DGRAM)\n"
+                "        made.append(family)\n    except PermissionError:\n        pass", "<cell>")
+    assert sandbox.space["made"] == [1, 2, 10, 16]
+
+
 def test_all_processes_together_have_a_limit_of_memory(sandbox, monkeypatch):
     monkeypatch.setattr("grading.sandbox.MEMORY", 400 * 2**20)
     alive, children = [], lambda: psutil.Process(sandbox._process.pid).children()
