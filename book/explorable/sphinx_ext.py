@@ -30,7 +30,7 @@ from explorable.execution import Runs, Store, local_fingerprint
 from explorable.figure import RECORD
 
 _STATIC = Path(__file__).parent / "static"
-_FIGURE = re.compile(r'<figure class="explorable[^"]*" id="([^"]+)"')
+_FIGURE = re.compile(r'<figure class="explorable" id="([^"]+)"')
 logger = logging.getLogger(__name__)
 
 

@@ -53,8 +53,8 @@ def figure_html(fig, artists, recording: Recording, clips: dict[str, str], grid:
         "style": f"max-width:{width * WIDTH:.0f}px;--explorable-width:{width * 72:g}",
     })
     rows = len(grid.controls) + 1
-    tall = " explorable-tall" if grid.controls and height * WIDTH + rows * _ROW > _SCREEN else ""
-    parts = [f'<figure class="explorable{tall}" id="{name}">', ElementTree.tostring(svg, encoding="unicode")]
+    tall = " data-tall" if grid.controls and height * WIDTH + rows * _ROW > _SCREEN else ""
+    parts = [f'<figure class="explorable" id="{name}"{tall}>', ElementTree.tostring(svg, encoding="unicode")]
     if grid.controls:
         header = [
             {"name": control.name, "labels": control.labels, "keys": control.keys, "stride": grid.strides[control.name]}
