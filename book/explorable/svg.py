@@ -63,12 +63,12 @@ def figure_html(fig, artists, recording: Recording, clips: dict[str, str], grid:
         data = base64.b64encode(recording.to_bytes(slots, header)).decode("ascii")
         controls = "".join(control.html(name) for control in grid.controls)
         pin = '<button type="button" class="explorable-pin" aria-pressed="false">Pin</button>' if pinnable else ""
+        pinned = '<p class="explorable-pinned" aria-live="polite"></p>' if pinnable else ""
         parts.append(
             f'<form class="explorable-controls" autocomplete="off" aria-label="Controls"><fieldset disabled>{controls}'
             f'<div class="explorable-actions"><button type="reset">Reset</button>{pin}'
             f'<a href="#{name}">Link to this setting</a></div></fieldset></form>'
-            '<p class="explorable-pinned" aria-live="polite"></p>'
-            '<p class="explorable-hidden" role="status"></p>'
+            f'{pinned}<p class="explorable-hidden" role="status"></p>'
             "<noscript><p>This is the first state; the controls need JavaScript.</p></noscript>"
             f'<script type="text/plain" class="explorable-recording">{data}</script>'
         )

