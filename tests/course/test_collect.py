@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
 import copy
 import csv
+import gzip
 import io
+import lzma
 import os
 import re
 import shutil
@@ -521,6 +524,89 @@ def test_what_is_dangerous_is_refused_and_named(run, course, tmp_path, monkeypat
         assert rows[place].startswith("!") and "refused: " in rows[place] and words in rows[place], (place, rows[place])
     assert ["left out: another than" in row for row in sorted(rows["Hal/ps1.ipynb"])] == [True, False]
     assert "Ida\\x1b[2J/ps1.ipynb" in rows and len(rows) == 18
+
+
+def taped(*members, end=bytes(1024)) -> bytes:
+    """A tar: of each member its name, type, size as it is claimed, contents, and pax headers."""
+    tape = b""
+    for name, kind, size, content, pax in members:
+        info = tarfile.TarInfo(name)
+        info.type, info.pax_headers = kind, pax
+        info.size = max(size, 0)
+        head = info.tobuf(tarfile.PAX_FORMAT if pax else tarfile.GNU_FORMAT)
+        if size < 0:
+            block = bytearray(head[-512:])
+            block[124:136] = tarfile.itn(size, 12, tarfile.GNU_FORMAT)
+            block[148:156] = b" " * 8
+            block[148:156] = b"%06o\0 " % sum(block)
+            head = head[:-512] + bytes(block)
+        tape += head + content + bytes(-len(content) % 512)
+    return tape + end
+
+
+def many_entries(number: int) -> bytes:
+    return packed([(f"{n:03}/{'a/' * 400}", b"") for n in range(number)])
+
+
+def sized(kind: int) -> bytes:
+    """A zip with another kind of compression, of 10 MB in few bytes."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", kind) as archive:
+        archive.writestr("ps1.ipynb", bytes(10**7))
+    return content.getvalue()
+
+
+NULLS, REG = bytes(2**20), tarfile.REGTYPE
+MIB = 2**20
+SPARSE = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "s", "GNU.sparse.realsize": "1000000000"}
+# An archive that is handed in, and what its row says; far larger ones are made in the same way
+BOMBS = {
+    "pax.tar.bz2": (bz2.compress(taped(("x", b"x", 4 * MIB, NULLS * 4, {}))), "a header of more than"),
+    "global.tar.gz": (gzip.compress(taped(("x", b"g", 4 * MIB, NULLS * 4, {}))), "a header of more than"),
+    "name.tar.xz": (lzma.compress(taped(("x", b"L", 4 * MIB, NULLS * 4, {}))), "a header of more than"),
+    "link.tar": (taped(("x", b"K", 2**40, b"", {})), "a header of more than"),
+    "many.tar": (taped(*[("x", b"L", 512, b"a" * 512, {})] * 200), "a header of more than"),
+    "digits.tar": (taped(("x", b"x", MIB, b"1" * MIB, {})), "a header of more than"),
+    "unknown.tar.bz2": (bz2.compress(taped(("x", b"Z", 40 * MIB, b"", {}), end=NULLS * 40)), "the archive holds more than"),
+    "folder.tar.gz": (gzip.compress(taped(("x.pdf", REG, 40 * MIB, NULLS * 40, {}))), "the archive holds more than"),
+    "back.tar": (taped(("d", tarfile.DIRTYPE, 0, b"", {}), ("x", b"Z", -1024, b"", {})), "it leads back"),
+    "back.pax.tar": (taped(("d", tarfile.DIRTYPE, 0, b"", {}), ("x", REG, 0, b"", {"size": "-4096"})), "it leads back"),
+    "start.tar": (taped(("x", b"Z", -512, b"", {})), "it is damaged"),
+    "huge.tar": (taped(("x", b"Z", 2**80, b"", {})), "can't be opened"),
+    "less.tar": (taped(("x.txt", REG, 100, b"{" * 5000, {}), ("ps1.ipynb", REG, 2, b"{}", {})), "it is damaged"),
+    "more.tar": (taped(("ps1.ipynb", REG, 10**6, b"{}", {}), end=b""), "unexpected end of data"),
+    "cut.tar": (taped(("x", tarfile.DIRTYPE, 0, b"", {}), ("ps1.ipynb", REG, 2, b"{}", {}))[:700], "it is damaged"),
+    "sparse.tar": (taped(("ps1.ipynb", REG, 512, b"1\n0\n1\n".ljust(512, b"\0"), SPARSE)), "no ordinary file"),
+    "sparse-map.tar.gz": (gzip.compress(taped(("ps1.ipynb", REG, 4 * MIB, b"999999\n" + b"1\n" * 2 * MIB, SPARSE))), "a header of more than"),
+    "sparse-old.tar": (taped(("x", b"S", 0, b"", {}), end=b"")[:482] + b"\1", "can't be opened"),
+    "folders.tar.gz": (gzip.compress(taped(*[("d", tarfile.DIRTYPE, 0, b"", {})] * 2000)), "files and folders"),
+    "folders.zip": (packed([(f"{n}/", b"") for n in range(2000)]), "files and folders"),
+    "nested.zip": (packed([(f"{n}.zip", packed([(f"{m}.txt", b"{}") for m in range(90)])) for n in range(20)]), "files and folders"),
+    "deep.zip": (many_entries(100), "an empty folder"),
+    "list.zip": (many_entries(1000), "its list of files is larger than"),
+    "long.zip": (packed([("0/" + "a/" * 32_000, b"")]), "its path has more than"),
+    "bzip2.zip": (sized(zipfile.ZIP_BZIP2), "packed in a way that can't be opened here"),
+    "lzma.zip": (sized(zipfile.ZIP_LZMA), "packed in a way that can't be opened here"),
+    "zip64.zip": (packed({"a": b""})[:-22] + b"PK\6\6" + (44).to_bytes(8, "little") + bytes(12) + bytes(16) + (2**40).to_bytes(8, "little") + bytes(8)
+                  + b"PK\6\7" + bytes(4) + bytes(8) + bytes(4) + packed({})[-22:], "can't be opened"),
+    "bombs.zip": (packed([(f"{n}.ipynb.gz.tar", bytes(1024) + NULLS * 8) for n in range(3)]), "the archive holds more than"),
+    "slow.tar.bz2": (bz2.compress(b"") * 200_000 + bz2.compress(bytes(1024)), "it takes more than"),
+    "slow.tar.gz": (b"\x1f\x8b\x08\x08" + bytes(6) + b"a" * 3_000_000, "it takes more than"),
+}
+
+
+def test_an_archive_made_to_stop_the_collection_is_refused_alone(run, course, tmp_path, monkeypatch):
+    for name, value in (("MOST_BYTES_WITHIN", 16 * MIB), ("MOST_ENTRIES", 1000), ("MOST_SECONDS_WITHIN", 0.5), ("LARGEST_DIRECTORY", 2**18)):
+        monkeypatch.setattr(archives, name, value)
+    files = [("Ann/ps1.ipynb", worked("Ann")), *((f"Eve/{name}", content) for name, (content, _) in BOMBS.items()), ("Zed/ps1.zip", packed({"ps1.ipynb": worked("Zed")}))]
+    tracemalloc.start()
+    status, rows = run(pack(tmp_path / "all.zip", files))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert status == 1 and collected(course) == {"Ann": "Ann", "Zed": "Zed"} and peak < 40 * MIB
+    for name, (_, words) in BOMBS.items():
+        own = [row for place, each in rows.items() if place.startswith(f"Eve/{name}") for row in ([each] if isinstance(each, str) else each)]
+        assert any(words in row for row in own), (name, own[-3:])
 
 
 def test_links_in_a_folder_are_not_followed(run, course, tmp_path):
