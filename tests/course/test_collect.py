@@ -390,7 +390,13 @@ FORMS = {
     "one folder": {"Ann Abt/ps1.ipynb": "Ann-Abt"},
     "folders in a folder": {"class/Ann/ps1.ipynb": "Ann", "class/Bob/ps1.ipynb": "Bob"},
     "nbgrader's": {"submitted/Ann/ps1/ps1.ipynb": "Ann"},
-    "flat": {"Ann Abt_ps1.ipynb": "Ann-Abt", "ps1-Bob.ipynb": "Bob", "Cem_ps1 (1).ipynb": "Cem", "Dan PS1-Copy1.ipynb": "Dan", "Eve_ps1_final.ipynb": "Eve"},
+    "flat": {"Ann Abt_ps1.ipynb": "Ann-Abt", "ps1-Bob.ipynb": "Bob", "Cem_ps1 (1).ipynb": "Cem", "Dan PS1-Copy1.ipynb": "Dan", "Eve_ps1_final.ipynb": "Eve",
+             "ps1_Fay_final-v2.ipynb": "Fay", "solution_ps1_Gus.ipynb": "Gus", "Hal_Final_ps1.ipynb": "Hal", "ps1_Final Finley.ipynb": "Final-Finley",
+             "Ida New_ps1.ipynb": "Ida-New", "12345_ps1.ipynb": "12345", "ps1_team 7_v1.2 (3).ipynb": "team-7", "ps1_Kim (2).ipynb": "Kim"},
+    "nbgrader's exchange": {"ann+ps1+2026-11-20 10:00:00.123456 UTC/ps1.ipynb": "ann", "bob+ps1+2026-11-20 11:00:00 UTC+xyz/ps1.ipynb": "bob"},
+    "Blackboard": {"ps1_annab_attempt_2026-11-20-10-00-00_ps1.ipynb": "annab", "Problem Set 1_bell_attempt_2026-11-20-10-00-00_work.ipynb": "bell"},
+    "Brightspace": {"12-345 - Ann Abt - Nov 20, 2026 1000 AM/ps1.ipynb": "Ann-Abt", "13-345 - Bob - 20 November, 2026 22_01/x.ipynb": "Bob"},
+    "folders with times": {"Ann Abt 2026-11-20 10-00-00/ps1.ipynb": "Ann-Abt", "Bob_20261120_1000/ps1.ipynb": "Bob"},
     "Moodle in a folder": {f"week 1/{name}_{at}_assignsubmission_file_/ps1.ipynb": name for at, name in enumerate(("Ann", "Bob"))},
     "flat in a folder": {"class/Ann_ps1.ipynb": "Ann", "class/Bob_ps1.ipynb": "Bob"},
 }
@@ -618,6 +624,7 @@ def test_an_archive_that_takes_too_long_takes_nobody_elses_time(monkeypatch, tmp
         (tmp_path / "all" / name).write_bytes(content)
     clock = itertools.count()
     monkeypatch.setattr(archives, "monotonic", lambda: next(clock))  # as slow on every machine
+    monkeypatch.setattr(archives, "BLOCK", 2**24)
     monkeypatch.setattr(archives, "MOST_SECONDS", 60)
     monkeypatch.setattr(archives, "MOST_SECONDS_WITHIN", 30)
     found = archives.entries(tmp_path / "all", tmp_path / "spool")
@@ -850,6 +857,26 @@ def test_sections_of_a_course_are_no_students_or_it_is_said(run, course, tmp_pat
     assert sure or all(row.startswith("!") and "do not tell for sure" in row for row in rows.values())
     if "Ann" in students and "Cem" in students:  # known by now
         assert run(path)[0] == 0
+
+
+@pytest.mark.parametrize("stem", ["ps1_final", "ps1-v2", "PS1 solution", "final_ps1", "ps1_new (1)", "my homework ps1", "ps1_submission_final_fixed", "ps1.last",
+                                  "ps1_corrected-2", "ps1_2026-11-20_final", "ps1_Lösung", "ps1_copy", "ps1 final version 3", "ps1_v1.2", "ps1 (1) final"])
+def test_a_word_beside_the_assignment_is_nobodys_name(run, course, tmp_path, stem):
+    name = f"{stem}.ipynb"
+    status, rows = run(pack(tmp_path / "all.zip", {name: worked("x"), f"submission_456/{name}": worked("y")}))
+    assert status == 1 and collected(course) == {}
+    assert all(row.startswith("!") and "no folder and no name says whose it is" in row for row in rows.values()) and len(rows) == 2
+
+
+@pytest.mark.parametrize("form", ["ann+ps1+2026-11-{:02} 10-00-00/ps1.ipynb", "12-345 - ann - Nov {}, 2026 1000 AM/ps1.ipynb", "ann 2026-11-{:02} 10-00-00/ps1.ipynb",
+                                  "ps1_ann_attempt_2026-11-{:02}-10-00-00_ps1.ipynb", "submissions/ann+ps1+2026-11-{:02}T10:00:00Z/ps1.ipynb"])
+def test_each_hand_in_is_of_the_same_student(run, course, tmp_path, form):
+    first, second = form.format(9), form.format(20)
+    status, rows = run(pack(tmp_path / "1.zip", {first: worked("first"), first.replace("ann", "bob"): worked("bob")}))
+    assert collected(course)["ann"] == "first"
+    status, rows = run(pack(tmp_path / "2.zip", {second: worked("second"), first: worked("first")}, {second: (2026, 11, 21, 0, 0, 0)}))
+    assert set(collected(course)) == {"ann", "bob"} and collected(course)["ann"] == "second", rows
+    assert status == 1 and rows[first].startswith("!") and "older than" in rows[first]
 
 
 def test_notebooks_are_not_kept_in_memory_and_large_ones_are_named(run, course, tmp_path):
