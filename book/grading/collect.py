@@ -61,11 +61,11 @@ CANVAS = re.compile(rf"(?:(?P<name>(?!LATE_|anon_)(?=\d*[^\W\d_])(?:(?!_{DATE_NU
                     r"(?P<anonymous_late>LATE_)?(?P<anonymous>anon_[^_]+))_(?:(?P<file>\d+)_.+|text\.html|link\.html)", re.DOTALL)
 DATE = re.compile(r"(?<!\d)(?:(?:19|20)\d\d([-_.]?)[01]?\d\1[0-3]?\d(?:[-_. T]\d\d[-_.:h]?\d\d(?:[-_.:]?\d\d)?)?"
                   r"|[0-3]?\d([-_.])[0-3]?\d\2(?:(?:19|20)\d\d|\d\d))(?!\d)")
-HAND_IN = re.compile(r"(?P<exchange>[^+]+)\+[^+]+\+\d{4}-\d\d-\d\d.*|\d+-\d+ - (?P<brightspace>.+?) - .*\b20\d\d\b.*"
+HAND_IN = re.compile(r"(?P<exchange>.+)\+[^+]+\+\d{4}-\d\d-\d\d.*|\d+-\d+ - (?P<brightspace>.+?) - .*\b20\d\d\b.*"
                      r"|(?P<timed>.*[^-_. ])[-_. ]+20\d\d([-_.]?)[01]\d\4[0-3]\d[-_. T]\d\d[-_.:h]?\d\d(?:[-_.:]?\d\d)?", re.DOTALL)
 BLACKBOARD = re.compile(r"(?P<named>.+)_attempt_20\d\d(?:-\d\d){5}(?:_.*|\.txt)", re.DOTALL)
-ADDED = re.compile(r"final|finished|done|draft|v\d*|version\d*|solutions?|lösung(?:en)?|submission|submitted|homework|hw|fixed|corrected|updated")
-WORDS = re.compile(rf"{ADDED.pattern}|new|neu|last|latest|old|alt|my|answers?|copy\d*|kopie|copie")  # some are surnames as well
+ADDED = re.compile(r"final|finished|done|draft|v\d+|version\d*|solutions?|lösung(?:en)?|submission|submitted|homework|hw|fixed|corrected|updated")
+WORDS = re.compile(rf"{ADDED.pattern}|v|new|neu|last|latest|old|alt|my|answers?|copy\d*|kopie|copie")  # some are surnames as well
 SYSTEM = re.compile(r"\._.*|\.DS_Store|Thumbs\.db|desktop\.ini", re.IGNORECASE)
 WRAPPERS = {"submissions", "submission", "submitted", "handins", "hand-ins", "downloaded", "downloads", "archive", "extracted"}
 GROUP = re.compile(r"(?:section|sektion|group|gruppe|groupe|grupo|gruppo|class|classe|klasse|course|cours|kurs|lab|tutorial|tutorium|seminar"
@@ -180,8 +180,9 @@ def find_owners(files: list[File], assignment: str, known: set[str]) -> None:
     for file, folders, name in rest:
         file.who = folders[root] if len(folders) > root else _named(name, assignment)
         file.within = folders[root - 1] if first < root <= len(folders) else ""
-        if doubt and file.who and file.kind:
-            file.note, file.look = f"taken for {file.who}'s, which the folders do not tell for sure", True
+        unsure = doubt or len(folders) <= root and _cut(name, assignment)
+        if unsure and file.who and file.kind:
+            file.note, file.look = f"taken for {file.who}'s, which the {'folders do' if doubt else 'name does'} not tell for sure", True
 
 
 def _below(places):
@@ -223,6 +224,12 @@ def _named(name, assignment):
     if found := BLACKBOARD.fullmatch(name):
         return _beside(found["named"], assignment) or found["named"].rpartition("_")[2]
     return _canvas(name) or _beside(_stem(name), assignment)
+
+
+def _cut(name, assignment):
+    """Whether `_named` had to choose where a name of Blackboard's begins, since users and assignments may have a "_" in theirs."""
+    found = BLACKBOARD.fullmatch(name)
+    return bool(found) and found["named"].count("_") > 1 and not _beside(found["named"], assignment)
 
 
 def _canvas(name):
@@ -329,7 +336,7 @@ def cells_of(data: bytes) -> list[tuple[str, str | None, bool]]:
         notebook = json.loads(data.decode("utf-8-sig"))
         sheets = notebook.get("worksheets") or [notebook]  # format 3
         return [(_text(cell), _grade_id(cell), bool(cell.get("attachments"))) for sheet in sheets for cell in sheet["cells"]]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, MemoryError) as error:
         raise ValueError(f"{type(error).__name__}: {error!s:.80}") from None
 
 

@@ -392,8 +392,8 @@ FORMS = {
     "nbgrader's": {"submitted/Ann/ps1/ps1.ipynb": "Ann"},
     "flat": {"Ann Abt_ps1.ipynb": "Ann-Abt", "ps1-Bob.ipynb": "Bob", "Cem_ps1 (1).ipynb": "Cem", "Dan PS1-Copy1.ipynb": "Dan", "Eve_ps1_final.ipynb": "Eve",
              "ps1_Fay_final-v2.ipynb": "Fay", "solution_ps1_Gus.ipynb": "Gus", "Hal_Final_ps1.ipynb": "Hal", "ps1_Final Finley.ipynb": "Final-Finley",
-             "Ida New_ps1.ipynb": "Ida-New", "12345_ps1.ipynb": "12345", "ps1_team 7_v1.2 (3).ipynb": "team-7", "ps1_Kim (2).ipynb": "Kim"},
-    "nbgrader's exchange": {"ann+ps1+2026-11-20 10:00:00.123456 UTC/ps1.ipynb": "ann", "bob+ps1+2026-11-20 11:00:00 UTC+xyz/ps1.ipynb": "bob"},
+             "Ida New_ps1.ipynb": "Ida-New", "Anna V_ps1.ipynb": "Anna-V", "12345_ps1.ipynb": "12345", "ps1_team 7_v1.2 (3).ipynb": "team-7", "ps1_Kim (2).ipynb": "Kim"},
+    "nbgrader's exchange": {"ann+ps1+2026-11-20 10:00:00.123456 UTC/ps1.ipynb": "ann", "bob+b@x.org+ps1+2026-11-20 11:00:00 UTC/ps1.ipynb": "bob-b-x.org"},
     "Blackboard": {"ps1_annab_attempt_2026-11-20-10-00-00_ps1.ipynb": "annab", "Problem Set 1_bell_attempt_2026-11-20-10-00-00_work.ipynb": "bell"},
     "Brightspace": {"12-345 - Ann Abt - Nov 20, 2026 1000 AM/ps1.ipynb": "Ann-Abt", "13-345 - Bob - 20 November, 2026 22_01/x.ipynb": "Bob"},
     "folders with times": {"Ann Abt 2026-11-20 10-00-00/ps1.ipynb": "Ann-Abt", "Bob_20261120_1000/ps1.ipynb": "Bob"},
@@ -877,6 +877,12 @@ def test_each_hand_in_is_of_the_same_student(run, course, tmp_path, form):
     status, rows = run(pack(tmp_path / "2.zip", {second: worked("second"), first: worked("first")}, {second: (2026, 11, 21, 0, 0, 0)}))
     assert set(collected(course)) == {"ann", "bob"} and collected(course)["ann"] == "second", rows
     assert status == 1 and rows[first].startswith("!") and "older than" in rows[first]
+
+
+def test_where_a_name_of_blackboards_begins_is_not_sure(run, course, tmp_path):
+    name = "Homework_1_ann_abt_attempt_2026-11-20-10-00-00_work.ipynb"
+    status, rows = run(pack(tmp_path / "all.zip", {name: worked("x")}))
+    assert status == 1 and rows[name].startswith("!") and "which the name does not tell for sure" in rows[name]
 
 
 def test_notebooks_are_not_kept_in_memory_and_large_ones_are_named(run, course, tmp_path):
