@@ -601,7 +601,7 @@ BOMBS = {
 
 
 def test_an_archive_made_to_stop_the_collection_is_refused_alone(run, course, tmp_path, monkeypatch):
-    for name, value in (("MOST_BYTES", 32 * MIB), ("MOST_BYTES_WITHIN", 16 * MIB), ("MOST_ENTRIES", 1000), ("LARGEST_DIRECTORY", 2**18)):
+    for name, value in (("MOST_BYTES", 26 * MIB), ("MOST_BYTES_WITHIN", 16 * MIB), ("MOST_ENTRIES", 1000), ("LARGEST_DIRECTORY", 2**18)):
         monkeypatch.setattr(archives, name, value)
     files = [("Ann/ps1.ipynb", worked("Ann")), *((f"Eve/{name}", content) for name, (content, _) in BOMBS.items()), ("Zed/ps1.zip", packed({"ps1.ipynb": worked("Zed")}))]
     tracemalloc.start()
