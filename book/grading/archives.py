@@ -1,10 +1,15 @@
 """What is in an archive or a folder, with no trust in it: nothing is unpacked to where a name points, no link is followed.
 
-Sizes, depth and number are limited. What is not read is still listed, with the reason.
+Sizes, depth, number and time are limited: for an archive, and for each archive in it, so that none of these takes the others'
+share. What is not read is still listed, with the reason.
 """
 
 from __future__ import annotations
 
+import bisect
+import bz2
+import gzip
+import lzma
 import os
 import re
 import stat
@@ -12,18 +17,22 @@ import struct
 import tarfile
 import tempfile
 import zipfile
-import zlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from lzma import LZMAError
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from time import monotonic
 
-__all__ = ["Entry", "entries", "is_archive"]
+__all__ = ["Entry", "entries"]
 
 LARGEST = 20 * 2**20  # bytes of a notebook
 LARGEST_ARCHIVE = 1000 * 2**20  # bytes of an archive in an archive
-MOST_BYTES = 10 * 2**30  # that an archive may hold, unpacked
-MOST_ENTRIES = 20_000
+MOST_BYTES = 10 * 2**30  # that are unpacked of an archive
+MOST_BYTES_WITHIN = 2**30  # of an archive in an archive, with those in it
+MOST_SECONDS, MOST_SECONDS_WITHIN = 1800, 60
+MOST_ENTRIES = 20_000  # of an archive, or of one in it with those in it; folders count
+LARGEST_DIRECTORY = 8 * 2**20  # bytes of the list at the end of a zip
+LARGEST_HEADER = 2**16  # bytes that a tar says of a file: a search in the standard library takes the square of it
+BLOCK = 2**16
 EARLIEST = datetime(2000, 1, 1, tzinfo=timezone.utc)  # time of a hand-in; the latest is now
 DEEPEST = 3  # archives in archives
 LONGEST = 1000  # characters of a path
@@ -33,8 +42,6 @@ OTHER_ARCHIVE = re.compile(r"\.(7z|rar|gz|bz2|xz|zst)$", re.IGNORECASE)
 NOTEBOOK = re.compile(r"\.ipynb|\.(json|txt)$|^[^.]+$", re.IGNORECASE)  # browsers add .txt and .json
 OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{")  # as a notebook begins, whatever it is called
 EMPTY_FOLDER = "an empty folder"
-BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, LZMAError, EOFError, OSError, RuntimeError, NotImplementedError, ValueError,
-          struct.error)
 
 
 @dataclass(eq=False)
@@ -63,25 +70,112 @@ class Entry:
         return self.parts[-1] if self.parts else ""
 
 
-def is_archive(path: Path) -> bool:
-    return zipfile.is_zipfile(path) or tarfile.is_tarfile(path)
-
-
 def entries(path: Path, spool: Path) -> list[Entry]:
     """All files of a folder or an archive, or the file itself; copies of what may be a notebook come to `spool`."""
     reader = _Reader(spool)
     if path.is_dir():
         reader.folder(path)
-    elif is_archive(path):
+    elif reader.is_archive(path):
         reader.archive(path, (), "", None, 0)
     else:
         reader.file(path)
     return reader.found
 
 
+class _Budget:
+    """What may still be read of an archive."""
+
+    def __init__(self, most_bytes, seconds):
+        self.bytes, self.entries, self.end = most_bytes, MOST_ENTRIES, monotonic() + seconds
+        self._most_bytes, self._seconds = most_bytes, seconds
+
+    def spend(self, size=0, entries=0):
+        self.bytes -= size
+        self.entries -= entries
+        if self.bytes < 0:
+            raise ValueError(f"the archive holds more than {self._most_bytes / 2**30:g} GB")
+        if self.entries < 0:
+            raise ValueError(f"more than {MOST_ENTRIES} files and folders")
+        if monotonic() > self.end:
+            raise ValueError(f"it takes more than {self._seconds} seconds")
+
+
+class _Timed:
+    """A file of which little is read at once, and nothing when time is up: what the decompressors and `zipfile` read from."""
+
+    def __init__(self, file, budget):
+        self._file, self._budget = file, budget
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, size=-1):
+        self._budget.spend()
+        if size is None or size < 0:
+            size = LARGEST_DIRECTORY + 1
+        if size > LARGEST_DIRECTORY + 1 or len(data := self._file.read(size)) > LARGEST_DIRECTORY:
+            raise ValueError(f"its list of files is larger than {LARGEST_DIRECTORY / 2**20:g} MB")
+        return data
+
+
+class _Tape:
+    """The unpacked bytes of a tar, for `tarfile`: forward only. Those of headers count, and those of what is passed over."""
+
+    OPEN = {b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file), b"BZ": bz2.BZ2File, b"\xfd7": lzma.LZMAFile}
+
+    def __init__(self, file, budget):
+        self._budget, self._position = budget, 0
+        self._packed = self.OPEN.get(file.read(2))
+        file.seek(0)
+        self._file = self._packed(_Timed(file, budget)) if self._packed else file
+        self.header = LARGEST_HEADER  # bytes that it may still have; None in the contents of a file
+        self.last = b""
+
+    def tell(self):
+        return self._position
+
+    def seekable(self):
+        return True
+
+    def seek(self, position, _=0):
+        if position < self._position:
+            raise ValueError("it leads back to what was read")  # without end, perhaps
+        if not self._packed:
+            self._position = self._file.seek(position)
+        while self._position < position and (block := self._file.read(min(BLOCK, position - self._position))):
+            self._position += len(block)
+            self._budget.spend(len(block))
+
+    def read(self, size):
+        if self.header is not None:
+            if size > self.header:
+                raise ValueError(f"a header of more than {LARGEST_HEADER // 2**10} KB")
+            self.header -= size
+            self._budget.spend(size)
+        self.last = self._file.read(size)
+        self._position += len(self.last)
+        return self.last
+
+
 class _Reader:
     def __init__(self, spool):
-        self.spool, self.found, self._bytes = spool, [], 0
+        self.spool, self.found, self._budget = spool, [], _Budget(MOST_BYTES, MOST_SECONDS)
+
+    def is_archive(self, path):
+        return self._is_zip(path) or self._is_tar(path)
+
+    def _is_zip(self, path):
+        """Whether it begins as a zip, or ends as one and is no tar, the last file of which may be a zip."""
+        with open(path, "rb") as file:
+            if file.read(4) in (b"PK\3\4", b"PK\5\6"):
+                return True
+        return not self._is_tar(path) and zipfile.is_zipfile(path)
+
+    def _is_tar(self, path):
+        try:
+            with open(path, "rb") as file:
+                block = _Tape(file, self._budget).read(tarfile.BLOCKSIZE)
+            return block == bytes(tarfile.BLOCKSIZE) or bool(tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape"))
+        except Exception:  # it is none, whatever is wrong; who opens it hears the reason
+            return False
 
     def folder(self, path):
         def unreadable(error):
@@ -102,43 +196,58 @@ class _Reader:
         """List an archive that lies at `path`; `parts`, `place` and `time` are its own, if it was in another one."""
         before = len(self.found)
         try:
-            with zipfile.ZipFile(path) if zipfile.is_zipfile(path) else tarfile.open(path) as archive:
-                for name, when, refused, opened in (self._zip if isinstance(archive, zipfile.ZipFile) else self._tar)(archive):
-                    if len(self.found) >= MOST_ENTRIES:
-                        raise ValueError(f"more than {MOST_ENTRIES} files")
+            with open(path, "rb") as file:
+                for name, when, refused, opened in (self._zip if self._is_zip(path) else self._tar)(file):
                     self._list(f"{place} > {name}" if place else name, name, parts, time if depth else when, depth, refused, opened)
-        except BROKEN as error:
+        except Exception as error:  # whatever a file made for it leads a library to, MemoryError as well
             rest = "" if len(self.found) == before else "the rest of it "
             self.found.append(Entry(place or path.name, parts, time, refused=f"an archive; {rest}can't be opened: {_words(error)}"))
 
-    @staticmethod
-    def _zip(archive):
+    def _zip(self, file):
+        archive = zipfile.ZipFile(_Timed(file, self._budget))
         infos = archive.infolist()
         names = [_decoded(info) for info in infos]
-        folders = {str(parent) for name in names for parent in PurePosixPath(name.rstrip("/")).parents}
+        ordered = sorted(names)
         for info, name in zip(infos, names):
+            self._budget.spend(entries=1)
             refused = ""
             if info.is_dir():
-                if name.rstrip("/") in folders:
+                after = bisect.bisect(ordered, name)
+                if after < len(ordered) and ordered[after].startswith(name):
                     continue
                 refused = EMPTY_FOLDER
             elif stat.S_ISLNK(info.external_attr >> 16):
                 refused = "a link; links are not followed"
             elif info.flag_bits & 1:
                 refused = "locked with a password"
+            elif info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # zipfile unpacks the others without a limit
+                refused = "packed in a way that can't be opened here"
             yield name, _zip_time(info), refused, lambda info=info: archive.open(info)
 
-    @staticmethod
-    def _tar(archive):
-        for member in archive:
-            refused = "a link; links are not followed" if member.issym() or member.islnk() else "" if member.isfile() else "no ordinary file"
+    def _tar(self, file):
+        tape = _Tape(file, self._budget)
+        archive = tarfile.TarFile(fileobj=tape)
+        while member := archive.next():
+            tape.header = None
+            archive.members.clear()  # they, and what is said of all files, would pile up
+            archive.pax_headers.clear()
+            self._budget.spend(entries=1)
+            refused = "a link; links are not followed" if member.issym() or member.islnk() else ""
+            if not member.isfile() or member.issparse():
+                refused = refused or "no ordinary file"
             if not member.isdir():
                 yield member.name, _utc(member.mtime), refused, lambda member=member: archive.extractfile(member)
+            tape.header = LARGEST_HEADER
+        if tape.last.strip(b"\0"):  # here tarfile says nothing
+            raise ValueError("it is damaged")
 
     def _list(self, place, name, outer, time, depth, refused, opened):
         """An entry, or those of the archive that it is; `opened` gives its bytes."""
         inner = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
         parts = (*outer, *inner)
+        if len(name) > LONGEST:
+            place = f"{place[:len(place) - len(name)]}{name[:100]}…{name[-60:]}"
+        budget, left = self._budget, self._budget.bytes
         if re.match(r"[/\\]|[A-Za-z]:", name) or ".." in inner or not inner:
             refused, parts = "its path leads out of the archive", outer
         elif len(name) > LONGEST:
@@ -156,9 +265,14 @@ class _Reader:
             if entry.refused:
                 self.found.append(entry)
             else:
-                before = len(self.found)
+                before, start = len(self.found), monotonic()
+                if not depth:
+                    self._budget = _Budget(MOST_BYTES_WITHIN, MOST_SECONDS_WITHIN)
                 self.archive(entry.content, parts, place, time, depth + 1)
                 entry.content.unlink()
+                if not depth:
+                    self._budget = budget
+                    budget.end += monotonic() - start
                 for within in self.found[before:]:
                     within.outside = len(parts)
                 if len(self.found) == before:
@@ -170,6 +284,8 @@ class _Reader:
         else:
             entry.content, entry.refused = self._copy(opened, LARGEST, None if NOTEBOOK.search(inner[-1]) else OBJECT)
             self.found.append(entry)
+        if not depth and not (entry.content and self.found[-1] is entry):
+            budget.bytes = left  # of many students' files only those that are kept count: one could use up the others' share
 
     def file(self, path):
         self._list(path.name, path.name, (), _utc(path.stat().st_mtime), 0, "", lambda: open(path, "rb"))
@@ -180,25 +296,23 @@ class _Reader:
         size = 0
         try:
             with os.fdopen(number, "wb") as copy, opened() as stream:
-                while block := stream.read(2**20):
+                while block := stream.read(BLOCK):
                     if begin and not size and not begin.match(block):
                         os.unlink(path)
                         return None, ""
                     size += len(block)
-                    self._bytes += len(block)
+                    self._budget.spend(len(block))
                     if size > largest:
                         raise ValueError(f"larger than {largest // 2**20} MB")
-                    if self._bytes > MOST_BYTES:
-                        raise ValueError(f"the archive holds more than {MOST_BYTES // 2**30} GB")
                     copy.write(block)
-        except BROKEN as error:
+        except Exception as error:  # as in `archive`
             os.unlink(path)
             return None, f"can't be read: {_words(error)}"
         return Path(path), ""
 
 
 def _words(error):
-    return " ".join(str(error).split())[:200]
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def _decoded(info: zipfile.ZipInfo) -> str:

@@ -8,7 +8,9 @@ Moodle   `Ann Abt_101_assignsubmission_file/ps1.ipynb`, until 2022 `Ann Abt_101_
          marking all are called Participant.
 Canvas   `abtann_12345_67890_ps1.ipynb`, `abtann_LATE_12345_67890_ps1-1.ipynb`, without names
          `anon_Ab1cD_67890_ps1.ipynb` (lib/content_zipper.rb). 12345 is the user, 67890 the file: the larger, the newer.
-plain    `NAME/ps1.ipynb`, `NAME/ps1/ps1.ipynb`, `NAME_ps1.ipynb`. A date is no name.
+others   `NAME+ps1+TIME/ps1.ipynb` (nbgrader's exchange), `ps1_NAME_attempt_TIME_ps1.ipynb` (Blackboard),
+         `12-345 - NAME - Nov 20, 2026 1000 AM/ps1.ipynb` (Brightspace)
+plain    `NAME/ps1.ipynb`, `NAME/ps1/ps1.ipynb`, `NAME_ps1.ipynb`. A date is no name, nor is "final" or "v2".
 
 With `--student NAME` all of it is NAME's, whatever the names say: for what came by e-mail.
 
@@ -59,6 +61,11 @@ CANVAS = re.compile(rf"(?:(?P<name>(?!LATE_|anon_)(?=\d*[^\W\d_])(?:(?!_{DATE_NU
                     r"(?P<anonymous_late>LATE_)?(?P<anonymous>anon_[^_]+))_(?:(?P<file>\d+)_.+|text\.html|link\.html)", re.DOTALL)
 DATE = re.compile(r"(?<!\d)(?:(?:19|20)\d\d([-_.]?)[01]?\d\1[0-3]?\d(?:[-_. T]\d\d[-_.:h]?\d\d(?:[-_.:]?\d\d)?)?"
                   r"|[0-3]?\d([-_.])[0-3]?\d\2(?:(?:19|20)\d\d|\d\d))(?!\d)")
+HAND_IN = re.compile(r"(?P<exchange>.+)\+[^+]+\+\d{4}-\d\d-\d\d.*|\d+-\d+ - (?P<brightspace>.+?) - .*\b20\d\d\b.*"
+                     r"|(?P<timed>.*[^-_. ])[-_. ]+20\d\d([-_.]?)[01]\d\4[0-3]\d[-_. T]\d\d[-_.:h]?\d\d(?:[-_.:]?\d\d)?", re.DOTALL)
+BLACKBOARD = re.compile(r"(?P<named>.+)_attempt_20\d\d(?:-\d\d){5}(?:_.*|\.txt)", re.DOTALL)
+ADDED = re.compile(r"final|finished|done|draft|v\d+|version\d*|solutions?|lösung(?:en)?|submission|submitted|homework|hw|fixed|corrected|updated")
+WORDS = re.compile(rf"{ADDED.pattern}|v|new|neu|last|latest|old|alt|my|answers?|copy\d*|kopie|copie")  # some are surnames as well
 SYSTEM = re.compile(r"\._.*|\.DS_Store|Thumbs\.db|desktop\.ini", re.IGNORECASE)
 WRAPPERS = {"submissions", "submission", "submitted", "handins", "hand-ins", "downloaded", "downloads", "archive", "extracted"}
 GROUP = re.compile(r"(?:section|sektion|group|gruppe|groupe|grupo|gruppo|class|classe|klasse|course|cours|kurs|lab|tutorial|tutorium|seminar"
@@ -116,12 +123,30 @@ def plain(name: str) -> str:
 
 
 def _beside(stem: str, assignment: str) -> str:
-    """What a file's name says beside the assignment's: `Ann Abt_ps1 (1)` -> `Ann Abt`; "" if it does not name that."""
+    """What a file's name says beside the assignment's: `Ann Abt_ps1 (1)` -> `Ann Abt`; "" if it does not name that.
+
+    A date is no name, nor is a word such as "final".
+    """
     found = re.search(rf"(?:^|[-_. ]){re.escape(assignment)}(?=$|[-_. (])", stem, re.IGNORECASE)
     if not found:
         return ""
     before, after = (DATE.sub("", part) for part in (stem[:found.start()], stem[found.end():]))
-    return before.strip("-_. ") or ("" if COPY.fullmatch(after) else after.strip("-_. "))
+    return _name(before) or ("" if COPY.fullmatch(after) else _name(re.sub(r"\(\d+\)$", "", after)))
+
+
+def _name(text):
+    """Without words such as "final" at its end; "" if it has no others."""
+    pieces = re.split(r"([-_. ()]+)", unicodedata.normalize("NFC", text).strip("-_. "))
+    words = [word.casefold() for word in pieces[::2]]
+    small = [re.fullmatch(r"\d{0,2}", word) for word in words]
+    if any(map(WORDS.fullmatch, words)) and all(few or WORDS.fullmatch(word) for word, few in zip(words, small)):
+        return ""
+    end = len(words)
+    while end and (small[end - 1] or ADDED.fullmatch(words[end - 1])):
+        end -= 1
+    while end < len(words) and small[end]:  # a number belongs to what it follows
+        end += 1
+    return "".join(pieces[:2 * end - 1])
 
 
 def _stem(name):
@@ -155,8 +180,9 @@ def find_owners(files: list[File], assignment: str, known: set[str]) -> None:
     for file, folders, name in rest:
         file.who = folders[root] if len(folders) > root else _named(name, assignment)
         file.within = folders[root - 1] if first < root <= len(folders) else ""
-        if doubt and file.who and file.kind:
-            file.note, file.look = f"taken for {file.who}'s, which the folders do not tell for sure", True
+        unsure = doubt or len(folders) <= root and _cut(name, assignment)
+        if unsure and file.who and file.kind:
+            file.note, file.look = f"taken for {file.who}'s, which the {'folders do' if doubt else 'name does'} not tell for sure", True
 
 
 def _below(places):
@@ -195,7 +221,15 @@ def _place(entry):
 
 def _named(name, assignment):
     """The student that a file's name names, or ""."""
+    if found := BLACKBOARD.fullmatch(name):
+        return _beside(found["named"], assignment) or found["named"].rpartition("_")[2]
     return _canvas(name) or _beside(_stem(name), assignment)
+
+
+def _cut(name, assignment):
+    """Whether `_named` had to choose where a name of Blackboard's begins, since users and assignments may have a "_" in theirs."""
+    found = BLACKBOARD.fullmatch(name)
+    return bool(found) and found["named"].count("_") > 1 and not _beside(found["named"], assignment)
 
 
 def _canvas(name):
@@ -206,8 +240,15 @@ def _canvas(name):
 
 def _without(assignment, folders):
     """Those that may have a student's name, without the assignment's."""
-    folders = [ARCHIVE.sub("", folder) for folder in folders]
+    folders = [_hand_in(ARCHIVE.sub("", folder)) for folder in folders]
+    folders = [folder for folder in folders if not re.fullmatch(r"submission[-_ ]?\d+", folder, re.IGNORECASE)]  # Gradescope's
     return [own for part in folders if (own := _beside(part, assignment) if _beside(f"x {part}", assignment) != "" else part)]
+
+
+def _hand_in(folder):
+    """The student of a folder that a platform has made for one hand-in; else the folder."""
+    found = HAND_IN.fullmatch(folder)
+    return folder if not found else next(filter(None, (found["exchange"], found["brightspace"], found["timed"])))
 
 
 def _platform(file, outer, known, several):
@@ -295,7 +336,7 @@ def cells_of(data: bytes) -> list[tuple[str, str | None, bool]]:
         notebook = json.loads(data.decode("utf-8-sig"))
         sheets = notebook.get("worksheets") or [notebook]  # format 3
         return [(_text(cell), _grade_id(cell), bool(cell.get("attachments"))) for sheet in sheets for cell in sheet["cells"]]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, MemoryError) as error:
         raise ValueError(f"{type(error).__name__}: {error!s:.80}") from None
 
 

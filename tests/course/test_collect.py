@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import bz2
 import copy
 import csv
+import gzip
 import io
+import itertools
+import lzma
 import os
 import re
 import shutil
@@ -386,7 +390,13 @@ FORMS = {
     "one folder": {"Ann Abt/ps1.ipynb": "Ann-Abt"},
     "folders in a folder": {"class/Ann/ps1.ipynb": "Ann", "class/Bob/ps1.ipynb": "Bob"},
     "nbgrader's": {"submitted/Ann/ps1/ps1.ipynb": "Ann"},
-    "flat": {"Ann Abt_ps1.ipynb": "Ann-Abt", "ps1-Bob.ipynb": "Bob", "Cem_ps1 (1).ipynb": "Cem", "Dan PS1-Copy1.ipynb": "Dan", "Eve_ps1_final.ipynb": "Eve"},
+    "flat": {"Ann Abt_ps1.ipynb": "Ann-Abt", "ps1-Bob.ipynb": "Bob", "Cem_ps1 (1).ipynb": "Cem", "Dan PS1-Copy1.ipynb": "Dan", "Eve_ps1_final.ipynb": "Eve",
+             "ps1_Fay_final-v2.ipynb": "Fay", "solution_ps1_Gus.ipynb": "Gus", "Hal_Final_ps1.ipynb": "Hal", "ps1_Final Finley.ipynb": "Final-Finley",
+             "Ida New_ps1.ipynb": "Ida-New", "Anna V_ps1.ipynb": "Anna-V", "12345_ps1.ipynb": "12345", "ps1_team 7_v1.2 (3).ipynb": "team-7", "ps1_Kim (2).ipynb": "Kim"},
+    "nbgrader's exchange": {"ann+ps1+2026-11-20 10:00:00.123456 UTC/ps1.ipynb": "ann", "bob+b@x.org+ps1+2026-11-20 11:00:00 UTC/ps1.ipynb": "bob-b-x.org"},
+    "Blackboard": {"ps1_annab_attempt_2026-11-20-10-00-00_ps1.ipynb": "annab", "Problem Set 1_bell_attempt_2026-11-20-10-00-00_work.ipynb": "bell"},
+    "Brightspace": {"12-345 - Ann Abt - Nov 20, 2026 1000 AM/ps1.ipynb": "Ann-Abt", "13-345 - Bob - 20 November, 2026 22_01/x.ipynb": "Bob"},
+    "folders with times": {"Ann Abt 2026-11-20 10-00-00/ps1.ipynb": "Ann-Abt", "Bob_20261120_1000/ps1.ipynb": "Bob"},
     "Moodle in a folder": {f"week 1/{name}_{at}_assignsubmission_file_/ps1.ipynb": name for at, name in enumerate(("Ann", "Bob"))},
     "flat in a folder": {"class/Ann_ps1.ipynb": "Ann", "class/Bob_ps1.ipynb": "Bob"},
 }
@@ -521,6 +531,112 @@ def test_what_is_dangerous_is_refused_and_named(run, course, tmp_path, monkeypat
         assert rows[place].startswith("!") and "refused: " in rows[place] and words in rows[place], (place, rows[place])
     assert ["left out: another than" in row for row in sorted(rows["Hal/ps1.ipynb"])] == [True, False]
     assert "Ida\\x1b[2J/ps1.ipynb" in rows and len(rows) == 18
+
+
+def taped(*members, end=bytes(1024)) -> bytes:
+    """A tar: of each member its name, type, size as it is claimed, contents, and pax headers."""
+    tape = b""
+    for name, kind, size, content, pax in members:
+        info = tarfile.TarInfo(name)
+        info.type, info.pax_headers = kind, pax
+        info.size = max(size, 0)
+        head = info.tobuf(tarfile.PAX_FORMAT if pax else tarfile.GNU_FORMAT)
+        if size < 0:
+            block = bytearray(head[-512:])
+            block[124:136] = tarfile.itn(size, 12, tarfile.GNU_FORMAT)
+            block[148:156] = b" " * 8
+            block[148:156] = b"%06o\0 " % sum(block)
+            head = head[:-512] + bytes(block)
+        tape += head + content + bytes(-len(content) % 512)
+    return tape + end
+
+
+def many_entries(number: int) -> bytes:
+    return packed([(f"{n:03}/{'a/' * 400}", b"") for n in range(number)])
+
+
+def sized(kind: int) -> bytes:
+    """A zip with another kind of compression, of 10 MB in few bytes."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", kind) as archive:
+        archive.writestr("ps1.ipynb", bytes(10**7))
+    return content.getvalue()
+
+
+NULLS, REG = bytes(2**20), tarfile.REGTYPE
+MIB = 2**20
+SPARSE = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "s", "GNU.sparse.realsize": "1000000000"}
+# An archive that is handed in, and what its row says; far larger ones are made in the same way
+BOMBS = {
+    "pax.tar.bz2": (bz2.compress(taped(("x", b"x", 4 * MIB, NULLS * 4, {}))), "a header of more than"),
+    "global.tar.gz": (gzip.compress(taped(("x", b"g", 4 * MIB, NULLS * 4, {}))), "a header of more than"),
+    "name.tar.xz": (lzma.compress(taped(("x", b"L", 4 * MIB, NULLS * 4, {}))), "a header of more than"),
+    "link.tar": (taped(("x", b"K", 2**40, b"", {})), "a header of more than"),
+    "many.tar": (taped(*[("x", b"L", 512, b"a" * 512, {})] * 200), "a header of more than"),
+    "digits.tar": (taped(("x", b"x", MIB, b"1" * MIB, {})), "a header of more than"),
+    "unknown.tar.bz2": (bz2.compress(taped(("x", b"Z", 40 * MIB, b"", {}), end=NULLS * 40)), "the archive holds more than"),
+    "folder.tar.gz": (gzip.compress(taped(("x.pdf", REG, 40 * MIB, NULLS * 40, {}))), "the archive holds more than"),
+    "back.tar": (taped(*[("d", tarfile.DIRTYPE, 0, b"", {})] * 2, ("x", b"Z", -1024, b"", {})), "it leads back"),
+    "back.pax.tar": (taped(("d", tarfile.DIRTYPE, 0, b"", {}), ("x", REG, 0, b"", {"size": "-4096"})), "it leads back"),
+    "start.tar": (taped(("x", b"Z", -512, b"", {})), "it is damaged"),
+    "huge.tar": (taped(("x", b"Z", 2**80, b"", {})), "can't be opened"),
+    "less.tar": (taped(("x.txt", REG, 100, b"{" * 5000, {}), ("ps1.ipynb", REG, 2, b"{}", {})), "it is damaged"),
+    "more.tar": (taped(("ps1.ipynb", REG, 10**6, b"{}", {}), end=b""), "unexpected end of data"),
+    "cut.tar": (taped(("x", tarfile.DIRTYPE, 0, b"", {}), ("ps1.ipynb", REG, 2, b"{}", {}))[:700], "it is damaged"),
+    "sparse.tar": (taped(("ps1.ipynb", REG, 512, b"1\n0\n1\n".ljust(512, b"\0"), SPARSE)), "no ordinary file"),
+    "sparse-map.tar.gz": (gzip.compress(taped(("ps1.ipynb", REG, 4 * MIB, b"999999\n" + b"1\n" * 2 * MIB, SPARSE))), "a header of more than"),
+    "sparse-old.tar": (taped(("x", b"S", 0, b"", {}), end=b"")[:482] + b"\1", "can't be opened"),
+    "folders.tar.gz": (gzip.compress(taped(*[("d", tarfile.DIRTYPE, 0, b"", {})] * 2000)), "files and folders"),
+    "folders.zip": (packed([(f"{n}/", b"") for n in range(2000)]), "files and folders"),
+    "nested.zip": (packed([(f"{n}.zip", packed([(f"{m}.txt", b"{}") for m in range(90)])) for n in range(20)]), "files and folders"),
+    "deep.zip": (many_entries(100), "an empty folder"),
+    "list.zip": (many_entries(1000), "its list of files is larger than"),
+    "long.zip": (packed([("0/" + "a/" * 32_000, b"")]), "its path has more than"),
+    "bzip2.zip": (sized(zipfile.ZIP_BZIP2), "packed in a way that can't be opened here"),
+    "lzma.zip": (sized(zipfile.ZIP_LZMA), "packed in a way that can't be opened here"),
+    "zip64.zip": (packed({"a": b""})[:-22] + b"PK\6\6" + (44).to_bytes(8, "little") + bytes(12) + bytes(16) + (2**40).to_bytes(8, "little") + bytes(8)
+                  + b"PK\6\7" + bytes(4) + bytes(8) + bytes(4) + packed({})[-22:], "can't be opened"),
+    "bombs.zip": (packed([(f"{n}.ipynb.gz.tar", bytes(1024) + NULLS * 8) for n in range(3)]), "the archive holds more than"),
+}
+
+
+def test_an_archive_made_to_stop_the_collection_is_refused_alone(run, course, tmp_path, monkeypatch):
+    for name, value in (("MOST_BYTES", 26 * MIB), ("MOST_BYTES_WITHIN", 16 * MIB), ("MOST_ENTRIES", 1000), ("LARGEST_DIRECTORY", 2**18)):
+        monkeypatch.setattr(archives, name, value)
+    files = [("Ann/ps1.ipynb", worked("Ann")), *((f"Eve/{name}", content) for name, (content, _) in BOMBS.items()), ("Zed/ps1.zip", packed({"ps1.ipynb": worked("Zed")}))]
+    tracemalloc.start()
+    status, rows = run(pack(tmp_path / "all.zip", files))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert status == 1 and collected(course) == {"Ann": "Ann", "Zed": "Zed"} and peak < 40 * MIB
+    for name, (_, words) in BOMBS.items():
+        own = [row for place, each in rows.items() if place.startswith(f"Eve/{name}") for row in ([each] if isinstance(each, str) else each)]
+        assert any(words in row for row in own), (name, own[-3:])
+
+
+def test_an_archive_that_takes_too_long_takes_nobody_elses_time(monkeypatch, tmp_path):
+    (tmp_path / "spool").mkdir()
+    (tmp_path / "all").mkdir()
+    empty = bz2.compress(b"") * 400_000 + bz2.compress(bytes(1024))
+    name_without_end = b"\x1f\x8b\x08\x08" + bytes(6) + b"a" * 6_000_000
+    slow = {"1.tar.bz2": empty, "2.tar.gz": name_without_end, "3.tbz": empty, "4.tgz": name_without_end}
+    for name, content in (slow | {"5.zip": packed({"ps1.ipynb": EMPTY})}).items():
+        (tmp_path / "all" / name).write_bytes(content)
+    clock = itertools.count()
+    monkeypatch.setattr(archives, "monotonic", lambda: next(clock))  # as slow on every machine
+    monkeypatch.setattr(archives, "BLOCK", 2**24)
+    monkeypatch.setattr(archives, "MOST_SECONDS", 60)
+    monkeypatch.setattr(archives, "MOST_SECONDS_WITHIN", 30)
+    found = archives.entries(tmp_path / "all", tmp_path / "spool")
+    assert [entry.place for entry in found] == [*slow, "5.zip > ps1.ipynb"] and found[-1].content
+    assert all("it takes more than 30 seconds" in entry.refused for entry in found[:-1]), found
+
+
+def test_a_tar_whose_last_file_is_a_zip_is_no_zip(tmp_path):
+    last = packed({"ps1.ipynb": EMPTY})
+    (tmp_path / "all.tar").write_bytes(taped(("Ann/ps1.ipynb", REG, 2, b"{}", {}), ("Bob.zip", REG, len(last), last, {})))
+    (tmp_path / "spool").mkdir()
+    assert [entry.place for entry in archives.entries(tmp_path / "all.tar", tmp_path / "spool")] == ["Ann/ps1.ipynb", "Bob.zip > ps1.ipynb"]
 
 
 def test_links_in_a_folder_are_not_followed(run, course, tmp_path):
@@ -741,6 +857,32 @@ def test_sections_of_a_course_are_no_students_or_it_is_said(run, course, tmp_pat
     assert sure or all(row.startswith("!") and "do not tell for sure" in row for row in rows.values())
     if "Ann" in students and "Cem" in students:  # known by now
         assert run(path)[0] == 0
+
+
+@pytest.mark.parametrize("stem", ["ps1_final", "ps1-v2", "PS1 solution", "final_ps1", "ps1_new (1)", "my homework ps1", "ps1_submission_final_fixed", "ps1.last",
+                                  "ps1_corrected-2", "ps1_2026-11-20_final", "ps1_Lösung", "ps1_copy", "ps1 final version 3", "ps1_v1.2", "ps1 (1) final"])
+def test_a_word_beside_the_assignment_is_nobodys_name(run, course, tmp_path, stem):
+    name = f"{stem}.ipynb"
+    status, rows = run(pack(tmp_path / "all.zip", {name: worked("x"), f"submission_456/{name}": worked("y")}))
+    assert status == 1 and collected(course) == {}
+    assert all(row.startswith("!") and "no folder and no name says whose it is" in row for row in rows.values()) and len(rows) == 2
+
+
+@pytest.mark.parametrize("form", ["ann+ps1+2026-11-{:02} 10-00-00/ps1.ipynb", "12-345 - ann - Nov {}, 2026 1000 AM/ps1.ipynb", "ann 2026-11-{:02} 10-00-00/ps1.ipynb",
+                                  "ps1_ann_attempt_2026-11-{:02}-10-00-00_ps1.ipynb", "submissions/ann+ps1+2026-11-{:02}T10:00:00Z/ps1.ipynb"])
+def test_each_hand_in_is_of_the_same_student(run, course, tmp_path, form):
+    first, second = form.format(9), form.format(20)
+    status, rows = run(pack(tmp_path / "1.zip", {first: worked("first"), first.replace("ann", "bob"): worked("bob")}))
+    assert collected(course)["ann"] == "first"
+    status, rows = run(pack(tmp_path / "2.zip", {second: worked("second"), first: worked("first")}, {second: (2026, 11, 21, 0, 0, 0)}))
+    assert set(collected(course)) == {"ann", "bob"} and collected(course)["ann"] == "second", rows
+    assert status == 1 and rows[first].startswith("!") and "older than" in rows[first]
+
+
+def test_where_a_name_of_blackboards_begins_is_not_sure(run, course, tmp_path):
+    name = "Homework_1_ann_abt_attempt_2026-11-20-10-00-00_work.ipynb"
+    status, rows = run(pack(tmp_path / "all.zip", {name: worked("x")}))
+    assert status == 1 and rows[name].startswith("!") and "which the name does not tell for sure" in rows[name]
 
 
 def test_notebooks_are_not_kept_in_memory_and_large_ones_are_named(run, course, tmp_path):
