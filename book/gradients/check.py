@@ -165,7 +165,7 @@ class GradientCheck:
         else:
             lines = [f"gradient check incomplete: {self.checked} of {self.entries} entries checked, and they agree"
                      if self.checked else f"gradient check impossible: none of {self.entries} entries could be checked"]
-        for places, why in ((self.kinks, "at a kink of f"),
+        for places, why in ((self.kinks, "at a kink or a jump of f"),
                             (self.too_small, "too small to be told from the rounding of f"),
                             (self.not_finite, "where f is not finite nearby")):
             if places:
@@ -222,9 +222,9 @@ class _Demand:
         """The error allowed to a difference that is itself exact."""
         return max(self.rtol * abs(self.g), min(self.rtol * self.largest, SEEN * abs(self.g)))
 
-    def seen(self, numeric, error):
-        """Whether a difference with this error tells a wrong gradient from a right one."""
-        return error <= max(max(SEEN, self.rtol) * max(abs(self.g), abs(numeric)), self.rtol * self.largest)
+    def own(self, numeric):
+        """An error so small that a wrong entry of this size would show."""
+        return max(SEEN, self.rtol) * max(abs(self.g), abs(numeric))
 
 
 def _first_look(difference, first, demand):
@@ -232,7 +232,7 @@ def _first_look(difference, first, demand):
     error, rounding = abs(first.slope - demand.g), 8 * first.rounding
     allowed = max(demand.tight, rounding)
     smooth = abs(first.gap) <= max(1e-3 * abs(demand.g), 2 * rounding)
-    if first.finite and error <= allowed and demand.seen(first.slope, rounding) and smooth:
+    if first.finite and error <= allowed and rounding <= demand.own(first.slope) and smooth:
         return _Verdict("agrees", first.slope, allowed, error + first.rounding)
     return None
 
@@ -246,70 +246,100 @@ def _flat(difference, first, demand):
     return None
 
 
-def _error(coarse, fine):
-    """The error of the slope of `fine`, whose step is a quarter: see the top of this module."""
-    return max(abs(coarse.slope - fine.slope), abs(coarse.gap - SHRINK * fine.gap) / SHRINK)
+class _Ladder:
+    """Differences at the steps s 4^-k, k = 0, 1, ... smaller and k = -1, -2, ... larger than the first, s."""
 
+    def __init__(self, difference, first):
+        self._difference = difference
+        self.rungs = {0: first}
+        self.errors = {}  # k -> E of the slope at k, from k - 1 and k
 
-def _kink(differences):
-    """The finest of three differences in a row whose gaps shrink less than those of a smooth f do, or None.
+    def __getitem__(self, k):
+        if k not in self.rungs:
+            self.rungs[k] = self._difference(self.rungs[0].step / SHRINK**k)
+        return self.rungs[k]
 
-    Gaps shrink by 4 where f is smooth and stay at a kink; those of a jump grow by 4. Those of rounding
-    grow, too, but not regularly.
-    """
-    for coarse, middle, fine in zip(differences, differences[1:], differences[2:]):
-        if coarse.gap and middle.gap and abs(fine.gap) > 8 * fine.rounding:
-            first, second = middle.gap / coarse.gap, fine.gap / middle.gap
-            if first >= 0.5 and 0.8 <= second / first <= 1.25:
-                return fine
-    return None
+    def judge(self, k):
+        coarse, fine = self[k - 1], self[k]
+        if coarse.finite and fine.finite:
+            self.errors[k] = max(abs(coarse.slope - fine.slope), abs(coarse.gap - SHRINK * fine.gap) / SHRINK)
+
+    def allowed(self, k):
+        """The error allowed at k. Noise in f grows by 4 from rung to rung: the next two tell how much there is."""
+        return 3 * max(self.errors[j] / SHRINK**(j - k) for j in (k, k + 1, k + 2) if j in self.errors) + 2 * self[k].rounding
+
+    def best(self):
+        """k and the error allowed there."""
+        return min(((k, self.allowed(k)) for k in self.errors), key=lambda pair: pair[1], default=(0, math.inf))
+
+    def climb_down(self, enough):
+        for k in range(1, MOST_DOWN + 1):
+            self.judge(k)
+            smallest = self.best()[1]
+            if smallest <= enough or 2 * SHRINK * self[k].rounding > smallest:
+                return
+
+    def climb_up(self, enough):
+        for k in range(0, -MOST_UP, -1):
+            self.judge(k)
+            smallest = self.best()[1]
+            if smallest <= enough or k in self.errors and self.allowed(k) > SHRINK * smallest:
+                return
+
+    def in_order(self):
+        """Those where f is finite, from the largest step to the smallest, without gaps."""
+        return [rung for k, rung in sorted(self.rungs.items()) if rung.finite]
+
+    def kink(self):
+        """A rung which shows that f has a kink there, or None.
+
+        One-sided slopes come together by 4 from step to step where f is smooth and by less than 2, regularly, at a
+        kink. They then differ by more than the noise at the three smallest steps.
+        """
+        noise = max(max(self.errors[k], 2 * self[k].rounding) * self[k].step for k in sorted(self.errors)[-3:])
+        rungs = self.in_order()
+        for coarse, middle, fine in zip(rungs, rungs[1:], rungs[2:]):
+            if coarse.gap and middle.gap and abs(fine.gap) * fine.step > 4 * noise:
+                first, second = middle.gap / coarse.gap, fine.gap / middle.gap
+                if first >= 0.5 and 0.8 <= second / first <= 1.25:
+                    return fine
+        return None
+
+    def jump(self):
+        """Whether f jumps, or is as good as one: differences at the four smallest steps grow as these shrink."""
+        finest = self.in_order()[-4:]
+        growing = lambda values: all(before and abs(after / before / SHRINK - 1) < 0.02 for before, after in zip(values, values[1:]))
+        return len(finest) == 4 and (growing([rung.slope for rung in finest]) or growing([rung.gap for rung in finest]))
 
 
 def _closer_look(difference, first, demand):
-    """Differences at other steps, until one is good enough or no better one is to be had."""
-    differences = {first.step: first}
-    best, smallest = None, math.inf
-
-    def at(step):
-        if step not in differences:
-            differences[step] = difference(step)
-        return differences[step]
-
-    def judge(coarse, fine):
-        nonlocal best, smallest
-        if coarse.finite and fine.finite:
-            allowed = 3 * _error(coarse, fine) + 2 * fine.rounding
-            if allowed < smallest:
-                best, smallest = fine, allowed
-            return allowed
-        return math.inf
-
-    def down():
-        for k in range(1, MOST_DOWN + 1):
-            fine = at(first.step / SHRINK**k)
-            judge(at(first.step / SHRINK**(k - 1)), fine)
-            if smallest <= demand.tight or 2 * SHRINK * fine.rounding > smallest:
-                return
-
-    def up():
-        for k in range(1, MOST_UP + 1):
-            allowed = judge(at(first.step * SHRINK**k), at(first.step * SHRINK**(k - 1)))
-            if smallest <= demand.tight or allowed > SHRINK * smallest:
-                return
-
-    rounding = abs(first.slope - demand.g) <= 32 * first.rounding
-    for direction in (up, down) if rounding else (down, up):
-        if smallest > demand.tight:
-            direction()
-    if best is None:
+    """The verdict from the step that sees best."""
+    ladder = _Ladder(difference, first)
+    noisy = abs(first.slope - demand.g) <= 32 * first.rounding
+    for climb in (ladder.climb_up, ladder.climb_down) if noisy else (ladder.climb_down, ladder.climb_up):
+        if ladder.best()[1] > demand.tight:
+            climb(demand.tight)
+    if not ladder.errors:
         return _Verdict("not_finite", first.slope, math.inf, math.inf)
-    error, allowed = abs(best.slope - demand.g), max(smallest, demand.tight)
-    if demand.seen(best.slope, smallest) or error > allowed:
-        return _Verdict("agrees" if error <= allowed else "wrong", best.slope, allowed, error + smallest)
-    steps = sorted((each for each in differences.values() if each.finite), key=lambda each: -each.step)
-    kink = _kink(steps)
+    while True:
+        k, unseen = ladder.best()
+        numeric, allowed = ladder[k].slope, max(unseen, demand.tight)
+        error = abs(numeric - demand.g)
+        missing = [j for j in (k + 1, k + 2) if j not in ladder.errors and j <= MOST_DOWN]
+        if not missing or error <= allowed and unseen <= demand.tight:
+            break
+        for j in missing:
+            ladder.judge(j)
+    seen = unseen <= demand.own(numeric) or unseen <= demand.rtol * demand.largest
+    if error <= allowed and seen:
+        return _Verdict("agrees", numeric, allowed, error + unseen)
+    if ladder.jump():
+        return _Verdict("kinks", numeric, math.inf, math.inf)
+    if error > allowed:
+        return _Verdict("wrong", numeric, allowed, math.inf)
+    kink = ladder.kink()
     if kink is None:
-        return _Verdict("too_small", best.slope, allowed, math.inf)
+        return _Verdict("too_small", numeric, allowed, math.inf)
     between = 0.55 * abs(kink.gap)
     return _Verdict("wrong" if abs(kink.slope - demand.g) > between else "kinks", kink.slope, between, math.inf)
 
