@@ -228,11 +228,15 @@ class _Demand:
 
 
 def _first_look(difference, first, demand):
-    """A verdict if the difference agrees, sees enough and shows no sign of a kink; else None."""
-    error, rounding = abs(first.slope - demand.g), 8 * first.rounding
-    allowed = max(demand.tight, rounding)
-    smooth = abs(first.gap) <= max(1e-3 * abs(demand.g), 2 * rounding)
-    if first.finite and error <= allowed and rounding <= demand.own(first.slope) and smooth:
+    """A verdict if the difference agrees, sees enough and shows no sign of a kink; else None.
+
+    How noisy f is isn't known yet. So it must see enough even if that is 64 roundings of f, and agree more closely
+    than by luck.
+    """
+    error, own = abs(first.slope - demand.g), demand.own(demand.g)
+    allowed = max(demand.rtol * abs(demand.g), min(max(demand.rtol * demand.largest, 8 * first.rounding), own / 10))
+    smooth = abs(first.gap) <= max(1e-3 * abs(demand.g), 16 * first.rounding)
+    if first.finite and error <= allowed and 64 * first.rounding <= own and smooth:
         return _Verdict("agrees", first.slope, allowed, error + first.rounding)
     return None
 
@@ -266,11 +270,21 @@ class _Ladder:
 
     def allowed(self, k):
         """The error allowed at k. Noise in f grows by 4 from rung to rung: the next two tell how much there is."""
-        return 3 * max(self.errors[j] / SHRINK**(j - k) for j in (k, k + 1, k + 2) if j in self.errors) + 2 * self[k].rounding
+        return 4 * max(self.errors[j] / SHRINK**(j - k) for j in (k, k + 1, k + 2) if j in self.errors) + 2 * self[k].rounding
 
     def best(self):
         """k and the error allowed there."""
-        return min(((k, self.allowed(k)) for k in self.errors), key=lambda pair: pair[1], default=(0, math.inf))
+        allowed = {k: self.allowed(k) for k in self.errors if not self._stuck(k)}
+        return min(allowed.items(), key=lambda pair: pair[1], default=(0, math.inf))
+
+    def _stuck(self, k):
+        """Whether f stands still at k only since it is rounded to fewer digits (say, to float32): two larger steps say so."""
+        if not self.still(k):
+            return False
+        return sum(abs(self[j].slope) > self.allowed(j) for j in self.errors if j < k and not self.still(j)) >= 2
+
+    def still(self, k):
+        return self[k].slope == self[k].gap == 0
 
     def climb_down(self, enough):
         for k in range(1, MOST_DOWN + 1):
@@ -308,8 +322,9 @@ class _Ladder:
     def jump(self):
         """Whether f jumps, or is as good as one: differences at the four smallest steps grow as these shrink."""
         finest = self.in_order()[-4:]
-        growing = lambda values: all(before and abs(after / before / SHRINK - 1) < 0.02 for before, after in zip(values, values[1:]))
-        return len(finest) == 4 and (growing([rung.slope for rung in finest]) or growing([rung.gap for rung in finest]))
+        grow = lambda values: (abs(values[-1]) > 8 * finest[-1].rounding and all(
+            before and abs(after / before / SHRINK - 1) < 0.02 for before, after in zip(values, values[1:])))
+        return len(finest) == 4 and (grow([rung.slope for rung in finest]) or grow([rung.gap for rung in finest]))
 
 
 def _closer_look(difference, first, demand):
@@ -319,6 +334,11 @@ def _closer_look(difference, first, demand):
     for climb in (ladder.climb_up, ladder.climb_down) if noisy else (ladder.climb_down, ladder.climb_up):
         if ladder.best()[1] > demand.tight:
             climb(demand.tight)
+    if ladder.still(ladder.best()[0]) and not ladder.still(0):
+        for k in (0, -1, -2):
+            ladder.judge(k)
+        if ladder.best()[1] > demand.tight:
+            ladder.climb_up(demand.tight)
     if not ladder.errors:
         return _Verdict("not_finite", first.slope, math.inf, math.inf)
     while True:
