@@ -256,6 +256,7 @@ class _Ladder:
     def __init__(self, difference, first):
         self._difference = difference
         self.rungs = {0: first}
+        self.judged = set()
         self.errors = {}  # k -> E of the slope at k, from k - 1 and k
 
     def __getitem__(self, k):
@@ -264,6 +265,7 @@ class _Ladder:
         return self.rungs[k]
 
     def judge(self, k):
+        self.judged.add(k)
         coarse, fine = self[k - 1], self[k]
         if coarse.finite and fine.finite:
             self.errors[k] = max(abs(coarse.slope - fine.slope), abs(coarse.gap - SHRINK * fine.gap) / SHRINK)
@@ -334,19 +336,15 @@ def _closer_look(difference, first, demand):
     for climb in (ladder.climb_up, ladder.climb_down) if noisy else (ladder.climb_down, ladder.climb_up):
         if ladder.best()[1] > demand.tight:
             climb(demand.tight)
-    if ladder.still(ladder.best()[0]) and not ladder.still(0):
-        for k in (0, -1, -2):
-            ladder.judge(k)
-        if ladder.best()[1] > demand.tight:
-            ladder.climb_up(demand.tight)
     if not ladder.errors:
         return _Verdict("not_finite", first.slope, math.inf, math.inf)
     while True:
         k, unseen = ladder.best()
         numeric, allowed = ladder[k].slope, max(unseen, demand.tight)
         error = abs(numeric - demand.g)
-        missing = [j for j in (k + 1, k + 2) if j not in ladder.errors and j <= MOST_DOWN]
-        if not missing or error <= allowed and unseen <= demand.tight:
+        more = range(-MOST_UP + 1, 1) if ladder.still(k) and not ladder.still(0) else (k + 1, k + 2)
+        missing = [j for j in more if j <= MOST_DOWN and j not in ladder.judged]
+        if not missing or error <= allowed and unseen <= demand.tight and not ladder.still(k):
             break
         for j in missing:
             ladder.judge(j)
