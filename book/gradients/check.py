@@ -59,8 +59,8 @@ def _finite(value):
 def _same(first, again):
     """ValueError: f isn't a function of its argument. A few units of the last digit are rounding."""
     if not abs(float(again) - float(first)) <= 4 * _eps(first) * abs(float(first)):
-        raise ValueError(f"f: got {float(first):.6g} and then {float(again):.6g} at the same point (is it random, as with "
-                         "dropout, or does it remember earlier calls?), want the same number each time")
+        raise ValueError(f"f: got {float(first):.6g} and then {float(again):.6g} at the same point, want the same number each "
+                         "time\n(is it random, as with dropout, or does it remember earlier calls?)")
 
 
 def _eps(value):
@@ -355,8 +355,8 @@ def _judged(ladder, demand):
         k, unseen = ladder.best()
         numeric, allowed = ladder[k].slope, max(unseen, demand.tight)
         error = abs(numeric - demand.g)
-        more = range(-MOST_UP + 1, 1) if ladder.still(k) else (k + 1, k + 2)
-        missing = [j for j in more if j <= MOST_DOWN and j not in ladder.judged]
+        more = range(-MOST_UP + 1, 1) if ladder.still(k) else (k - 1, k + 1, k + 2)
+        missing = [j for j in more if -MOST_UP < j <= MOST_DOWN and j not in ladder.judged]
         if not missing or error <= allowed and unseen <= demand.tight and not ladder.still(k):
             break
         for j in missing:

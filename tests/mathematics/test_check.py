@@ -173,7 +173,7 @@ def with_dropout(rng, p=0.5):
 
 def test_a_random_f_is_named():
     for seed in range(50):
-        with pytest.raises(ValueError, match="^f: got .* at the same point .*want the same number each time"):
+        with pytest.raises(ValueError, match="^f: got .* at the same point, want the same number each time\n.*dropout"):
             gradient_check(with_dropout(np.random.default_rng(seed)), np.ones(4), 1e4 * np.ones(4))
     with pytest.raises(ValueError, match="^f: got .* at the same point"):
         central_differences(with_dropout(np.random.default_rng(0)), np.arange(1.0, 5))
@@ -324,7 +324,7 @@ def wide_net(seed, sizes, B=1000):
     return f, parameters, {"W1": gradients.dW[1], "b1": gradients.db[1], "W2": gradients.dW[n]}, calls
 
 
-@pytest.mark.parametrize("sizes, seeds", [((3, 50, 1), 3), ((1, 50, 50, 1), 1)])
+@pytest.mark.parametrize("sizes, seeds", [((3, 50, 1), 2), ((1, 50, 50, 1), 1)])
 def test_no_wrong_entry_of_a_wide_relu_net_gets_through_and_no_right_one_is_refused(sizes, seeds):
     for seed in range(seeds):
         f, p, g, calls = wide_net(seed, sizes)
