@@ -26,8 +26,8 @@ __all__ = ["GradientCheck", "central_differences", "gradient_check"]
 
 SEEN = 5e-4    # an entry counts as checked if an error of this part of it would have shown
 SHRINK = 4     # from one step to the next
-MOST_DOWN, MOST_UP = 14, 6  # steps from 6e-6 down to 2e-14 and up to 0.02
-FAR = 256      # times the step: where a slope of 0 is looked at again
+MOST_DOWN = 14   # times; from 6e-6 to 2e-14
+LARGEST = 0.05 # step, times max(1, |x_i|)
 NOISY = 64     # roundings of f: more is unusual
 REPEATS = 8    # of f at the same point before anything is blamed on the gradient
 
@@ -218,6 +218,7 @@ class _Demand:
     g: float
     largest: float    # of its array
     rtol: float
+    most_up: int      # how often the step may grow by SHRINK
 
     @property
     def tight(self):
@@ -246,8 +247,9 @@ def _first_look(difference, first, demand):
 def _flat(difference, first, demand):
     """A verdict if f is the same on both sides at two steps, as the gradient 0 says, and it isn't a kink; else None."""
     if demand.g == first.slope == 0:
-        far = difference(first.step * FAR)
-        if far.slope == 0 and abs(far.gap) >= FAR / SHRINK * abs(first.gap):
+        times = SHRINK**demand.most_up
+        far = difference(first.step * times)
+        if far.slope == 0 and abs(far.gap) >= times / 2 * abs(first.gap):
             return _Verdict("agrees", 0.0, 0.0, 0.0)
     return None
 
@@ -297,8 +299,8 @@ class _Ladder:
             if smallest <= enough or 2 * SHRINK * self[k].rounding > smallest:
                 return
 
-    def climb_up(self, enough):
-        for k in range(0, -MOST_UP, -1):
+    def climb_up(self, enough, most):
+        for k in range(0, -most, -1):
             self.judge(k)
             smallest = self.best()[1]
             if smallest <= enough or k in self.errors and self.allowed(k) > SHRINK * smallest:
@@ -346,17 +348,18 @@ def _closer_look(difference, first, demand):
 def _judged(ladder, demand):
     first = ladder[0]
     noisy = abs(first.slope - demand.g) <= 32 * first.rounding
-    for climb in (ladder.climb_up, ladder.climb_down) if noisy else (ladder.climb_down, ladder.climb_up):
+    up, down = lambda: ladder.climb_up(demand.tight, demand.most_up), lambda: ladder.climb_down(demand.tight)
+    for climb in (up, down) if noisy else (down, up):
         if ladder.best()[1] > demand.tight:
-            climb(demand.tight)
+            climb()
     if not ladder.errors:
         return _Verdict("not_finite", first.slope, math.inf, math.inf)
     while True:
         k, unseen = ladder.best()
         numeric, allowed = ladder[k].slope, max(unseen, demand.tight)
         error = abs(numeric - demand.g)
-        more = range(-MOST_UP + 1, 1) if ladder.still(k) else (k - 1, k + 1, k + 2)
-        missing = [j for j in more if -MOST_UP < j <= MOST_DOWN and j not in ladder.judged]
+        more = range(-demand.most_up + 1, 1) if ladder.still(k) else (k - 1, k + 1, k + 2)
+        missing = [j for j in more if -demand.most_up < j <= MOST_DOWN and j not in ladder.judged]
         if not missing or error <= allowed and unseen <= demand.tight and not ladder.still(k):
             break
         for j in missing:
@@ -449,6 +452,7 @@ def gradient_check(
     """
     _positive("rtol", rtol)
     values, analytic, bare = _arrays(parameters, gradients)
+    values = {name: x.copy() for name, x in values.items()}  # f may write into the caller's arrays, say those of a net
 
     def loss(values):
         return _call(f, values["parameters"] if bare else values)
@@ -461,6 +465,7 @@ def gradient_check(
         eps = max(_eps(at_x), float(np.finfo(x.dtype).eps))
         point = x.copy()
         steps, largest = _default_steps(x, eps), float(np.abs(analytic[name]).max())
+        most_up = max(1, int(math.log(LARGEST / np.cbrt(eps), SHRINK)))
 
         def differences_along(i):
             def along(value):
@@ -473,7 +478,7 @@ def gradient_check(
 
         def look_at(i, *looks):
             difference = differences_along(i)
-            first, demand = difference(float(steps[i])), _Demand(float(analytic[name][i]), largest, rtol)
+            first, demand = difference(float(steps[i])), _Demand(float(analytic[name][i]), largest, rtol, most_up)
             return next(filter(None, (look(difference, first, demand) for look in looks)))
 
         verdicts = {i: look_at(i, _first_look, _flat, _closer_look) for i in np.ndindex(x.shape)}
