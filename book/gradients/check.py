@@ -238,7 +238,7 @@ def _first_look(difference, first, demand):
     """
     error, own = abs(first.slope - demand.g), demand.own(demand.g)
     allowed = max(demand.rtol * abs(demand.g), min(max(demand.rtol * demand.largest, 8 * first.rounding), own / 10))
-    smooth = abs(first.gap) <= max(1e-3 * abs(demand.g), 16 * first.rounding)
+    smooth = abs(first.gap) <= max(2 * own, 16 * first.rounding)
     if first.finite and error <= allowed and NOISY * first.rounding <= own and smooth:
         return _Verdict("agrees", first.slope, allowed, error + first.rounding)
     return None

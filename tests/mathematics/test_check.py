@@ -397,6 +397,22 @@ def test_noise_of_f_refuses_no_right_entry_and_lets_no_wrong_one_through(noise, 
         assert len(check.wrong) == check.checked
 
 
+def test_luck_is_not_agreement_where_f_is_noisy():
+    approved = 0
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        x, c = rng.normal(size=(2, 30))
+
+        def f(x):
+            return float(np.sum(c * np.sin(x))) + 3e-7 * np.random.default_rng(np.frombuffer(x.tobytes(), np.uint32)).normal()
+
+        gradient = c * np.cos(x)
+        check = gradient_check(f, x, 1.1 * gradient, rtol=1e-2)
+        small = np.abs(0.1 * gradient) < 2e-2 * np.abs(gradient).max()
+        approved += sum(not small[i] for i in range(30) if ("parameters", (i,)) not in check.wrong + check.kinks + check.too_small)
+    assert approved == 0
+
+
 def test_float32():
     rng = np.random.default_rng(0)
     x = rng.normal(size=20).astype(np.float32)
@@ -411,6 +427,9 @@ def test_float32():
     assert not unseen and not unseen.wrong and len(unseen.too_small) > 10
     inside = lambda x: np.sum(np.tanh(x.astype(np.float32)))  # float64 in, float32 out
     assert gradient_check(inside, x.astype(float), g.astype(float), rtol=1e-2)
+    calls = []
+    assert gradient_check(lambda x: calls.append(x.max() - 0.5) or inside(x), np.full(9, 0.5), np.full(9, 1 - np.tanh(0.5) ** 2), rtol=1e-2)
+    assert len(calls) == 2 * 9 + 3 and max(calls) == pytest.approx(np.cbrt(2.0**-23))  # the step is that of float32
     hidden = lambda x: float(inside(x))
     check = gradient_check(hidden, x.astype(float), g.astype(float), rtol=1e-2)
     assert not check.wrong
@@ -450,8 +469,9 @@ def test_where_f_is_not_finite_next_to_x():
     assert gradient_check(root, np.r_[1e-7, 1], np.r_[0.5 / np.sqrt(1e-7), 1])  # a smaller step stays inside
     exp = lambda u: float(np.exp(u[0]))
     assert gradient_check(exp, np.r_[709.78], np.exp(np.r_[709.78]))
-    largest = np.r_[np.finfo(float).max]
-    assert outcome(gradient_check(lambda u: float(u[0] / 1e300), largest, np.r_[1e-300])) == (0, 0, 0, 0, 1)
+    largest, seen = np.r_[np.finfo(float).max], []
+    f = lambda u: seen.append(u[0]) or float(u[0] / 1e300)
+    assert outcome(gradient_check(f, largest, np.r_[1e-300])) == (0, 0, 0, 0, 1) and np.isfinite(seen).all()
 
 
 def test_zero_dimensions_and_no_entries():
