@@ -3,6 +3,15 @@
 A central difference (f(x + s) - f(x - s)) / 2s has two errors: the truncated Taylor series, of order s^2,
 and the rounding of f, of order eps |f| / s. Their sum is smallest near s = cbrt(eps), 6e-6 in float64
 (Nocedal & Wright, Numerical Optimization, 2nd ed., section 8.1).
+
+A kink within the step, at distance d, where the slope jumps by J, is a third: J (1 - d/s) / 2, which no s > d
+makes small. The two one-sided differences tell: their gap is s f'' where f is smooth, J (1 - d/s) at a kink.
+From two steps h and h/4, with slopes D and gaps G, all three errors of D(h/4) can be estimated:
+
+    E = max(|D(h) - D(h/4)|, |G(h) - 4 G(h/4)| / 4)
+
+The first is 15 times the truncation and, of rounding, about what D(h/4) has itself. In the second a smooth f
+leaves nothing but rounding. Together they are at least the error that one kink makes, wherever it lies.
 """
 
 import math
@@ -15,17 +24,47 @@ from gradients.validation import as_array
 
 __all__ = ["GradientCheck", "central_differences", "gradient_check"]
 
+SEEN = 5e-4    # an entry counts as checked if an error of this part of it would have shown
+SHRINK = 4     # from one step to the next
+MOST_DOWN = 14   # times; from 6e-6 to 2e-14
+LARGEST = 0.05 # step, times max(1, |x_i|)
+NOISY = 64     # roundings of f: more is unusual
+REPEATS = 8    # of f at the same point before anything is blamed on the gradient
+
 
 def _positive(argument, value):
     if not (np.isscalar(value) and np.isreal(value) and np.isfinite(value) and value > 0):
         raise ValueError(f"{argument}: got {value!r}, want a finite number > 0")
 
 
-def _loss(f, x):
-    value = np.asarray(f(x))
-    if value.shape != () or value.dtype.kind not in "fiu" or not np.isfinite(value):
+def _call(f, values):
+    """f at a copy of `values`, an array or a dict of arrays: a NumPy number, finite or not."""
+    named = values if isinstance(values, dict) else {"argument": values}
+    copies = {name: x.copy() for name, x in named.items()}
+    value = np.asarray(f(dict(copies) if named is values else copies["argument"]))
+    for name, x in named.items():
+        if not np.array_equal(copies[name], x):
+            raise ValueError(f"f: got its {name} changed in place, want it left alone (let f work on a copy)")
+    if value.shape != () or value.dtype.kind not in "fiu":
+        raise ValueError(f"f: got {value!r}, want one finite number")
+    return value
+
+
+def _finite(value):
+    if not np.isfinite(value):
         raise ValueError(f"f: got {value!r}, want one finite number")
     return float(value)
+
+
+def _same(first, again):
+    """ValueError: f isn't a function of its argument. A few units of the last digit are rounding."""
+    if not abs(float(again) - float(first)) <= 4 * _eps(first) * abs(float(first)):
+        raise ValueError(f"f: got {float(first):.6g} and then {float(again):.6g} at the same point, want the same number each "
+                         "time\n(is it random, as with dropout, or does it remember earlier calls?)")
+
+
+def _eps(value):
+    return float(np.finfo(value.dtype if value.dtype.kind == "f" else float).eps)
 
 
 def central_differences(
@@ -33,36 +72,38 @@ def central_differences(
 ) -> np.ndarray:
     """df/dx entry by entry, (f(x + s) - f(x - s)) / 2s: an array like x (chapter 1).
 
-    f     takes an array like x (a copy, changed in place between calls), returns a finite number
+    f     takes an array like x (a copy), returns a finite number, the same at the same point
     x     any shape, finite, never modified; float32 is kept, integers become float64
     step  s for every entry; None: cbrt(eps) max(1, |x_i|), with the eps of x's dtype
 
-    2 x.size calls of f.
-    ValueError: x or a value of f isn't finite, f doesn't return a number, step isn't positive.
+    2 x.size calls of f, and one more that repeats the first.
+    ValueError: x or a value of f isn't finite, f doesn't return a number, returns another at the same point or
+    changes its argument, step isn't positive.
     """
     x = as_array("x", x)
     if step is not None:
         _positive("step", step)
-    return _differences(f, x, _default_steps(x) if step is None else np.full_like(x, step))
-
-
-def _default_steps(x):
-    return np.cbrt(np.finfo(x.dtype).eps) * np.maximum(1, np.abs(x))
-
-
-def _differences(f, x, steps):
-    point, slope = x.copy(), np.empty_like(x)
+    steps = _default_steps(x, float(np.finfo(x.dtype).eps)) if step is None else np.full_like(x, step)
+    point, slope, first = x.copy(), np.empty_like(x), None
     for i in np.ndindex(x.shape):
         above, below = x[i] + steps[i], x[i] - steps[i]
         if above == below:
             raise ValueError(f"step: got {steps[i]:.3g}, want one that changes x{list(i)} = {x[i]:.3g}")
         point[i] = above
-        f_above = _loss(f, point)
+        f_above = _call(f, point)
+        if first is None:
+            first = f_above
+            _finite(first)
+            _same(first, _call(f, point))
         point[i] = below
-        f_below = _loss(f, point)
+        f_below = _call(f, point)
         point[i] = x[i]
-        slope[i] = (f_above - f_below) / float(above - below)
+        slope[i] = (_finite(f_above) - _finite(f_below)) / float(above - below)
     return slope
+
+
+def _default_steps(x, eps):
+    return np.cbrt(eps) * np.maximum(1, np.abs(x.astype(float)))
 
 
 def _power_of_ten(bound):
@@ -70,18 +111,28 @@ def _power_of_ten(bound):
     return f"1e{math.ceil(round(math.log10(bound), 6))}"
 
 
+def _label(name, index):
+    return f"{name}[{', '.join(map(str, index))}]" if index else name
+
+
 @dataclass
 class GradientCheck:
-    """The outcome of `gradient_check`; true if the gradient passed.
+    """The outcome of `gradient_check`; true if every entry was checked and agrees.
 
-    ok              whether every array passed
-    relative_error  the error at the worst entry, relative to the largest entry of its array
-    worst           the name of the array where the error is largest compared with what is allowed there
+    ok              whether that is so
+    relative_error  the error at the worst entry: if it failed, relative to the larger of its two numbers below;
+                    if all agree, relative to the largest entry of its array
+    worst           the name of the array where the worst entry is
     index           where in that array
     analytic        the given gradient there
     numeric         the central difference there
-    tolerance       the relative error allowed: in that array if it failed, else in the array where most was
-                    allowed. 1 or more says that some gradient is so small that the check can't see it.
+    tolerance       what was allowed. At an entry that failed: there. Else the largest error of any entry that may
+                    have gone unseen, relative to the largest entry of its array; at least rtol
+    entries         how many entries there are
+    wrong           the entries that disagree, as pairs (name of the array, index); and so the next three
+    kinks           not checked: f has a kink (or a jump) there, or so close that no usable step leaves it out
+    too_small       not checked: too small to be told from the rounding of f
+    not_finite      not checked: f isn't finite at the points next to x
     """
 
     ok: bool
@@ -91,55 +142,244 @@ class GradientCheck:
     analytic: float
     numeric: float
     tolerance: float
+    entries: int = 0
+    wrong: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    kinks: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    too_small: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    not_finite: tuple[tuple[str, tuple[int, ...]], ...] = ()
+
+    @property
+    def checked(self) -> int:
+        """How many entries could be checked: those that agree and those that are wrong."""
+        return self.entries - len(self.kinks) - len(self.too_small) - len(self.not_finite)
 
     def __bool__(self) -> bool:
         return self.ok
 
     def __str__(self) -> str:
-        if not self.ok:
-            where = f"{self.worst}[{', '.join(map(str, self.index))}]" if self.index else self.worst
-            return (f"gradient check failed at {where}: analytic {self.analytic:.3g}, central difference {self.numeric:.3g}\n"
-                    f"relative error {self.relative_error:.3g}, allowed {_power_of_ten(self.tolerance)}")
-        if self.tolerance >= 1:
-            return "gradient check passed, but some gradient is too small to be told from the rounding of f"
-        return f"gradient check passed: relative error < {_power_of_ten(self.tolerance)}"
+        if self.ok:
+            return f"gradient check passed: relative error < {_power_of_ten(self.tolerance)}"
+        if self.wrong:
+            lines = [f"gradient check failed at {_label(self.worst, self.index)}: "
+                     f"analytic {self.analytic:.3g}, central difference {self.numeric:.3g}",
+                     f"relative error {self.relative_error:.3g}, allowed {_power_of_ten(self.tolerance)}"]
+        else:
+            lines = [f"gradient check incomplete: {self.checked} of {self.entries} entries checked, and they agree"
+                     if self.checked else f"gradient check impossible: none of {self.entries} entries could be checked"]
+        for places, why in ((self.kinks, "at a kink or a jump of f"),
+                            (self.too_small, "too small to be told from the rounding of f"),
+                            (self.not_finite, "where f is not finite nearby")):
+            if places:
+                lines.append(f"not checked: {len(places)} {why}, the first {_label(*places[0])}")
+        return "\n".join(lines)
 
 
-def _compare(name, analytic, numeric, rtol, noise):
-    error = np.abs(analytic - numeric)
-    index = tuple(map(int, np.unravel_index(error.argmax(), error.shape)))
-    largest = float(max(np.abs(analytic).max(), np.abs(numeric).max())) or 1.0
-    relative_error = float(error[index]) / largest
-    tolerance = float(max(rtol, noise / largest))
-    return GradientCheck(relative_error <= tolerance, relative_error, str(name), index,
-                         float(analytic[index]), float(numeric[index]), tolerance)
+@dataclass
+class _Difference:
+    """f along one entry, at x - s, x and x + s."""
+
+    step: float
+    slope: float      # central, (f(x + s) - f(x - s)) / 2s
+    gap: float        # one-sided slope on the right less that on the left
+    rounding: float   # what one rounding of f does to the slope
+
+    @property
+    def finite(self):
+        return math.isfinite(self.slope) and math.isfinite(self.gap)
 
 
-def gradient_check(
-    f: Callable[..., float],
-    parameters: Mapping[str, np.ndarray] | np.ndarray,
-    gradients: Mapping[str, np.ndarray] | np.ndarray,
-    *,
-    rtol: float = 1e-7,
-) -> GradientCheck:
-    """Compare `gradients` with central differences of f at `parameters` (chapter 1).
+def _difference(along, x, f_x, step, eps):
+    """`along` takes a number for the entry, whose value is x."""
+    with np.errstate(over="ignore"):
+        above, below = x + x.dtype.type(step), x - x.dtype.type(step)
+    if not (np.isfinite(above) and np.isfinite(below) and below < x < above):
+        return _Difference(step, math.nan, math.nan, math.inf)
+    f_above, f_below = along(above), along(below)
+    left, right = float(x) - float(below), float(above) - float(x)
+    return _Difference(step, (f_above - f_below) / (left + right), (f_above - f_x) / right - (f_x - f_below) / left,
+                       eps * max(abs(f_above), abs(f_x), abs(f_below)) / step)
 
-    f           takes what `parameters` is, a dict of arrays or one array; returns the loss, a finite number
-    parameters  dict name -> array of any shape, or one array; never modified
-    gradients   dict with the same names and shapes, or one array: what is to be checked
 
-    Errors are relative to the largest entry of their array, whose small entries a central difference can't
-    resolve. An array passes if no error exceeds rtol or, where that is more, one rounding of f,
-    eps |f| / cbrt(eps), divided by the largest entry.
-    An array that fails is looked at more closely before it is blamed. Extrapolation from two steps,
-    (4 D(s) - D(2s)) / 3, cancels the error s^2 of a strongly curved f; what is left is mostly rounding inside f,
-    and ten times the change of the extrapolated values when s is doubled is allowed for it.
-    For float32, use rtol=1e-2. Calls f once, and twice for every entry; six times in an array that fails.
+@dataclass
+class _Verdict:
+    """What became of one entry."""
 
-    ValueError: names or shapes of `gradients` that differ from those of `parameters`, NaN or inf in
-    either or in a value of f, rtol that isn't positive.
+    outcome: str      # "agrees", or the name of a list in GradientCheck
+    numeric: float
+    allowed: float    # the error allowed, absolute
+    unseen: float     # the error that may have gone unseen, absolute
+    noisy: bool = False  # whether f turned out to be much rougher than one rounding makes it
+
+
+@dataclass
+class _Demand:
+    """How closely an entry whose analytic gradient is g is to be looked at."""
+
+    g: float
+    largest: float    # of its array
+    rtol: float
+    most_up: int      # how often the step may grow by SHRINK
+
+    @property
+    def tight(self):
+        """The error allowed to a difference that is itself exact."""
+        return max(self.rtol * abs(self.g), min(self.rtol * self.largest, SEEN * abs(self.g)))
+
+    def own(self, numeric):
+        """An error so small that a wrong entry of this size would show."""
+        return max(SEEN, self.rtol) * max(abs(self.g), abs(numeric))
+
+
+def _first_look(difference, first, demand):
+    """A verdict if the difference agrees, sees enough and shows no sign of a kink; else None.
+
+    How noisy f is isn't known yet. So it must see enough even if that is NOISY roundings of f, and agree more
+    closely than by luck.
     """
-    _positive("rtol", rtol)
+    error, own = abs(first.slope - demand.g), demand.own(demand.g)
+    allowed = max(demand.rtol * abs(demand.g), min(max(demand.rtol * demand.largest, 8 * first.rounding), own / 10))
+    smooth = abs(first.gap) <= max(2 * own, 16 * first.rounding)
+    if first.finite and error <= allowed and NOISY * first.rounding <= own and smooth:
+        return _Verdict("agrees", first.slope, allowed, error + first.rounding)
+    return None
+
+
+def _flat(difference, first, demand):
+    """A verdict if f is the same on both sides at two steps, as the gradient 0 says, and it isn't a kink; else None."""
+    if demand.g == first.slope == 0:
+        times = SHRINK**demand.most_up
+        far = difference(first.step * times)
+        if far.slope == 0 and abs(far.gap) >= times / 2 * abs(first.gap):
+            return _Verdict("agrees", 0.0, 0.0, 0.0)
+    return None
+
+
+class _Ladder:
+    """Differences at the steps s 4^-k, k = 0, 1, ... smaller and k = -1, -2, ... larger than the first, s."""
+
+    def __init__(self, difference, first):
+        self._difference = difference
+        self.rungs = {0: first}
+        self.judged = set()
+        self.errors = {}  # k -> E of the slope at k, from k - 1 and k
+
+    def __getitem__(self, k):
+        if k not in self.rungs:
+            self.rungs[k] = self._difference(self.rungs[0].step / SHRINK**k)
+        return self.rungs[k]
+
+    def judge(self, k):
+        self.judged.add(k)
+        coarse, fine = self[k - 1], self[k]
+        if coarse.finite and fine.finite:
+            self.errors[k] = max(abs(coarse.slope - fine.slope), abs(coarse.gap - SHRINK * fine.gap) / SHRINK)
+
+    def allowed(self, k):
+        """The error allowed at k. Noise in f grows by 4 from rung to rung: the next two tell how much there is."""
+        return 4 * max(self.errors[j] / SHRINK**(j - k) for j in (k, k + 1, k + 2) if j in self.errors) + 2 * self[k].rounding
+
+    def best(self):
+        """k and the error allowed there."""
+        allowed = {k: self.allowed(k) for k in self.errors if not self._stuck(k)}
+        return min(allowed.items(), key=lambda pair: pair[1], default=(0, math.inf))
+
+    def _stuck(self, k):
+        """Whether f stands still at k only since it is rounded to fewer digits (say, to float32): two larger steps say so."""
+        if not self.still(k):
+            return False
+        return sum(abs(self[j].slope) > self.allowed(j) for j in self.errors if j < k and not self.still(j)) >= 2
+
+    def still(self, k):
+        return self[k].slope == self[k].gap == 0
+
+    def climb_down(self, enough):
+        for k in range(1, MOST_DOWN + 1):
+            self.judge(k)
+            smallest = self.best()[1]
+            if smallest <= enough or 2 * SHRINK * self[k].rounding > smallest:
+                return
+
+    def climb_up(self, enough, most):
+        for k in range(0, -most, -1):
+            self.judge(k)
+            smallest = self.best()[1]
+            if smallest <= enough or k in self.errors and self.allowed(k) > SHRINK * smallest:
+                return
+
+    def noisy(self):
+        moving = [k for k in self.errors if not self.still(k)]
+        return bool(moving) and self.errors[max(moving)] > NOISY * self[max(moving)].rounding
+
+    def in_order(self):
+        """Those where f is finite, from the largest step to the smallest, without gaps."""
+        return [rung for k, rung in sorted(self.rungs.items()) if rung.finite]
+
+    def kink(self):
+        """A rung which shows that f has a kink there, or None.
+
+        One-sided slopes come together by 4 from step to step where f is smooth and by less than 2, regularly, at a
+        kink. They then differ by more than the noise at the three smallest steps.
+        """
+        noise = max(max(self.errors[k], 2 * self[k].rounding) * self[k].step for k in sorted(self.errors)[-3:])
+        rungs = self.in_order()
+        for coarse, middle, fine in zip(rungs, rungs[1:], rungs[2:]):
+            if coarse.gap and middle.gap and abs(fine.gap) * fine.step > 4 * noise:
+                first, second = middle.gap / coarse.gap, fine.gap / middle.gap
+                if first >= 0.5 and 0.8 <= second / first <= 1.25:
+                    return fine
+        return None
+
+    def jump(self):
+        """Whether f jumps, or is as good as one: differences at the four smallest steps grow as these shrink."""
+        finest = self.in_order()[-4:]
+        grow = lambda values: (abs(values[-1]) > 8 * finest[-1].rounding and all(
+            before and abs(after / before / SHRINK - 1) < 0.02 for before, after in zip(values, values[1:])))
+        return len(finest) == 4 and (grow([rung.slope for rung in finest]) or grow([rung.gap for rung in finest]))
+
+
+def _closer_look(difference, first, demand):
+    """The verdict from the step that sees best."""
+    ladder = _Ladder(difference, first)
+    verdict = _judged(ladder, demand)
+    verdict.noisy = ladder.noisy()
+    return verdict
+
+
+def _judged(ladder, demand):
+    first = ladder[0]
+    noisy = abs(first.slope - demand.g) <= 32 * first.rounding
+    up, down = lambda: ladder.climb_up(demand.tight, demand.most_up), lambda: ladder.climb_down(demand.tight)
+    for climb in (up, down) if noisy else (down, up):
+        if ladder.best()[1] > demand.tight:
+            climb()
+    if not ladder.errors:
+        return _Verdict("not_finite", first.slope, math.inf, math.inf)
+    while True:
+        k, unseen = ladder.best()
+        numeric, allowed = ladder[k].slope, max(unseen, demand.tight)
+        error = abs(numeric - demand.g)
+        more = range(-demand.most_up + 1, 1) if ladder.still(k) else (k - 1, k + 1, k + 2)
+        missing = [j for j in more if -demand.most_up < j <= MOST_DOWN and j not in ladder.judged]
+        if not missing or error <= allowed and unseen <= demand.tight and not ladder.still(k):
+            break
+        for j in missing:
+            ladder.judge(j)
+    seen = unseen <= demand.own(numeric) or unseen <= demand.rtol * demand.largest
+    if error <= allowed and seen:
+        return _Verdict("agrees", numeric, allowed, error + unseen)
+    if ladder.jump():
+        return _Verdict("kinks", numeric, math.inf, math.inf)
+    if error > allowed:
+        return _Verdict("wrong", numeric, allowed, math.inf)
+    kink = ladder.kink()
+    if kink is None:
+        return _Verdict("too_small", numeric, allowed, math.inf)
+    between = 0.55 * abs(kink.gap)
+    return _Verdict("wrong" if abs(kink.slope - demand.g) > between else "kinks", kink.slope, between, math.inf)
+
+
+def _arrays(parameters, gradients):
+    """Both as dicts of arrays, and whether they were bare arrays."""
     bare = not isinstance(parameters, Mapping)
     if bare == isinstance(gradients, Mapping):
         kinds = ("an array", "a dict") if bare else ("a dict", "an array")
@@ -158,28 +398,94 @@ def gradient_check(
         if analytic[name].shape != x.shape:
             argument = "gradients" if bare else f"gradients[{name!r}]"
             raise ValueError(f"{argument}: got shape {analytic[name].shape}, want {x.shape}")
+    return values, analytic, bare
+
+
+def _outcome(found, gradients, rtol):
+    """`found`: (name, index) -> verdict, in the order of the entries."""
+    largest = {name: float(np.abs(gradient).max()) or 1.0 for name, gradient in gradients.items()}
+    places = {outcome: tuple(place for place, verdict in found.items() if verdict.outcome == outcome)
+              for outcome in ("agrees", "wrong", "kinks", "too_small", "not_finite")}
+    agree = places.pop("agrees")
+    analytic = {(name, i): float(gradients[name][i]) for name, i in found}
+    error = {place: abs(analytic[place] - verdict.numeric) for place, verdict in found.items()}
+    if places["wrong"]:
+        size = {place: max(abs(analytic[place]), abs(found[place].numeric)) for place in places["wrong"]}
+        worst = max(places["wrong"], key=lambda place: (error[place] / size[place], error[place]))
+        scale, tolerance = size[worst], found[worst].allowed / size[worst]
+    else:
+        size = {(name, i): largest[name] for name, i in found}
+        worst = max(agree or found, key=lambda place: error[place] / size[place])
+        scale, tolerance = size[worst], max([rtol, *(found[place].unseen / size[place] for place in agree)])
+    name, index = worst
+    return GradientCheck(len(agree) == len(found), error[worst] / scale, str(name), index, analytic[worst],
+                         found[worst].numeric, tolerance, len(found), **places)
+
+
+def gradient_check(
+    f: Callable[..., float],
+    parameters: Mapping[str, np.ndarray] | np.ndarray,
+    gradients: Mapping[str, np.ndarray] | np.ndarray,
+    *,
+    rtol: float = 1e-7,
+) -> GradientCheck:
+    """Compare `gradients` with central differences of f at `parameters` (chapter 1).
+
+    f           takes what `parameters` is, a dict of arrays or one array (a copy, which f must not change);
+                returns the loss, a finite number, and the same number at the same point
+    parameters  dict name -> array of any shape, or one array; never modified
+    gradients   dict with the same names and shapes, or one array: what is to be checked
+
+    An entry agrees if its error is at most rtol of its own size, or what the rounding of f and the truncation of
+    the difference can explain at this entry. It is checked only if that is little: at most 1/2000 of the entry
+    (rtol, if that is more), or rtol of the largest entry of its array. An entry whose gradient is 0 counts as
+    checked, too, where f is the same on both sides of it, at two steps. Entries that agree at the first step cost two
+    calls of f. The others are looked at with smaller and larger steps, until one sees enough; that leaves out a kink
+    of f which isn't too close, follows a strongly curved f and gets a small slope out of the rounding of f.
+    What can't be checked is counted (see GradientCheck), and the check as a whole is then not passed: what nobody
+    looked at is not right yet. An entry at a kink that is outside the slopes on its two sides is wrong.
+    For float32, use rtol=1e-2. Calls f three times, and twice for every entry that agrees at once.
+
+    ValueError: names or shapes of `gradients` that differ from those of `parameters`, NaN or inf in
+    either or in f(parameters), an f that returns another number at the same point or changes its argument,
+    rtol that isn't positive.
+    """
+    _positive("rtol", rtol)
+    values, analytic, bare = _arrays(parameters, gradients)
+    values = {name: x.copy() for name, x in values.items()}  # f may write into the caller's arrays, say those of a net
 
     def loss(values):
-        return _loss(f, values["parameters"] if bare else values)
+        return _call(f, values["parameters"] if bare else values)
 
-    def differences(name, factor):
-        x = values[name]
-        return _differences(lambda x: loss({**values, name: x}), x, factor * _default_steps(x))
-
-    size_of_f = abs(loss(values))
-    checks = []
+    at_x = loss(values)
+    f_x = _finite(at_x)
+    _same(at_x, loss(values))
+    found = {}
     for name, x in values.items():
-        eps = float(np.finfo(x.dtype).eps)
-        noise = eps * size_of_f / np.cbrt(eps)
-        numeric = differences(name, 1)
-        check = _compare(name, analytic[name], numeric, rtol, noise)
-        if not check.ok:
-            twice = differences(name, 2)
-            extrapolated, coarser = (4 * numeric - twice) / 3, (4 * twice - differences(name, 4)) / 3
-            noise = max(noise, 10 * np.abs(extrapolated - coarser).max())
-            check = _compare(name, analytic[name], extrapolated, rtol, noise)
-        checks.append(check)
-    worst = max(checks, key=lambda check: check.relative_error / check.tolerance)
-    if worst.ok:
-        worst.tolerance = max(check.tolerance for check in checks)
-    return worst
+        eps = max(_eps(at_x), float(np.finfo(x.dtype).eps))
+        point = x.copy()
+        steps, largest = _default_steps(x, eps), float(np.abs(analytic[name]).max())
+        most_up = max(1, int(math.log(LARGEST / np.cbrt(eps), SHRINK)))
+
+        def differences_along(i):
+            def along(value):
+                point[i] = value
+                f_there = loss({**values, name: point})
+                point[i] = x[i]
+                return float(f_there)
+
+            return lambda step: _difference(along, x[i], f_x, step, eps)
+
+        def look_at(i, *looks):
+            difference = differences_along(i)
+            first, demand = difference(float(steps[i])), _Demand(float(analytic[name][i]), largest, rtol, most_up)
+            return next(filter(None, (look(difference, first, demand) for look in looks)))
+
+        verdicts = {i: look_at(i, _first_look, _flat, _closer_look) for i in np.ndindex(x.shape)}
+        if 10 * sum(verdict.noisy for verdict in verdicts.values()) > x.size:  # who agreed at once may have had luck
+            verdicts = {i: verdict if verdict.noisy else look_at(i, _flat, _closer_look) for i, verdict in verdicts.items()}
+        found |= {(name, i): verdict for i, verdict in verdicts.items()}
+    outcome = _outcome(found, analytic, rtol)
+    for _ in range(1 if outcome.ok else REPEATS):
+        _same(at_x, loss(values))
+    return outcome

@@ -173,7 +173,7 @@ def check_by_differences(net, x, target, training):
     dx = net.backward(run(x) - target)
     gradients = {"x": dx, **net.gradients}
     check = gradient_check(loss, parameters, gradients)
-    assert check, str(check)
+    assert not check.wrong and not check.kinks, str(check)  # what comes before a batch norm may have a gradient of 0
 
 
 # --- every layer against PyTorch and central differences
