@@ -5,6 +5,8 @@ Add ``explorable.sphinx_ext`` to the extensions of a book made with myst-nb
 
 * tells the kernels of the build, and no others, to record;
 * adds the script and the style to the site;
+* leaves out of a page that shows no widget the state of widgets and the scripts from elsewhere that would show them: the
+  controls of a recorded figure are widgets that were made in the kernel, and no more;
 * fails the build where two explorables of a page, or an explorable and anything else in it, have the same id;
 * shows the stored outputs of a notebook whose optional package is missing, and does not run it:
   ``explorable_needs: {book/12_pytorch.ipynb: torch}`` among the settings of Sphinx;
@@ -31,6 +33,7 @@ from explorable.figure import RECORD
 
 _STATIC = Path(__file__).parent / "static"
 _FIGURE = re.compile(r'<figure class="explorable" id="([^"]+)"')
+_WIDGET = "application/vnd.jupyter.widget-view+json"
 logger = logging.getLogger(__name__)
 
 
@@ -42,6 +45,7 @@ def setup(app):
     app.connect("builder-inited", _add_static_path)
     app.connect("builder-inited", _Notebooks)
     app.connect("doctree-read", _refuse_namesakes)
+    app.connect("doctree-read", _leave_out_unseen_widgets)
     app.add_css_file("explorable.css")
     app.add_js_file("explorable.js", loading_method="defer")
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}
@@ -75,6 +79,14 @@ def _refuse_namesakes(app, doctree):
     if same:
         raise ExtensionError(f"{app.env.docname}: the id {', '.join(map(repr, same))} stands in the page more than once; "
                              "give every explorable an id of its own, which no heading and no label has", modname="explorable")
+
+
+def _leave_out_unseen_widgets(app, doctree):
+    if any(node.get("mime_type") == _WIDGET for node in doctree.findall(nodes.Element)):
+        return
+    scripts = getattr(app.env, "nb_metadata", {}).get(app.env.docname, {}).get("js_files", {})
+    for name in [name for name in scripts if name.startswith("ipywidgets")]:  # myst-nb's names
+        del scripts[name]
 
 
 class _Notebooks:

@@ -1,6 +1,7 @@
 """Small books of two notebooks: what is built again, when, and that failures stop a build."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -80,13 +81,12 @@ def test_a_book_is_built_again_only_where_it_changed_and_fails_where_update_fail
         "extensions = ['myst_nb', 'explorable.sphinx_ext']\n"
         "exclude_patterns = ['_build']\n"
         "nb_execution_mode = 'cache'\n"
-        "nb_execution_show_tb = True\n"
-        "nb_ipywidgets_js = {}\n"
-        "nb_mime_priority_overrides = [['html', 'text/html', 1]]\n")
-    (tmp_path / "index.md").write_text("# Book\n\n```{toctree}\nmoving\nstill\n```\n")
+        "nb_execution_show_tb = True\n")
+    (tmp_path / "index.md").write_text("# Book\n\n```{toctree}\nmoving\nstill\nwidget\n```\n")
     (tmp_path / "wave_.py").write_text("def height(n):\n    return n / 3\n")
     write(tmp_path / "moving.ipynb", EXPLORED)
     write(tmp_path / "still.ipynb", 'open("runs.txt", "a").write("still ");')
+    write(tmp_path / "widget.ipynb", "import ipywidgets\nipywidgets.IntSlider()")
     page = tmp_path / "_build" / "html" / "moving.html"
 
     code, output = build(tmp_path)
@@ -94,7 +94,8 @@ def test_a_book_is_built_again_only_where_it_changed_and_fails_where_update_fail
     assert runs(tmp_path) == ["moving", "still"]
     html = page.read_text()
     assert '<figure class="explorable" id="fig-wave">' in html and "explorable-recording" in html
-    assert "explorable.js" in html and "explorable.css" in html and "widget-view" not in html
+    assert "explorable.js" in html and "explorable.css" in html and not re.search("widget-view|widget-state|require|embed", html)
+    assert re.search("widget-view.*embed-amd", (page.parent / "widget.html").read_text(), re.DOTALL), "what shows a widget needs them"
     for name in ("explorable.js", "explorable.css"):
         assert (page.parent / "_static" / name).exists()
 
