@@ -26,7 +26,7 @@ from latex2mathml.converter import Converter
 from markupsafe import Markup, escape
 from mistune import import_plugin
 from nbconvert.exporters import HTMLExporter, TemplateExporter
-from nbconvert.filters import ansi2html
+from nbconvert.filters import ansi2html, strip_ansi
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
 from nbgrader.converters import GenerateFeedback
@@ -41,7 +41,7 @@ from traitlets import default
 __all__ = ["Feedback", "Formgrader", "guard_feedback", "guard_formgrader", "markdown"]
 
 # Characters; what is longer is shown plain, for parsers may take seconds for it, or a square of that.
-LONGEST = {"text": 20_000, "formula": 4_000, "code": 10_000, "page": 100_000}
+LONGEST = {"text": 20_000, "formula": 4_000, "code": 10_000, "page": 80_000, "printed": 500_000}
 PLUGINS = ["strikethrough", "table", "url", "def_list"]  # nbconvert's, but for ticks in lists: these are form fields
 
 BLOCKS = "p br hr h1 h2 h3 h4 h5 h6 blockquote pre div ul ol li dl dt dd table caption thead tbody tfoot tr th td"
@@ -212,8 +212,14 @@ def highlight_code(source: str, metadata=None) -> Markup:
     return Markup(HTML.clean(highlight(clean(source), PYTHON, CLASSES)))
 
 
+class Uncoloured(str):
+    """What a program printed, of which the page has much already."""
+
+
 def coloured(text: str) -> Markup:
     """What a program printed, in the colours that it printed."""
+    if isinstance(text, Uncoloured):
+        return escape(strip_ansi(clean(text)))
     return Markup(COLOURS.clean(str(ansi2html(clean(text)))))
 
 
@@ -279,13 +285,17 @@ class Inert(HTMLExporter):
     def _preprocess(self, nb, resources):
         nb, resources = super()._preprocess(nb, resources)
         nb.metadata = NotebookNode()
-        length = 0
+        length = printed = 0
         for cell in nb.cells:
             length += len(IN_TEXT.sub("", cell.source))
             kept = {"nbgrader": cell.metadata.nbgrader} if "nbgrader" in cell.metadata else {}
             cell.metadata = NotebookNode(kept | ({"plain": True} if length > LONGEST["page"] else {}))
             for output in cell.get("outputs", []):
                 output.metadata = NotebookNode()
+                texts = [output.get("text", ""), *output.get("traceback", ()), output.get("data", {}).get("text/plain", "")]
+                printed += sum(map(len, texts))
+                if printed > LONGEST["printed"]:
+                    _uncolour(output)
         resources["inlining"]["css"] = [Markup(css) for css in resources["inlining"]["css"]]
         return nb, resources
 
@@ -295,6 +305,14 @@ class Inert(HTMLExporter):
         head = (f'<head><meta http-equiv="Content-Security-Policy" content="{self.policy.format(nonce=self.nonce)}">'
                 '<meta http-equiv="x-dns-prefetch-control" content="off">')  # a link asks for nothing before it is clicked
         return page.replace("<head>", head, 1), resources
+
+
+def _uncolour(output):
+    for place, name in ((output, "text"), (output.get("data", {}), "text/plain")):
+        if name in place:
+            place[name] = Uncoloured(place[name])
+    if "traceback" in output:
+        output.traceback = [Uncoloured(line) for line in output.traceback]
 
 
 class Feedback(Inert):
