@@ -4,6 +4,9 @@ Upload that archive as the autograder of a programming assignment. It holds the 
 the packages that grade; on Gradescope every hand-in is then graded as `python -m grading` does, and the student sees the
 marks and what the tests said. What a reader must mark, the answers in words, has no points there.
 
+Where bubblewrap can't run in Gradescope's container, students' code runs there as a user who can't read the course; it can
+still use the network, such as to send the inputs of the tests, or its own notebook, to another machine.
+
 The form of the archive, of the folders and of results.json is Gradescope's:
 https://gradescope-autograders.readthedocs.io/en/latest/specs/
 """

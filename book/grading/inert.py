@@ -26,19 +26,22 @@ from latex2mathml.converter import Converter
 from markupsafe import Markup, escape
 from mistune import import_plugin
 from nbconvert.exporters import HTMLExporter, TemplateExporter
-from nbconvert.filters import Highlight2HTML, ansi2html
+from nbconvert.filters import ansi2html, strip_ansi
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
 from nbgrader.converters import GenerateFeedback
 from nbgrader.server_extensions.formgrader import base as formgrader_base
 from nbgrader.server_extensions.formgrader import handlers as formgrader_handlers
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
 from pygments.token import STANDARD_TYPES
 from traitlets import default
 
 __all__ = ["Feedback", "Formgrader", "guard_feedback", "guard_formgrader", "markdown"]
 
 # Characters; what is longer is shown plain, for parsers may take seconds for it, or a square of that.
-LONGEST = {"text": 20_000, "formula": 4_000, "code": 50_000, "page": 400_000}
+LONGEST = {"text": 20_000, "formula": 4_000, "code": 10_000, "page": 80_000, "printed": 500_000}
 PLUGINS = ["strikethrough", "table", "url", "def_list"]  # nbconvert's, but for ticks in lists: these are form fields
 
 BLOCKS = "p br hr h1 h2 h3 h4 h5 h6 blockquote pre div ul ol li dl dt dd table caption thead tbody tfoot tr th td"
@@ -52,6 +55,8 @@ LINK = re.compile(r"(?:https?://|mailto:)[^\s]+", re.IGNORECASE)
 SIZE = re.compile(r"[0-9]{1,4}%?")
 IN_TEXT = re.compile(rf"data:({'|'.join(map(re.escape, PICTURES))});base64,([A-Za-z0-9+/=]{{1000,}})")
 SPACES = re.compile(r"([ \t]{100})[ \t]+")  # for a run of these the parser takes the square of its length
+RUN = re.compile(r"\s{100}|[0-9]{100}")  # so does the lexer
+PYTHON, CLASSES = PythonLexer(), HtmlFormatter(cssclass="highlight")  # IPython's lexer takes the square of every line's length
 FORMULA = re.compile(r'<span class="formula">([0-9]{1,6})</span>')
 
 
@@ -64,7 +69,7 @@ HTML = nh3.Cleaner(
     tags=TAGS,
     attributes={"a": {"href", "title"}, "img": {"src", "alt", "title", "width", "height"}, "ol": {"start"},
                 "th": {"colspan", "rowspan", "style"}, "td": {"colspan", "rowspan", "style"}},
-    allowed_classes={"div": {"highlight"}, "span": {"formula", *STANDARD_TYPES.values()} - {""}},
+    allowed_classes={"div": {"highlight"}, "span": {"formula", *STANDARD_TYPES.values()} - {"", "err"}},
     filter_style_properties={"text-align"}, attribute_filter=_allowed, url_schemes={"http", "https", "mailto", "data"},
     set_tag_attribute_values={"a": {"target": "_blank"}})
 """What a student's Markdown may become."""
@@ -202,13 +207,19 @@ def _markdown2html(context, text):
 
 def highlight_code(source: str, metadata=None) -> Markup:
     """Python, in colours."""
-    if len(source) > LONGEST["code"] or "plain" in (metadata or {}):
+    if len(source) > LONGEST["code"] or RUN.search(source) or "plain" in (metadata or {}):
         return plain(source)
-    return Markup(HTML.clean(Highlight2HTML("ipython3")(clean(source))))
+    return Markup(HTML.clean(highlight(clean(source), PYTHON, CLASSES)))
+
+
+class Uncoloured(str):
+    """What a program printed, of which the page has much already."""
 
 
 def coloured(text: str) -> Markup:
     """What a program printed, in the colours that it printed."""
+    if isinstance(text, Uncoloured):
+        return escape(strip_ansi(clean(text)))
     return Markup(COLOURS.clean(str(ansi2html(clean(text)))))
 
 
@@ -274,13 +285,17 @@ class Inert(HTMLExporter):
     def _preprocess(self, nb, resources):
         nb, resources = super()._preprocess(nb, resources)
         nb.metadata = NotebookNode()
-        length = 0
+        length = printed = 0
         for cell in nb.cells:
-            length += len(cell.source)
+            length += len(IN_TEXT.sub("", cell.source))
             kept = {"nbgrader": cell.metadata.nbgrader} if "nbgrader" in cell.metadata else {}
             cell.metadata = NotebookNode(kept | ({"plain": True} if length > LONGEST["page"] else {}))
             for output in cell.get("outputs", []):
                 output.metadata = NotebookNode()
+                texts = [output.get("text", ""), *output.get("traceback", ()), output.get("data", {}).get("text/plain", "")]
+                printed += sum(map(len, texts))
+                if printed > LONGEST["printed"]:
+                    _uncolour(output)
         resources["inlining"]["css"] = [Markup(css) for css in resources["inlining"]["css"]]
         return nb, resources
 
@@ -290,6 +305,14 @@ class Inert(HTMLExporter):
         head = (f'<head><meta http-equiv="Content-Security-Policy" content="{self.policy.format(nonce=self.nonce)}">'
                 '<meta http-equiv="x-dns-prefetch-control" content="off">')  # a link asks for nothing before it is clicked
         return page.replace("<head>", head, 1), resources
+
+
+def _uncolour(output):
+    for place, name in ((output, "text"), (output.get("data", {}), "text/plain")):
+        if name in place:
+            place[name] = Uncoloured(place[name])
+    if "traceback" in output:
+        output.traceback = [Uncoloured(line) for line in output.traceback]
 
 
 class Feedback(Inert):

@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 import re
 import site
+import socket
+import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import nbformat
 import nbgrader
+import zmq
 from ipykernel.kernelspec import make_ipkernel_cmd
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
@@ -37,6 +39,7 @@ MEMORY = 8 * 2**30  # bytes of the tests' kernel: a student's code may call the 
 
 # Of a file that is handed in. Values take up to 400 bytes each in memory; a notebook with many plots has some thousands.
 LARGEST = {"characters": 100 * 2**20, "values": 2_000_000, "cells": 2_000, "text": 2_000_000, "pictures": 1_000}
+CONNECTION = "kernel.json"  # the tests' kernel's; its sockets lie beside it
 UNREADABLE = "unreadable"  # in the notebook's metadata: it is a message in place of a file
 
 __all__ = ["ExecuteApart", "OwnFiles", "ReadAnything", "Rebuild"]
@@ -170,13 +173,14 @@ class ExecuteApart(Execute):
     """Runs the teacher's cells in a kernel and the student's in a process apart, see `grading.sandbox`.
 
     There the teacher's cells run, too, but for the tests: the student's code may need what they set. The kernel has a
-    folder and an IPython profile of its own: nothing of the teacher's and nothing that was handed in gets into it.
+    folder and an IPython profile of its own: nothing of the teacher's and nothing that was handed in gets into it. Its sockets
+    are in that folder, which no other user can enter: whoever reaches them reads the hidden tests, without a key.
     """
 
     timeout = Integer(600, help="seconds for one of the teacher's cells, with all calls in it").tag(config=True)
     extra_arguments = List(
         ["--IPKernelApp.log_level=40", "--HistoryManager.hist_file=:memory:"],
-        help="for the kernel: no warnings, such as that nothing is encrypted on loopback, and no history",
+        help="for the kernel: no warnings, and no history",
     ).tag(config=True)
     seconds = Float(10, help="that a cell of the student's, or a call from a test, may take").tag(config=True)
     patience = Float(120, help="that each of three shares of the student's code may take, see `Sandbox`").tag(config=True)
@@ -194,7 +198,10 @@ class ExecuteApart(Execute):
 
     @contextmanager
     def setup_kernel(self, **options):
-        with TemporaryDirectory(prefix="grading-", ignore_cleanup_errors=True) as folder:
+        with tempfile.TemporaryDirectory(prefix="grading-", dir=place_of_sockets(), ignore_cleanup_errors=True) as folder:
+            try_socket(folder)
+            self.km = self.create_kernel_manager()
+            self.km.connection_file = str(Path(folder, CONNECTION))
             environment = {name: value for name, value in os.environ.items() if name != "PYTHONSTARTUP"}
             environment |= {"IPYTHONDIR": folder, "JUPYTER_CONFIG_DIR": folder, "MPLBACKEND": "agg", SEED: one_seed(Path.cwd())}
             with super().setup_kernel(cwd=folder, env=environment, **options):
@@ -235,8 +242,32 @@ class ExecuteApart(Execute):
         return nb, resources
 
 
+def place_of_sockets() -> str:
+    """The folder for temporary files; /tmp, if the paths of sockets in it would be too long."""
+    usual = tempfile.gettempdir()
+    longest = Path(usual, "grading-12345678", Path(CONNECTION).stem + "-ipc-5")
+    return usual if len(os.fsencode(longest)) <= zmq.IPC_PATH_MAX_LEN else "/tmp"
+
+
+def try_socket(folder: str) -> None:
+    """RuntimeError: there can be no sockets in `folder`, as on some network drives."""
+    with socket.socket(socket.AF_UNIX) as trial:
+        try:
+            trial.bind(os.path.join(folder, "trial"))
+        except OSError as error:
+            raise RuntimeError(f"Nothing was graded. The tests' kernel talks over sockets, and in {folder} there can be none: "
+                               f"{error}. Set TMPDIR to a folder on a disk of this computer.") from None
+
+
 class OwnKernel(AsyncKernelManager):
-    """This Python's kernel, whatever kernels the teacher has; without the packages in the home folder, if nbgrader isn't one of them."""
+    """This Python's kernel, whatever kernels the teacher has; without the packages in the home folder, if nbgrader isn't one of them.
+
+    It talks over sockets among the files, never over the network: there every user of the computer could listen.
+    """
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.transport = "ipc"  # whatever the settings say
 
     @property
     def kernel_spec(self):

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import numpy as np
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+from traitlets.config import Config
 
 from gradients import rnn
 from gradients.activations import Activation
+from grading import nbgrader_cells
+from grading.nbgrader_cells import ExecuteApart
 from problem_sets import (
     COURSE, SETS, WORTHLESS, cell, earned, edited, grade_id, hand_in, points_of, read, scores, source, teachers_lines, worthless,
     wrong_answers,
@@ -496,6 +503,43 @@ def test_a_hostile_submission_gets_its_marks_and_a_message(course):
     assert "w1: expected 0.5625, got 0.1875" in feedback_of(course, "tampered", "ps1")
     shown = (course / "autograded" / "unreadable" / "ps1" / "ps1.ipynb").read_text()
     assert "could not be read as a notebook" in shown
+
+
+WHERE = """
+import os
+from pathlib import Path
+from ipykernel import get_connection_info
+own = get_connection_info(unpack=True)
+folder = Path(own["ip"]).parent
+print(own["transport"], oct(folder.stat().st_mode & 0o777), *sorted(path.name for path in folder.glob("*ipc*")), folder, sep="|")
+"""
+
+
+@pytest.mark.parametrize("temporary", ["usual", "with a long name"])
+def test_nobody_else_can_listen_to_the_tests_kernel(tmp_path, monkeypatch, temporary):
+    monkeypatch.chdir(tmp_path)
+    if temporary != "usual":
+        (tmp_path / (folder := "x" * 100)).mkdir()
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / folder))
+    teachers = new_code_cell(WHERE)
+    teachers.metadata["nbgrader"] = {"grade_id": "where", "grade": False, "solution": False, "locked": True, "schema_version": 3}
+    step = ExecuteApart(isolation=False, config=Config({"ConnectionFileMixin": {"transport": "tcp"}}))
+    nb, _ = step.preprocess(new_notebook(cells=[teachers]), {})
+    transport, mode, *sockets, folder = nb.cells[0].outputs[0].text.strip().split("|")
+    assert (transport, mode) == ("ipc", "0o700") and len(sockets) == 5
+    assert not os.path.exists(folder)
+
+
+def test_where_there_can_be_no_sockets_it_says_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def bind(*_):
+        raise OSError("Operation not supported")
+
+    monkeypatch.setattr(nbgrader_cells, "socket", SimpleNamespace(
+        AF_UNIX=0, socket=lambda _: contextlib.nullcontext(SimpleNamespace(bind=bind))))
+    with pytest.raises(RuntimeError, match="Nothing was graded. The tests' kernel talks over sockets, and in .* Operation not supported"):
+        ExecuteApart(isolation=False).preprocess(new_notebook(cells=[new_code_cell("1")]), {})
 
 
 def test_a_kill_loses_nothing_and_nothing_is_graded_twice(course):

@@ -1,10 +1,12 @@
 """The archive for Gradescope, unpacked and run as Gradescope does, and what comes out against the format it documents."""
 
+import contextlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+import threading
 import zipfile
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import jsonschema
 import nbformat
 import psutil
 import pytest
+import zmq
 from nbgrader.api import Gradebook
 
 import problem_sets
@@ -148,7 +151,7 @@ def test_what_is_no_notebook_gets_no_points_and_is_named(image, tmp_path):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can run code as another user, and on Gradescope it is root")
 def test_where_bubblewrap_can_not_run_another_user_runs_the_code(image, tmp_path):
-    """It reads no solution, changes no result, and leaves no process."""
+    """It reads no solution, changes no result, hears nothing of the tests, and leaves no process."""
     (tmp_path / "programs").mkdir()
     (tmp_path / "programs/bwrap").write_text("#!/bin/sh\nexit 1\n")
     (tmp_path / "programs/bwrap").chmod(0o755)
@@ -158,7 +161,9 @@ def test_where_bubblewrap_can_not_run_another_user_runs_the_code(image, tmp_path
             folder.chmod(folder.stat().st_mode | 0o711)
     nb = problem_sets.source("ps1")
     problem_sets.cell(nb, "ps1-depth").source = ATTACK.format(root=root)
-    found = graded(image, tmp_path, {"ps1.ipynb": nbformat.writes(nb)}, PATH=f"{tmp_path}/programs:{os.environ['PATH']}")
+    with heard() as messages:
+        found = graded(image, tmp_path, {"ps1.ipynb": nbformat.writes(nb)}, PATH=f"{tmp_path}/programs:{os.environ['PATH']}")
+    assert not messages
     said = next(test["output"] for test in found["tests"] if test["name"].startswith("ps1-depth"))
     most = sum(problem_sets.points_of(nb).values())
     assert 0 < found["score"] < most, said
@@ -167,6 +172,34 @@ def test_where_bubblewrap_can_not_run_another_user_runs_the_code(image, tmp_path
     outputs = json.loads((root / f"course/autograded/{gradescope.STUDENT}/ps1/ps1.ipynb").read_text())["cells"]
     printed = "".join("".join(output.get("text", "")) for cell in outputs for output in cell.get("outputs", []))
     assert printed.count("refused: ") == 5 and "reached: " not in printed, printed
+
+
+@contextlib.contextmanager
+def heard():
+    """What the processes that are started meanwhile tell every user of the computer who connects to their ports, without a key."""
+    messages, ended = [], threading.Event()
+
+    def listen():
+        with zmq.Context() as context, context.socket(zmq.SUB) as ear:
+            ear.subscribe("")
+            ports = set()
+            while not ended.is_set():
+                for process in psutil.Process().children(recursive=True):
+                    with contextlib.suppress(psutil.Error):
+                        now = {each.laddr.port for each in process.net_connections("tcp") if each.status == psutil.CONN_LISTEN}
+                        for port in now - ports:
+                            ear.connect(f"tcp://127.0.0.1:{port}")
+                        ports |= now
+                while ear.poll(50):
+                    messages.append(ear.recv())
+
+    listener = threading.Thread(target=listen)
+    listener.start()
+    try:
+        yield messages
+    finally:
+        ended.set()
+        listener.join()
 
 
 ATTACK = """

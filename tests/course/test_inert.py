@@ -7,6 +7,7 @@ HTML5 Security Cheatsheet (html5sec.org), written for these pages. RUN leaves a 
 from __future__ import annotations
 
 import base64
+import html
 import io
 import os
 import re
@@ -18,6 +19,8 @@ from urllib.parse import quote
 
 import nbformat
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from nbconvert.exporters import HTMLExporter
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output, new_raw_cell
 from nbgrader.api import Gradebook
@@ -447,3 +450,50 @@ def test_a_mark_repeated_is_no_work(mark):
 def test_runs_of_spaces_are_cut_and_words_stay():
     shown = inert.markdown(f"a{' ' * 19_000}b\n\n```\n{' ' * 20}c\n```")
     assert f"a{' ' * 100}b" in shown and f"{' ' * 20}c" in shown
+
+
+SLOW = ["a.", "(", "\\", "'", "f'{", "0", "@", "#", " ", "a", " \n", "\n", "'{a[", "'%" + "0" * 98, "0_", "\\\n", "'\\N{", "!a", "a?", "%a"]
+
+
+@pytest.mark.parametrize("unit", SLOW)
+def test_code_made_to_be_slow_is_coloured_soon_or_not_at_all(unit):
+    code = (unit * 10_000)[:inert.LONGEST["code"]]
+    begin = time.process_time()
+    inert.highlight_code(code)
+    inert.markdown(f"```python\n{code}\n```")
+    assert time.process_time() - begin < 2  # 0.02 to 0.5
+
+
+@settings(max_examples=60, deadline=None)
+@given(pieces=st.lists(st.sampled_from([*SLOW, *"[]{}<>,;:=+-*/%!?~^|&_é\t\r\f\"", '"""', "f\"\"\"", "import ", "from ", "class ", "0.", "0x", "1e", "match "]),
+                       min_size=1, max_size=4), before=st.sampled_from(["", "'", "f'", '"""', "f\'\'\'", "from a", "import ", "@", "match "]))
+def test_no_code_is_slow(pieces, before):
+    begin = time.process_time()
+    inert.highlight_code((before + "".join(pieces) * 10_000)[:inert.LONGEST["code"]])
+    assert time.process_time() - begin < 1.5  # 0.3
+
+
+@pytest.mark.parametrize("exporter", [inert.Feedback, inert.Formgrader])
+@pytest.mark.parametrize("make", [
+    lambda: new_code_cell("a." * 4_990),
+    lambda: new_markdown_cell("```python\na.\n```\n" * 1_100),
+    lambda: new_markdown_cell("$x_1$ " * 3_300),
+    lambda: new_code_cell("1", outputs=[new_output("stream", text="\x1b[31mx" * 3_500), new_output("error", traceback=["\x1b[31mx" * 3_500]),
+                                        new_output("display_data", {"text/plain": "\x1b[31mx" * 3_500})]),
+], ids=["code", "fences", "formulas", "printed"])
+def test_many_slow_cells_are_one_page_that_is_there_soon(make, exporter):
+    nb = new_notebook(cells=[make() for _ in range(60)])
+    begin = time.process_time()
+    page, _ = exporter(template_name="classic").from_notebook_node(nb)
+    assert time.process_time() - begin < 8  # 0.5 to 2
+    assert "\x1b" not in page and page.count("ansi-red") < 100_000
+
+
+def test_pictures_in_a_text_take_no_colour_from_the_rest():
+    cells = [new_markdown_cell(f"![c](data:image/png;base64,{'A' * 500_000})"), new_code_cell("def f(): return 1")]
+    page, _ = inert.Feedback(template_name="classic").from_notebook_node(new_notebook(cells=cells))
+    assert '<span class="k">def</span>' in html.unescape(page)  # this template escapes once more
+
+
+def test_commands_of_ipython_are_no_errors():
+    assert "err" not in inert.highlight_code("!ls\n%matplotlib inline\nf?")
