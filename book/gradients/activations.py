@@ -161,7 +161,8 @@ def times_slope(phi: Activation, signal: np.ndarray, slope: np.ndarray, out: np.
     signal  dL/dphi(z), of any shape that `slope`, phi'(z), fits
     out     where the result is put; not `slope`
     """
-    product = np.multiply(signal, slope, out=out)
+    with np.errstate(**validation.OVERFLOW_IS_INF):
+        product = np.multiply(signal, slope, out=out)
     if phi.dead and np.isnan(product).any():
         np.copyto(product, 0, where=slope == 0)
     return product
