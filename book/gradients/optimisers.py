@@ -135,13 +135,9 @@ class _Optimiser:
         kind = str(state.get("optimiser", "none"))
         if kind != type(self).__name__:
             raise ValueError(f"state: got that of {kind}, want {type(self).__name__}")
-        shapes = {name.removeprefix("shape."): tuple(map(int, shape)) for name, shape in state.items() if name.startswith("shape.")}
-        try:
-            loaded = type(self)(**{name: state[name].item() for name in self._SETTINGS})
-            loaded.steps = as_integer("steps", state["steps"].item(), 0)
-            kinds = {name: (shape, np.dtype(str(state[f"dtype.{name}"]))) for name, shape in shapes.items()}
-        except KeyError as error:
-            raise ValueError(f"state: got no {error}, want all that state_dict() gave") from None
+        loaded = type(self)(**{name: _number(state, name) for name in self._SETTINGS})
+        loaded.steps = as_integer("state['steps']", _number(state, "steps"), 0)
+        kinds = {name.removeprefix("shape."): _kind(state, name) for name in state if name.startswith("shape.")}
         if kinds:
             if self._kinds not in (None, kinds):
                 raise ValueError(f"state: got that for {_shown(kinds)}, want one for {_shown(self._kinds)}")
@@ -156,10 +152,31 @@ class _Optimiser:
         vars(self).update(vars(loaded))
 
 
-def _remembered(state, name, like):
+def _entry(state, name):
     if name not in state:
         raise ValueError(f"state: got no {name!r}, want all that state_dict() gave")
-    got = state[name]
+    return state[name]
+
+
+def _number(state, name):
+    value = _entry(state, name)
+    if value.ndim:
+        raise ValueError(f"state[{name!r}]: got shape {value.shape}, want one number")
+    return value.item()
+
+
+def _kind(state, name):
+    """(shape, dtype) of a parameter, from the entry shape.W_hh and that of its dtype."""
+    shape, dtype = state[name], str(_entry(state, f"dtype.{name.removeprefix('shape.')}"))
+    if shape.ndim != 1 or shape.dtype.kind not in "iu":
+        raise ValueError(f"state[{name!r}]: got {shape!r}, want a shape, integers")
+    if dtype not in ("float32", "float64"):
+        raise ValueError(f"state[{'dtype.' + name.removeprefix('shape.')!r}]: got {dtype!r}, want 'float32' or 'float64'")
+    return tuple(map(int, shape)), np.dtype(dtype)
+
+
+def _remembered(state, name, like):
+    got = _entry(state, name)
     if (got.shape, got.dtype) != (like.shape, like.dtype):
         raise ValueError(f"state[{name!r}]: got {got.dtype} of shape {got.shape}, want {like.dtype} of shape {like.shape}")
     return got
