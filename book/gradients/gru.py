@@ -234,8 +234,7 @@ def _slopes(net, trace, steps=slice(None), out=None):
     K_z *= z
     K_z *= not_z
     kept, new = (z, not_z) if net.keep == "z" else (not_z, z)
-    tanh_slope(trace.a_n[steps], h_tilde, out=K_n)
-    K_n *= new
+    np.multiply(tanh_slope(trace.a_n[steps], h_tilde), new, out=K_n)
     return K, kept
 
 
@@ -264,7 +263,7 @@ def backward(net: GRU, trace: Trace, do: np.ndarray) -> Gradients:
     inside = net.candidate == "inside"
     T, B, H = trace.u.shape
     delta, dh = np.empty_like(trace.gates), np.empty_like(trace.h)
-    to_before = delta if inside else np.empty_like(delta)  # what the rows of W_hh pass on
+    passed, d_u = np.empty((B, 3 * H), net.dtype), None if inside else np.empty_like(trace.u)
     W_n, rows = net.W_hh[2 * H:], 2 * H if inside else 3 * H
     W = net.W_hh[:rows]
     np.matmul(flat(do), net.W_qh, out=flat(dh[1:]))
@@ -272,7 +271,7 @@ def backward(net: GRU, trace: Trace, do: np.ndarray) -> Gradients:
     scratch, from_later = np.empty((2, B, H), net.dtype)
     slopes = from_last_step(delta, lambda steps: _slopes(net, trace, steps, delta[steps]))
     for t, (delta_t, kept) in zip(range(T, 0, -1), slopes):  # delta_t is K_t, until it is multiplied by what comes back
-        by_gate, r, passed = delta_t.reshape(B, 3, H), blocks(trace.gates[t - 1], 3)[0], to_before[t - 1]
+        by_gate, r = delta_t.reshape(B, 3, H), blocks(trace.gates[t - 1], 3)[0]
         dh_t, dh_before = dh[t], dh[t - 1]
         by_gate[:, 1:] *= dh_t[:, None]
         d_n = np.matmul(by_gate[:, 2], W_n, out=scratch) if inside else by_gate[:, 2]
@@ -280,16 +279,19 @@ def backward(net: GRU, trace: Trace, do: np.ndarray) -> Gradients:
         if inside:
             d_n *= r
             dh_before += d_n
+            passed = delta_t
         else:
             passed[:, :2 * H] = delta_t[:, :2 * H]
-            np.multiply(d_n, r, out=passed[:, 2 * H:])
+            passed[:, 2 * H:] = np.multiply(d_n, r, out=d_u[t - 1])
         dh_before += np.matmul(passed[:, :rows], W, out=from_later)
         dh_before += np.multiply(dh_t, kept, out=from_later)
     h_before, dW_hh = flat(trace.h[:-1]), np.empty_like(net.W_hh)
-    np.matmul(flat(to_before)[:, :rows].T, h_before, out=dW_hh[:rows])
+    np.matmul(flat(delta)[:, :2 * H].T, h_before, out=dW_hh[:2 * H])
     if inside:
-        np.matmul(flat(delta)[:, rows:].T, flat(trace.u), out=dW_hh[rows:])
-    db_hn = np.zeros_like(net.b_hn) if inside else over_steps(to_before[..., 2 * H:])
+        np.matmul(flat(delta)[:, 2 * H:].T, flat(trace.u), out=dW_hh[2 * H:])
+    else:
+        np.matmul(flat(d_u).T, h_before, out=dW_hh[2 * H:])
+    db_hn = np.zeros_like(net.b_hn) if inside else over_steps(d_u)
     gradients = Gradients(dW_hh=dW_hh, db_hn=db_hn, delta=delta, dh=dh, **weight_gradients(net, trace, do, delta))
     report_nan(suspects(gradients))
     return gradients

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradients.activations import activation
 from gradients.initialisers import kaiming_normal
 from gradients.validation import as_array, as_integer, as_scale, check_dtype, check_dtypes, check_generator, check_kind
 
@@ -19,7 +18,6 @@ __all__ = [
     "running_products", "suspects", "suspects_forward", "tanh_slope", "tanh_slope_of_exp", "torch_parameters", "torch_state", "weight_gradients",
 ]
 
-_TANH = activation("tanh")
 TORCH = "weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"  # names in PyTorch, of one layer in one direction
 
 
@@ -175,12 +173,15 @@ def reach_of(h_0, x):
 
 
 def tanh_slope(z, tanh_z, out=None):
-    """1 - tanh^2(z) from both: of tanh(z), which is there; where digits are lost that way, of z, which takes longer."""
+    """1 - tanh^2(z) from both: of tanh(z), which is there; where digits are lost that way, of z, which takes longer.
+
+    All lie in memory in the same order, without gaps.
+    """
     slope = np.multiply(tanh_z, tanh_z, out=out)
     np.subtract(1, slope, out=slope)
-    lost = slope < 1 / 16
-    if lost.any():
-        slope[lost] = _TANH.derivative(z[lost])
+    lost = np.flatnonzero((slope < 1 / 16).ravel("K"))
+    if lost.size:
+        slope.ravel("K")[lost] = 1 / np.square(np.cosh(z.ravel("K")[lost]))
     return slope
 
 
@@ -241,7 +242,7 @@ def blocks_backwards(sequence, entries=2**15):
 
 def from_last_step(sequence, of_block):
     """What `of_block` computes for each of the `blocks_backwards`, a tuple of arrays, step by step, the last first."""
-    for block in blocks_backwards(sequence):
+    for block in blocks_backwards(sequence, 2**18 // sequence.itemsize):
         yield from zip(*(array[::-1] for array in of_block(block)))
 
 
