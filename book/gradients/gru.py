@@ -23,7 +23,7 @@ import numpy as np
 
 from gradients import recurrent
 from gradients.recurrent import (
-    Net, blocks, check_trace, first_state, flat, from_last_step, gate, largest_odds, last_step, numbered, outputs, over_steps,
+    Net, blocks, check_trace, first_state, flat, from_last_step, gate, in_one_piece, largest_odds, last_step, numbered, outputs, over_steps,
     random_weights, reach_of, read_out, running_products, suspects, suspects_forward, tanh_slope, torch_parameters,
     torch_state, weight_gradients,
 )
@@ -165,8 +165,8 @@ def forward(net: GRU, x: np.ndarray, h_0: np.ndarray | None = None) -> Trace:
     D, H, Q = net.sizes
     x = as_array("x", x, (None, None, D), dtype=net.dtype)
     T, B, _ = x.shape
-    gates, complement, u, a_n = (np.empty((T, B, n), net.dtype) for n in (3 * H, 2 * H, H, H))
-    h = np.empty((T + 1, B, H), net.dtype)
+    gates, complement, u, a_n, h = in_one_piece(
+        net.dtype, *((T, B, n) for n in (3 * H, 2 * H, H, H)), (T + 1, B, H))
     h[0] = first_state("h_0", h_0, B, net)
     sign = np.repeat(np.array([-1, -1, 1], net.dtype), H)  # -a_t for the gates: sigma(a) = 1 / (1 + exp(-a))
     np.matmul(flat(x), net.W_hx.T * sign, out=flat(gates))
@@ -262,10 +262,9 @@ def backward(net: GRU, trace: Trace, do: np.ndarray) -> Gradients:
     do = as_array("do", do, trace.o.shape, dtype=net.dtype, finite=False)
     inside = net.candidate == "inside"
     T, B, H = trace.u.shape
-    delta, dh = np.empty_like(trace.gates), np.empty_like(trace.h)
-    passed, d_u = np.empty((B, 3 * H), net.dtype), None if inside else np.empty_like(trace.u)
-    W_n, rows = net.W_hh[2 * H:], 2 * H if inside else 3 * H
-    W = net.W_hh[:rows]
+    delta, dh = in_one_piece(net.dtype, trace.gates.shape, trace.h.shape)
+    d_u = None if inside else np.empty_like(trace.u)
+    W_r_z, W_n = net.W_hh[:2 * H], net.W_hh[2 * H:]
     np.matmul(flat(do), net.W_qh, out=flat(dh[1:]))
     dh[0] = 0
     scratch, from_later = np.empty((2, B, H), net.dtype)
@@ -279,11 +278,9 @@ def backward(net: GRU, trace: Trace, do: np.ndarray) -> Gradients:
         if inside:
             d_n *= r
             dh_before += d_n
-            passed = delta_t
         else:
-            passed[:, :2 * H] = delta_t[:, :2 * H]
-            passed[:, 2 * H:] = np.multiply(d_n, r, out=d_u[t - 1])
-        dh_before += np.matmul(passed[:, :rows], W, out=from_later)
+            dh_before += np.matmul(np.multiply(d_n, r, out=d_u[t - 1]), W_n, out=from_later)
+        dh_before += np.matmul(delta_t[:, :2 * H], W_r_z, out=from_later)
         dh_before += np.multiply(dh_t, kept, out=from_later)
     h_before, dW_hh = flat(trace.h[:-1]), np.empty_like(net.W_hh)
     np.matmul(flat(delta)[:, :2 * H].T, h_before, out=dW_hh[:2 * H])

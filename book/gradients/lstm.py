@@ -25,7 +25,7 @@ import numpy as np
 
 from gradients import recurrent
 from gradients.recurrent import (
-    Net, blocks, blocks_backwards, check_trace, first_state, flat, gate, largest_odds, last_step, numbered, outputs,
+    Net, blocks, blocks_backwards, check_trace, first_state, flat, gate, in_one_piece, largest_odds, last_step, numbered, outputs,
     random_weights, reach_of, read_out, running_products, suspects, suspects_forward, tanh_slope, tanh_slope_of_exp,
     torch_parameters, torch_state, weight_gradients,
 )
@@ -163,8 +163,7 @@ def forward(net: LSTM, x: np.ndarray, h_0: np.ndarray | None = None, c_0: np.nda
     x = as_array("x", x, (None, None, D), dtype=net.dtype)
     T, B, _ = x.shape
     # In memory the batch comes last, (T, n, B): each gate of a step is one piece. The trace has views, (T, B, n).
-    odds, gates, tanh_c, c = (
-        np.empty(shape, net.dtype) for shape in ((T, 4 * H, B), (T, 4 * H, B), (T, H, B), (T + 1, H, B)))
+    odds, gates, tanh_c, c = in_one_piece(net.dtype, (T, 4 * H, B), (T, 4 * H, B), (T, H, B), (T + 1, H, B))
     seen = np.empty((T + 1, H + D + 1, B), net.dtype)  # h_{t-1}, x_t and 1 in one column: one product makes a_t
     h = seen[:, :H]
     h[0], c[0] = first_state("h_0", h_0, B, net).T, first_state("c_0", c_0, B, net).T
@@ -252,7 +251,7 @@ def backward(net: LSTM, trace: Trace, do: np.ndarray) -> Gradients:
     do = as_array("do", do, trace.o.shape, dtype=net.dtype, finite=False)
     T, B, H = trace.tanh_c.shape
     # In memory the batch comes last, as in `forward`; delta (4H, T, B) is a matrix with a column for each (t, b).
-    delta, dh, dc = (np.empty(shape, net.dtype) for shape in ((4 * H, T, B), (T + 1, H, B), (T + 1, H, B)))
+    delta, dh, dc = in_one_piece(net.dtype, (4 * H, T, B), (T + 1, H, B), (T + 1, H, B))
     np.matmul(net.W_qh.T, do.swapaxes(1, 2), out=dh[1:])
     dh[0] = dc[T] = 0
     from_later, f = np.empty((H, B), net.dtype), trace.f.swapaxes(1, 2)

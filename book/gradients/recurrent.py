@@ -4,6 +4,7 @@ Sequences are time-major, (T, B, n): `rnn`, `lstm` and `gru` say what is in them
 hidden unit W_hx, W_hh and b_h have one row in an RNN, 4 in an LSTM, 3 in a GRU.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from gradients.validation import as_array, as_integer, as_scale, check_dtype, ch
 
 __all__ = [
     "Gradients", "Net", "blocks", "blocks_backwards", "check_trace", "first_state", "flat", "from_last_step", "gate",
-    "largest_odds", "last_step", "numbered", "outputs", "over_steps", "random_weights", "reach_of", "read_out",
+    "in_one_piece", "largest_odds", "last_step", "numbered", "outputs", "over_steps", "random_weights", "reach_of", "read_out",
     "running_products", "suspects", "suspects_forward", "tanh_slope", "tanh_slope_of_exp", "torch_parameters", "torch_state", "weight_gradients",
 ]
 
@@ -202,6 +203,13 @@ def over_steps(sequence):
 def last_step(t, T):
     """t, an integer from 0 to T, or T for None. ValueError: another t."""
     return T if t is None else as_integer("t", t, 0, T)
+
+
+def in_one_piece(dtype, *shapes):
+    """New arrays in one piece of memory: a piece of 4 MB or more comes in large pages, which cost less to get than small ones."""
+    sizes = [math.prod(shape) for shape in shapes]
+    parts = np.split(np.empty(sum(sizes), dtype), np.cumsum(sizes)[:-1])
+    return tuple(part.reshape(shape) for part, shape in zip(parts, shapes))
 
 
 def first_state(argument, value, B, net):
