@@ -12,8 +12,8 @@ h~ is the candidate, PyTorch's n. Sequences are time-major and indices are those
 gates[t-1] belong to step t, h[t] is h_t. Everything is computed in the dtype of the weights, float64 or float32.
 
 A sigmoid near 0 keeps all its digits, and so do 1 - z and all slopes, also those of units so saturated that they round to 1
-or -1: 1 - sigma(a) = exp(-a) / (1 + exp(-a)) is kept in the trace. (PyTorch forms slopes from rounded gates.) Slopes
-near 0 pass inf as NaN, since what vanished there isn't known. Overflow and NaN are treated as in `gradients.rnn`.
+or -1: 1 - sigma(a) = exp(-a) / (1 + exp(-a)) is kept in the trace. (PyTorch forms slopes from rounded gates.) inf
+times a slope that vanished to 0 is NaN, since what it was isn't known. Overflow and NaN are treated as in `gradients.rnn`.
 """
 
 from collections.abc import Callable, Mapping

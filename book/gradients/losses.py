@@ -135,7 +135,8 @@ def softmax_cross_entropy(
     if o.ndim == 0:
         raise ValueError("o: got shape (), want (..., Q)")
     Q, mask = counted.shape[-1], _mask(mask, counted.shape[:-1])
-    if not mask.all():
+    padded = not mask.all()
+    if padded:
         counted = np.where(mask[..., None], counted, 0)
     right = np.arange(Q) == _classes(y, counted.shape[:-1], Q, mask)[..., None]  # y, one-hot
     e, shifted = _exponentials(counted)
@@ -147,5 +148,6 @@ def softmax_cross_entropy(
     loss = np.where(e_right == 1, np.log1p(wrong), np.log(total)) - shifted[right].reshape(total.shape)
     e /= total[..., None]
     e[right] = (-wrong / total).ravel()
-    e[np.broadcast_to(~mask, total.shape)] = 0
-    return float(np.sum(loss, where=mask)), _of_all(e, o, last)
+    if padded:
+        loss, e[~mask] = loss[mask], 0
+    return float(loss.sum()), _of_all(e, o, last)

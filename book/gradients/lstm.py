@@ -14,8 +14,8 @@ through a gate, h_{t-1} to c_t: one detour. The functions `highway`, `detour_ter
 take the gradient apart by detours.
 
 A sigmoid near 0 keeps all its digits, and so do all slopes, also those of units so saturated that they round to 1 or -1:
-1 - sigma(a) = exp(-a) sigma(a), and exp(-a_t) is kept in the trace. (PyTorch forms slopes from rounded gates.) Slopes near 0
-pass inf as NaN, since what vanished there isn't known. Overflow and NaN are treated as in `gradients.rnn`.
+1 - sigma(a) = exp(-a) sigma(a), and exp(-a_t) is kept in the trace. (PyTorch forms slopes from rounded gates.) inf times
+a slope that vanished to 0 is NaN, since what it was isn't known. Overflow and NaN are treated as in `gradients.rnn`.
 """
 
 from collections.abc import Callable, Mapping
