@@ -37,7 +37,7 @@ def dead_rnn(phi, T=4, B=2, H=3):
     """Unit 0 is dead at every step, the others are not; W_qh makes its signal inf."""
     net = rnn.rnn(2, H, 1, phi, rng=np.random.default_rng(0))
     net.W_hx[:], net.W_hh[:], net.b_h[:], net.W_qh[:] = 0, 0, (-1, 0.5, 0.5), (1e308, 1, 1)
-    net.W_hh[1, 2] = 0.5
+    net.W_hh[1] = 1e308, 0, 0.5  # and so does unit 1, a step later
     return net, np.zeros((T, B, 2)), np.full((T, B, 1), 1e10)
 
 
