@@ -207,9 +207,11 @@ def last_step(t, T):
 
 def in_one_piece(dtype, *shapes):
     """New arrays in one piece of memory: a piece of 4 MB or more comes in large pages, which cost less to get than small ones."""
-    sizes = [math.prod(shape) for shape in shapes]
-    parts = np.split(np.empty(sum(sizes), dtype), np.cumsum(sizes)[:-1])
-    return tuple(part.reshape(shape) for part, shape in zip(parts, shapes))
+    piece, arrays, end = np.empty(sum(map(math.prod, shapes)), dtype), [], 0
+    for shape in shapes:
+        begin, end = end, end + math.prod(shape)
+        arrays.append(piece[begin:end].reshape(shape))
+    return arrays
 
 
 def first_state(argument, value, B, net):
