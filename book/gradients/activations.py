@@ -17,7 +17,9 @@ from functools import partial
 
 import numpy as np
 
-__all__ = ["NAMES", "Activation", "activation"]
+from gradients import validation
+
+__all__ = ["NAMES", "Activation", "activation", "times_slope"]
 
 
 @dataclass(frozen=True)
@@ -28,17 +30,21 @@ class Activation:
     function    z -> phi(z), any shape
     derivative  z -> phi'(z), any shape; a function of the pre-activation z, not of phi(z)
     sup         the supremum of |phi'(z)| over all z
+    dead        whether a unit can be dead: phi'(z) = 0 exactly, as ReLU's for z <= 0. It then passes nothing back, not even
+                inf or NaN (as in PyTorch and JAX). Elsewhere a slope of 0 is one that vanished, and inf times it is NaN
     """
 
     name: str
     function: Callable[[np.ndarray], np.ndarray]
     derivative: Callable[[np.ndarray], np.ndarray]
     sup: float
+    dead: bool = False
 
 
 def _floating(z):
-    z = np.asarray(z)
-    return z if z.dtype in (np.float32, np.float64) else z.astype(np.float64)
+    if type(z) is np.ndarray and z.dtype in (np.float32, np.float64):
+        return z  # at once: an RNN comes here at every step
+    return validation.real_numbers("z", z)
 
 
 def _identity(z):
@@ -147,4 +153,18 @@ def activation(name: str | Activation, **parameters: float) -> Activation:
     values = {parameter: _parameter(parameter, value) for parameter, value in (defaults | parameters).items()}
     if values:
         function, derivative = partial(function, **values), partial(derivative, **values)
-    return Activation(name, function, derivative, sup(**values))
+    dead = name == "relu" or 0 in (values.get("slope"), values.get("alpha"))
+    return Activation(name, function, derivative, sup(**values), dead)
+
+
+def times_slope(phi: Activation, signal: np.ndarray, slope: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """dL/dz = dL/dphi(z) * phi'(z), with 0 where a dead unit has slope 0, also for a signal that is inf or NaN.
+
+    signal  dL/dphi(z), of any shape that `slope`, phi'(z), fits
+    out     where the result is put; not `slope`
+    """
+    with np.errstate(**validation.OVERFLOW_IS_INF):
+        product = np.multiply(signal, slope, out=out)
+    if phi.dead and np.isnan(product).any():
+        np.copyto(product, 0, where=slope == 0)
+    return product

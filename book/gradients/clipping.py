@@ -10,6 +10,7 @@ torch.nn.utils.clip_grad_norm_ passes them on silently unless told error_if_nonf
 """
 
 from collections.abc import Mapping
+from dataclasses import is_dataclass
 from numbers import Real
 
 import numpy as np
@@ -21,6 +22,9 @@ __all__ = ["clip_by_norm", "clip_by_value", "global_norm"]
 
 def _arrays(gradients):
     """Name in error messages -> array, in the order of `gradients`."""
+    if is_dataclass(gradients):
+        raise ValueError(f"gradients: got {type(gradients).__name__}, want a dict name -> array, such as "
+                         f"{'gradients.parameters' if hasattr(gradients, 'parameters') else 'gradients.dW'}, or one array")
     if not isinstance(gradients, Mapping):
         return {"gradients": as_array("gradients", gradients, finite=False)}
     if not gradients:
@@ -80,7 +84,9 @@ def clip_by_norm(
     threshold  c > 0; inf: no clipping, but the copies, the norm and the check for NaN and inf all the same
 
     Returns (clipped, norm): copies if norm <= c; otherwise the direction is kept and the norm is c, to rounding.
-    torch.nn.utils.clip_grad_norm_ multiplies by min(1, c / (||g|| + 1e-6)), so that its norm stays a little below c.
+    torch.nn.utils.clip_grad_norm_ multiplies by min(1, c / (||g|| + 1e-6)), so that its norm is c ||g|| / (||g|| + 1e-6): a
+    little below c where ||g|| is far above 1e-6, a thousandth of c at ||g|| = 1e-9. And if c is below 1e-6, every gradient,
+    however small, is made smaller, also where ||g|| < c.
     ValueError: a threshold that isn't a number > 0, gradients that `global_norm` refuses.
     FloatingPointError: NaN or inf in a gradient; names the first such array and counts them (see the module).
     """

@@ -12,6 +12,9 @@ when an inf meets its opposite or a zero, and what the true number was is lost. 
 pass, a backward pass or a Jacobian gives one RuntimeWarning that says where it first appeared. A processor adds in an order of
 its own: where terms of one sum overflow with opposite signs, one may get inf and another NaN, and so a step earlier.
 What vanishes below the smallest float becomes 0.
+
+One zero is no loss: the slope of a dead ReLU is 0 exactly. Such a unit passes nothing, and inf times its slope is 0, not NaN,
+as in PyTorch and JAX (`activations.Activation.dead`).
 """
 
 from collections.abc import Sequence
@@ -19,9 +22,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradients.activations import Activation
+from gradients.activations import Activation, times_slope
 from gradients.validation import (
-    OVERFLOW_IS_INF, as_activation, as_array, as_scale, check_dtype, check_dtypes, check_generator, report_nan,
+    OVERFLOW_IS_INF, as_activation, as_array, as_scale, check_dtype, check_dtypes, check_generator, check_kind, report_nan,
 )
 
 __all__ = [
@@ -132,6 +135,7 @@ def forward(net: DeepNet, x: np.ndarray) -> Trace:
 
     ValueError: x isn't a finite (B, n_0) array. RuntimeWarning: the output contains NaN (see the module).
     """
+    check_kind("net", net, DeepNet)
     h = {0: as_array("x", x, (None, net.sizes[0]), dtype=net.dtype)}
     z = {}
     for l in net.W:
@@ -144,6 +148,8 @@ def forward(net: DeepNet, x: np.ndarray) -> Trace:
 
 
 def _check_trace(net, trace):
+    check_kind("net", net, DeepNet)
+    check_kind("trace", trace, Trace)
     for argument, arrays, first in (("z", trace.z, 1), ("h", trace.h, 0)):
         shapes = {l: array.shape for l, array in arrays.items()}
         batch = len(trace.h[0]) if 0 in trace.h else 0
@@ -186,7 +192,7 @@ def backward(net: DeepNet, trace: Trace, dh: np.ndarray) -> Gradients:
     dW, db, delta = {}, {}, {}
     dh = as_array("dh", dh, trace.h[n].shape, dtype=net.dtype, finite=False)
     for l in range(n, 0, -1):
-        delta[l] = dh * net.phi[l].derivative(trace.z[l])
+        delta[l] = times_slope(net.phi[l], dh, net.phi[l].derivative(trace.z[l]))
         dW[l] = delta[l].T @ trace.h[l - 1]
         db[l] = delta[l].sum(axis=0)
         dh = delta[l] @ net.W[l]
@@ -219,7 +225,7 @@ def jacobian_products(net: DeepNet, trace: Trace) -> dict[int, np.ndarray]:
     batch, n_n = trace.h[n].shape
     product = {n: np.tile(np.eye(n_n, dtype=net.dtype), (batch, 1, 1))}
     for l in range(n, 0, -1):
-        scaled = product[l] * net.phi[l].derivative(trace.z[l])[:, None, :]
+        scaled = times_slope(net.phi[l], product[l], net.phi[l].derivative(trace.z[l])[:, None, :])
         product[l - 1] = (scaled.reshape(batch * n_n, -1) @ net.W[l]).reshape(batch, n_n, -1)
     report_nan((f"dh[{n}]/dh[{l}]", product[l]) for l in product)
     return dict(sorted(product.items()))
@@ -235,7 +241,11 @@ def _frobenius_norm(array):
 
 @np.errstate(**OVERFLOW_IS_INF)
 def gradient_norms(gradients: Gradients) -> np.ndarray:
-    """The Frobenius norms ||dL/dW^(l)||_F, l = 1..n, an array (n,): what vanishes or explodes in chapter 2."""
+    """The Frobenius norms ||dL/dW^(l)||_F, l = 1..n, an array (n,): what vanishes or explodes in chapter 2.
+
+    ValueError: other gradients than those of `backward`.
+    """
+    check_kind("gradients", gradients, Gradients)
     return np.array([_frobenius_norm(gradients.dW[l]) for l in sorted(gradients.dW)])
 
 
@@ -244,7 +254,9 @@ def jacobian_bound(net: DeepNet) -> np.ndarray:
     """A bound on ||dh^(n)/dh^(l)||_2 for every input (chapter 2), an array (n+1,), l = 0..n.
 
     The product over j > l of sup|phi^(j)'| sigma_max(W^(j)), since ||A B||_2 <= ||A||_2 ||B||_2.
+    ValueError: another kind of net.
     """
+    check_kind("net", net, DeepNet)
     bound = np.ones(net.depth + 1, dtype=net.dtype)
     for l in range(net.depth, 0, -1):
         factor = net.phi[l].sup * np.linalg.norm(net.W[l], 2)

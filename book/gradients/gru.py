@@ -11,21 +11,23 @@
 h~ is the candidate, PyTorch's n. Sequences are time-major and indices are those of `gradients.rnn`: x[t-1] and
 gates[t-1] belong to step t, h[t] is h_t. Everything is computed in the dtype of the weights, float64 or float32.
 
-A sigmoid near 0 keeps all its digits. Slopes are formed from the gates, as in PyTorch, so that of a unit so
-saturated that it rounds to 1 or -1 is 0. Overflow and NaN are treated as in `gradients.rnn`.
+A sigmoid near 0 keeps all its digits, and so do 1 - z and all slopes, also those of units so saturated that they round to 1
+or -1: 1 - sigma(a) = exp(-a) / (1 + exp(-a)) is kept in the trace. (PyTorch forms slopes from rounded gates.) inf
+times a slope that vanished to 0 is NaN, since what it was isn't known. Overflow and NaN are treated as in `gradients.rnn`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from gradients import recurrent
 from gradients.recurrent import (
-    Net, blocks, check_trace, flat, from_last_step, gate, last_step, numbered, outputs, over_steps, random_weights,
-    running_products, first_state, suspects, suspects_forward, torch_parameters, torch_state, weight_gradients,
+    Net, blocks, check_trace, first_state, flat, from_last_step, gate, in_one_piece, largest_odds, last_step, numbered, outputs, over_steps,
+    random_weights, reach_of, read_out, running_products, suspects, suspects_forward, tanh_slope, torch_parameters,
+    torch_state, weight_gradients,
 )
-from gradients.validation import OVERFLOW_IS_INF, as_array, report_nan
+from gradients.validation import OVERFLOW_IS_INF, as_array, check_kind, report_nan
 
 __all__ = [
     "GRU", "Gradients", "Trace", "backward", "forward", "from_torch", "gru", "highway", "jacobian_products",
@@ -93,40 +95,47 @@ def gru(
     return GRU(W_hx, W_hh, b_h, W_qh, b_q, b_hn, candidate, keep)
 
 
-def from_torch(state: Mapping, W_qh: np.ndarray, b_q: np.ndarray) -> GRU:
+def from_torch(state: Mapping, W_qh: np.ndarray | None = None, b_q: np.ndarray | None = None) -> GRU:
     """The net with the weights of a torch.nn.GRU of one layer and one direction, `state = module.state_dict()`.
 
     state      weight_ih_l0 (3H, D), weight_hh_l0 (3H, H), bias_ih_l0 and bias_hh_l0 (3H,): arrays or tensors on the
-               CPU, which are copied; b_h is the sum of the two biases for r and z, the first for n; b_hn the second
-    W_qh, b_q  (Q, H), (Q,), the read-out, which is a layer of its own there; copied, too
+               CPU, which are copied; b_h is the sum of the two biases for r and z, the first for n; b_hn the second;
+               zeros for a module with bias=False
+    W_qh, b_q  (Q, H), (Q,), the read-out, which is a layer of its own there; copied, too. b_q=None: zeros;
+               both None, no read-out: o_t = h_t, with the identity and zeros
 
-    ValueError: other names in `state` (more layers, no biases), and as `GRU`.
+    ValueError: other names in `state` (more layers, one bias alone), b_q alone, and as `GRU`.
     """
     W_hx, W_hh, b_ih, b_hh = torch_parameters(state)
     gates = len(b_ih) // 3 * 2
     b_ih[:gates] += b_hh[:gates]
-    return GRU(W_hx, W_hh, b_ih, np.array(W_qh), np.array(b_q), b_hh[gates:])
+    return GRU(W_hx, W_hh, b_ih, *read_out(W_qh, b_q, W_hh), b_hh[gates:])
 
 
-def to_torch(net: GRU) -> dict[str, np.ndarray]:
+def to_torch(net: GRU, *, bias: bool = True, tensor: Callable | None = None) -> dict[str, np.ndarray]:
     """`from_torch` undone: copies of the weights by PyTorch's names, b_h as bias_ih_l0, zeros and b_hn as bias_hh_l0.
 
-    ValueError: a net with candidate="inside" or keep="1-z", which PyTorch doesn't have.
+    bias, tensor  as in `rnn.to_torch`
+
+    ValueError: a net with candidate="inside" or keep="1-z", which PyTorch doesn't have; bias=False for one with biases.
     """
+    check_kind("net", net, GRU)
     if (net.candidate, net.keep) != ("outside", "z"):
         raise ValueError(f"net: got candidate={net.candidate!r}, keep={net.keep!r}, want 'outside', 'z', the GRU of PyTorch")
-    return torch_state(net, np.concatenate([np.zeros(2 * len(net.b_hn), net.dtype), net.b_hn]))
+    return torch_state(net, np.concatenate([np.zeros(2 * len(net.b_hn), net.dtype), net.b_hn]), bias, tensor)
 
 
 @dataclass(eq=False)
 class Trace:
     """What a forward pass leaves behind, T steps of B sequences.
 
-    x      (T, B, D), x[t-1] = x_t
-    gates  (T, B, 3H), gates[t-1] = r_t, z_t, h~_t; `r`, `z`, `h_tilde` are read-only views, (T, B, H)
-    u      (T, B, H), u[t-1] = r_t * h_{t-1} with candidate="inside", W_hh^n h_{t-1} + b_hn with "outside"
-    h      (T+1, B, H), h[t] = h_t, the first of them h_0
-    o      (T, B, Q), o[t-1] = o_t
+    x           (T, B, D), x[t-1] = x_t
+    gates       (T, B, 3H), gates[t-1] = r_t, z_t, h~_t; `r`, `z`, `h_tilde` are read-only views, (T, B, H)
+    u           (T, B, H), u[t-1] = r_t * h_{t-1} with candidate="inside", W_hh^n h_{t-1} + b_hn with "outside"
+    h           (T+1, B, H), h[t] = h_t, the first of them h_0
+    o           (T, B, Q), o[t-1] = o_t
+    complement  (T, B, 2H), complement[t-1] = 1 - r_t, 1 - z_t, with all digits where a gate rounds to 1
+    a_n         (T, B, H), a_n[t-1] = a_t^n
     """
 
     x: np.ndarray
@@ -134,6 +143,8 @@ class Trace:
     u: np.ndarray
     h: np.ndarray
     o: np.ndarray
+    complement: np.ndarray
+    a_n: np.ndarray
 
     r = gate(0, 3, "The reset gate, (T, B, H).")
     z = gate(1, 3, "The update gate, (T, B, H).")
@@ -150,11 +161,12 @@ def forward(net: GRU, x: np.ndarray, h_0: np.ndarray | None = None) -> Trace:
     ValueError: x isn't a finite (T, B, D) array with T > 0, h_0 isn't a finite (B, H) array.
     RuntimeWarning: the outputs contain NaN (see the module).
     """
+    check_kind("net", net, GRU)
     D, H, Q = net.sizes
     x = as_array("x", x, (None, None, D), dtype=net.dtype)
     T, B, _ = x.shape
-    gates, u = np.empty((T, B, 3 * H), net.dtype), np.empty((T, B, H), net.dtype)
-    h = np.empty((T + 1, B, H), net.dtype)
+    gates, complement, u, a_n, h = in_one_piece(
+        net.dtype, *((T, B, n) for n in (3 * H, 2 * H, H, H)), (T + 1, B, H))
     h[0] = first_state("h_0", h_0, B, net)
     sign = np.repeat(np.array([-1, -1, 1], net.dtype), H)  # -a_t for the gates: sigma(a) = 1 / (1 + exp(-a))
     np.matmul(flat(x), net.W_hx.T * sign, out=flat(gates))
@@ -162,32 +174,36 @@ def forward(net: GRU, x: np.ndarray, h_0: np.ndarray | None = None) -> Trace:
     inside = net.candidate == "inside"
     rows = 2 * H if inside else 3 * H  # of W_hh that read h_{t-1} itself
     W_hh_T, W_n_T = (net.W_hh.T * sign)[:, :rows].copy(), net.W_hh[2 * H:].T.copy()
-    from_before, a_n, scratch = (np.empty((B, n), net.dtype) for n in (rows, H, H))
-    for g, r, z, h_tilde, u_t, h_before, h_t in zip(gates, *blocks(gates, 3), u, h, h[1:]):
-        a_n[...] = h_tilde
-        g[:, :rows] += np.matmul(h_before, W_hh_T, out=from_before)
-        np.exp(g, out=g)  # of all rows at once, which is faster than leaving out the candidate's
-        g += 1
-        np.reciprocal(g, out=g)
+    largest = largest_odds(np.hstack([net.W_hh, net.W_hx, net.b_h[:, None]])[:2 * H], reach_of(h[0], x))
+    from_before, scratch = np.empty((B, rows), net.dtype), np.empty((B, H), net.dtype)
+    for r_and_z, odds, not_z, a_n_t, r, z, h_tilde, u_t, h_before, h_t in zip(
+            gates[..., :2 * H], complement, complement[..., H:], a_n, *blocks(gates, 3), u, h, h[1:]):
+        np.matmul(h_before, W_hh_T, out=from_before)
+        np.add(r_and_z, from_before[:, :2 * H], out=odds)
+        np.exp(odds, out=odds)
+        if largest is not None:
+            np.minimum(odds, largest, out=odds)
+        np.add(odds, 1, out=r_and_z)
+        odds /= r_and_z  # exp(-a) / (1 + exp(-a)) = 1 - sigma(a)
+        np.reciprocal(r_and_z, out=r_and_z)
         if inside:
             np.multiply(r, h_before, out=u_t)
-            a_n += np.matmul(u_t, W_n_T, out=scratch)
+            np.matmul(u_t, W_n_T, out=scratch)
         else:
             np.add(from_before[:, 2 * H:], net.b_hn, out=u_t)
-            a_n += np.multiply(r, u_t, out=scratch)
-        np.tanh(a_n, out=h_tilde)
-        at_1, at_0 = (h_before, h_tilde) if net.keep == "z" else (h_tilde, h_before)  # h_t where z is 1, where it is 0
-        np.subtract(at_1, at_0, out=h_t)
-        h_t *= z
-        h_t += at_0
+            np.multiply(r, u_t, out=scratch)
+        np.add(h_tilde, scratch, out=a_n_t)
+        np.tanh(a_n_t, out=h_tilde)
+        kept, new = (z, not_z) if net.keep == "z" else (not_z, z)
+        np.multiply(kept, h_before, out=h_t)
+        h_t += np.multiply(new, h_tilde, out=scratch)
     o = outputs(net, h)
     report_nan(suspects_forward("gates", gates, o))
-    return Trace(x, gates, u, h, o)
+    return Trace(x, gates, u, h, o, complement, a_n)
 
 
 def _check_trace(net, trace):
-    H = net.sizes[1]
-    check_trace(net, trace, gates=3 * H, u=H)
+    check_trace(net, GRU, trace, Trace, gates=3, u=1, complement=2, a_n=1)
 
 
 @dataclass(eq=False)
@@ -208,14 +224,17 @@ def _slopes(net, trace, steps=slice(None), out=None):
     """
     gates, u, h_before = trace.gates[steps], trace.u[steps], trace.h[:-1][steps]
     r, z, h_tilde = blocks(gates, 3)
-    K = np.subtract(1, gates, out=out)
+    not_r, not_z = blocks(trace.complement[steps], 2)
+    K = np.empty_like(gates) if out is None else out
     K_r, K_z, K_n = blocks(K, 3)
-    K_r *= u if net.candidate == "inside" else r * u
-    kept, new = (z, K_z.copy()) if net.keep == "z" else (K_z.copy(), z)
+    np.multiply(not_r, u, out=K_r)
+    if net.candidate == "outside":
+        K_r *= r
+    np.subtract(*((h_before, h_tilde) if net.keep == "z" else (h_tilde, h_before)), out=K_z)
     K_z *= z
-    K_z *= h_before - h_tilde if net.keep == "z" else h_tilde - h_before
-    K_n *= 1 + h_tilde
-    K_n *= new
+    K_z *= not_z
+    kept, new = (z, not_z) if net.keep == "z" else (not_z, z)
+    np.multiply(tanh_slope(trace.a_n[steps], h_tilde), new, out=K_n)
     return K, kept
 
 
@@ -243,16 +262,15 @@ def backward(net: GRU, trace: Trace, do: np.ndarray) -> Gradients:
     do = as_array("do", do, trace.o.shape, dtype=net.dtype, finite=False)
     inside = net.candidate == "inside"
     T, B, H = trace.u.shape
-    delta, dh = np.empty_like(trace.gates), np.empty_like(trace.h)
-    to_before = delta if inside else np.empty_like(delta)  # what the rows of W_hh pass on
-    W_n, rows = net.W_hh[2 * H:], 2 * H if inside else 3 * H
-    W = net.W_hh[:rows]
+    delta, dh = in_one_piece(net.dtype, trace.gates.shape, trace.h.shape)
+    d_u = None if inside else np.empty_like(trace.u)
+    W_r_z, W_n = net.W_hh[:2 * H], net.W_hh[2 * H:]
     np.matmul(flat(do), net.W_qh, out=flat(dh[1:]))
     dh[0] = 0
     scratch, from_later = np.empty((2, B, H), net.dtype)
     slopes = from_last_step(delta, lambda steps: _slopes(net, trace, steps, delta[steps]))
     for t, (delta_t, kept) in zip(range(T, 0, -1), slopes):  # delta_t is K_t, until it is multiplied by what comes back
-        by_gate, r, passed = delta_t.reshape(B, 3, H), blocks(trace.gates[t - 1], 3)[0], to_before[t - 1]
+        by_gate, r = delta_t.reshape(B, 3, H), blocks(trace.gates[t - 1], 3)[0]
         dh_t, dh_before = dh[t], dh[t - 1]
         by_gate[:, 1:] *= dh_t[:, None]
         d_n = np.matmul(by_gate[:, 2], W_n, out=scratch) if inside else by_gate[:, 2]
@@ -261,15 +279,16 @@ def backward(net: GRU, trace: Trace, do: np.ndarray) -> Gradients:
             d_n *= r
             dh_before += d_n
         else:
-            passed[:, :2 * H] = delta_t[:, :2 * H]
-            np.multiply(d_n, r, out=passed[:, 2 * H:])
-        dh_before += np.matmul(passed[:, :rows], W, out=from_later)
+            dh_before += np.matmul(np.multiply(d_n, r, out=d_u[t - 1]), W_n, out=from_later)
+        dh_before += np.matmul(delta_t[:, :2 * H], W_r_z, out=from_later)
         dh_before += np.multiply(dh_t, kept, out=from_later)
     h_before, dW_hh = flat(trace.h[:-1]), np.empty_like(net.W_hh)
-    np.matmul(flat(to_before)[:, :rows].T, h_before, out=dW_hh[:rows])
+    np.matmul(flat(delta)[:, :2 * H].T, h_before, out=dW_hh[:2 * H])
     if inside:
-        np.matmul(flat(delta)[:, rows:].T, flat(trace.u), out=dW_hh[rows:])
-    db_hn = np.zeros_like(net.b_hn) if inside else over_steps(to_before[..., 2 * H:])
+        np.matmul(flat(delta)[:, 2 * H:].T, flat(trace.u), out=dW_hh[2 * H:])
+    else:
+        np.matmul(flat(d_u).T, h_before, out=dW_hh[2 * H:])
+    db_hn = np.zeros_like(net.b_hn) if inside else over_steps(d_u)
     gradients = Gradients(dW_hh=dW_hh, db_hn=db_hn, delta=delta, dh=dh, **weight_gradients(net, trace, do, delta))
     report_nan(suspects(gradients))
     return gradients
@@ -330,5 +349,5 @@ def highway(net: GRU, trace: Trace, t: int | None = None) -> np.ndarray:
     t  0 to T; None: T. ValueError: a trace of another net, t that isn't an integer from 0 to T.
     """
     _check_trace(net, trace)
-    z = trace.z[:last_step(t, len(trace.x))]
-    return running_products(z if net.keep == "z" else 1 - z)
+    t = last_step(t, len(trace.x))
+    return running_products(trace.z[:t] if net.keep == "z" else blocks(trace.complement, 2)[1][:t])

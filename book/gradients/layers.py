@@ -24,7 +24,7 @@ import copy
 import numpy as np
 
 from gradients import initialisers
-from gradients.activations import Activation
+from gradients.activations import Activation, times_slope
 from gradients.validation import (
     OVERFLOW_IS_INF, as_activation, as_array, as_integer, as_scale, check_dtype, check_dtypes, check_generator, report_nan,
 )
@@ -130,7 +130,10 @@ class Linear(Layer):
 
 
 class Activate(Layer):
-    """y = phi(x), elementwise; phi is an Activation or the name of one. ValueError: an unknown name."""
+    """y = phi(x), elementwise; phi is an Activation or the name of one.
+
+    A dead unit, ReLU's for x <= 0, passes nothing back, not even inf. ValueError: an unknown name.
+    """
 
     def __init__(self, phi: str | Activation):
         super().__init__()
@@ -141,7 +144,7 @@ class Activate(Layer):
         return self.phi.function(x)
 
     def _backward(self, dy):
-        return dy * self.phi.derivative(self._x)
+        return times_slope(self.phi, dy, self.phi.derivative(self._x))
 
 
 class _Norm(Layer):
@@ -251,7 +254,8 @@ class LayerNorm(_Norm):
 class Dropout(Layer):
     """In training an entry of x is set to 0 with probability p, else divided by 1 - p (Srivastava et al. 2014).
 
-    The division ("inverted dropout") keeps the mean, so that in evaluation nothing is left to do: y = x.
+    The division ("inverted dropout") keeps the mean, so that in evaluation nothing is left to do: y = x. What is dropped
+    is 0 whatever it was, and passes nothing back, not even inf.
 
     p    0 <= p < 1, the probability to drop (theirs is that to keep)
     rng  a numpy.random.Generator, drawn from at every forward in training
@@ -269,10 +273,13 @@ class Dropout(Layer):
 
     def _forward(self, x, training):
         self.mask = ((self.rng.random(x.shape) >= self.p) / (1 - self.p)).astype(x.dtype) if training else 1
-        return x * self.mask
+        return self._kept(x)
 
     def _backward(self, dy):
-        return dy * self.mask
+        return self._kept(dy)
+
+    def _kept(self, array):
+        return np.where(self.mask, array * self.mask, array.dtype.type(0))
 
 
 class Sequential(Layer):

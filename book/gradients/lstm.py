@@ -13,21 +13,23 @@ c_{t-1} acts on c_t by f_t alone: the highway. A path through the net leaves it 
 through a gate, h_{t-1} to c_t: one detour. The functions `highway`, `detour_terms`, `detour_split` and `gate_split`
 take the gradient apart by detours.
 
-A sigmoid near 0 keeps all its digits. Slopes are formed from the gates, as in PyTorch, so that of a unit so
-saturated that it rounds to 1 or -1 is 0. Overflow and NaN are treated as in `gradients.rnn`.
+A sigmoid near 0 keeps all its digits, and so do all slopes, also those of units so saturated that they round to 1 or -1:
+1 - sigma(a) = exp(-a) sigma(a), and exp(-a_t) is kept in the trace. (PyTorch forms slopes from rounded gates.) inf times
+a slope that vanished to 0 is NaN, since what it was isn't known. Overflow and NaN are treated as in `gradients.rnn`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from gradients import recurrent
 from gradients.recurrent import (
-    Net, blocks, blocks_backwards, check_trace, flat, gate, last_step, numbered, outputs, random_weights,
-    running_products, first_state, suspects, suspects_forward, torch_parameters, torch_state, weight_gradients,
+    Net, blocks, blocks_backwards, check_trace, first_state, flat, gate, in_one_piece, largest_odds, last_step, numbered, outputs,
+    random_weights, reach_of, read_out, running_products, suspects, suspects_forward, tanh_slope, tanh_slope_of_exp,
+    torch_parameters, torch_state, weight_gradients,
 )
-from gradients.validation import OVERFLOW_IS_INF, as_array, as_integer, report_nan
+from gradients.validation import OVERFLOW_IS_INF, as_array, as_integer, check_kind, report_nan
 
 __all__ = [
     "LSTM", "Gradients", "Trace", "backward", "detour_split", "detour_terms", "forward", "from_torch", "gate_split",
@@ -91,27 +93,31 @@ def lstm(
     return LSTM(W_hx, W_hh, b_h, W_qh, b_q, forget_gate)
 
 
-def from_torch(state: Mapping, W_qh: np.ndarray, b_q: np.ndarray) -> LSTM:
+def from_torch(state: Mapping, W_qh: np.ndarray | None = None, b_q: np.ndarray | None = None) -> LSTM:
     """The net with the weights of a torch.nn.LSTM of one layer and one direction, `state = module.state_dict()`.
 
     state      weight_ih_l0 (4H, D), weight_hh_l0 (4H, H), bias_ih_l0 and bias_hh_l0 (4H,): arrays or tensors on the
-               CPU, which are copied; b_h is the sum of the two biases
-    W_qh, b_q  (Q, H), (Q,), the read-out, which is a layer of its own there; copied, too
+               CPU, which are copied; b_h is the sum of the two biases, zeros for a module with bias=False
+    W_qh, b_q  (Q, H), (Q,), the read-out, which is a layer of its own there; copied, too. b_q=None: zeros;
+               both None, no read-out: the output is h_t, with the identity and zeros
 
-    ValueError: other names in `state` (more layers, no biases), and as `LSTM`.
+    ValueError: other names in `state` (more layers, one bias alone), b_q alone, and as `LSTM`.
     """
     W_hx, W_hh, b_ih, b_hh = torch_parameters(state)
-    return LSTM(W_hx, W_hh, b_ih + b_hh, np.array(W_qh), np.array(b_q))
+    return LSTM(W_hx, W_hh, b_ih + b_hh, *read_out(W_qh, b_q, W_hh))
 
 
-def to_torch(net: LSTM) -> dict[str, np.ndarray]:
+def to_torch(net: LSTM, *, bias: bool = True, tensor: Callable | None = None) -> dict[str, np.ndarray]:
     """`from_torch` undone: copies of the weights by PyTorch's names, b_h as bias_ih_l0, zeros as bias_hh_l0.
 
-    ValueError: a net without forget gate, which PyTorch doesn't have.
+    bias, tensor  as in `rnn.to_torch`
+
+    ValueError: a net without forget gate, which PyTorch doesn't have; bias=False for a net with biases.
     """
+    check_kind("net", net, LSTM)
     if not net.forget_gate:
         raise ValueError("net: got forget_gate=False, want True, the LSTM of PyTorch")
-    return torch_state(net, np.zeros_like(net.b_h))
+    return torch_state(net, np.zeros_like(net.b_h), bias, tensor)
 
 
 @dataclass(eq=False)
@@ -124,6 +130,8 @@ class Trace:
     tanh_c  (T, B, H), tanh_c[t-1] = tanh(c_t)
     h       (T+1, B, H), h[t] = h_t, the first of them h_0
     o       (T, B, Q), o[t-1] is the net's output at step t
+    odds    (T, B, 4H), odds[t-1] = exp(-a_t) = (1 - g) / g against each gate g, with digits where g rounds to 1, and the
+            largest number where that overflows; exp(a_t) in the rows of c~; 0 for a forget gate that isn't there
     """
 
     x: np.ndarray
@@ -132,6 +140,7 @@ class Trace:
     tanh_c: np.ndarray
     h: np.ndarray
     o: np.ndarray
+    odds: np.ndarray
 
     i = gate(0, 4, "The input gate, (T, B, H).")
     f = gate(1, 4, "The forget gate, (T, B, H); ones if there is none.")
@@ -149,11 +158,12 @@ def forward(net: LSTM, x: np.ndarray, h_0: np.ndarray | None = None, c_0: np.nda
     ValueError: x isn't a finite (T, B, D) array with T > 0, h_0 or c_0 isn't a finite (B, H) array.
     RuntimeWarning: the outputs contain NaN (see the module).
     """
+    check_kind("net", net, LSTM)
     D, H, Q = net.sizes
     x = as_array("x", x, (None, None, D), dtype=net.dtype)
     T, B, _ = x.shape
     # In memory the batch comes last, (T, n, B): each gate of a step is one piece. The trace has views, (T, B, n).
-    gates, tanh_c, c = (np.empty(shape, net.dtype) for shape in ((T, 4 * H, B), (T, H, B), (T + 1, H, B)))
+    odds, gates, tanh_c, c = in_one_piece(net.dtype, (T, 4 * H, B), (T, 4 * H, B), (T, H, B), (T + 1, H, B))
     seen = np.empty((T + 1, H + D + 1, B), net.dtype)  # h_{t-1}, x_t and 1 in one column: one product makes a_t
     h = seen[:, :H]
     h[0], c[0] = first_state("h_0", h_0, B, net).T, first_state("c_0", c_0, B, net).T
@@ -162,11 +172,11 @@ def forward(net: LSTM, x: np.ndarray, h_0: np.ndarray | None = None, c_0: np.nda
     W = (np.vstack([net.W_hh.T, net.W_hx.T, net.b_h]) * sign).T
     a, written, one = np.empty((4 * H, B), net.dtype), np.empty((H, B), net.dtype), np.ones((), net.dtype)
     a_candidate = a[2 * H:3 * H]
-    for g, i, f, c_tilde, o_gate, c_before, c_t, tanh_c_t, seen_t, h_t in zip(
-            gates, *np.split(gates, 4, axis=1), c, c[1:], tanh_c, seen, h[1:]):
+    for odds_t, g, i, f, c_tilde, o_gate, c_before, c_t, tanh_c_t, seen_t, h_t in zip(
+            odds, gates, *np.split(gates, 4, axis=1), c, c[1:], tanh_c, seen, h[1:]):
         np.dot(W, seen_t, out=a)
-        np.exp(a, out=g)  # of all rows at once, which is faster than leaving out the candidate's
-        g += one
+        np.exp(a, out=odds_t)  # of all rows at once, since the candidate's slope takes it, too
+        np.add(odds_t, one, out=g)
         np.divide(one, g, out=g)
         np.tanh(a_candidate, out=c_tilde)
         if not net.forget_gate:
@@ -175,15 +185,19 @@ def forward(net: LSTM, x: np.ndarray, h_0: np.ndarray | None = None, c_0: np.nda
         c_t += np.multiply(i, c_tilde, out=written)
         np.tanh(c_t, out=tanh_c_t)
         np.multiply(o_gate, tanh_c_t, out=h_t)
-    gates, c, tanh_c, h = (each.swapaxes(1, 2) for each in (gates, c, tanh_c, h))
+    if not net.forget_gate:
+        odds[:, H:2 * H] = 0
+    largest = largest_odds(W, reach_of(h[0].T, x))
+    if largest is not None:
+        np.minimum(odds, largest, out=odds)
+    gates, c, tanh_c, h, odds = (each.swapaxes(1, 2) for each in (gates, c, tanh_c, h, odds))
     o = outputs(net, h)
     report_nan(suspects_forward("gates", gates, o))
-    return Trace(x, gates, c, tanh_c, h, o)
+    return Trace(x, gates, c, tanh_c, h, o, odds)
 
 
 def _check_trace(net, trace):
-    H = net.sizes[1]
-    check_trace(net, trace, gates=4 * H, c=H, tanh_c=H)
+    check_trace(net, LSTM, trace, Trace, gates=4, c=1, tanh_c=1, odds=4)
 
 
 @dataclass(eq=False)
@@ -203,17 +217,17 @@ def _slopes(trace, steps=slice(None), out=None):
     K  dc_t/da_t for the rows of i, f, c~ at fixed c_{t-1}, and dh_t/da_t for those of o at fixed c_t
     E  dh_t/dc_t = o_t (1 - tanh^2(c_t)) at a fixed gate
     """
-    gates, tanh_c, h = trace.gates[steps], trace.tanh_c[steps], trace.h[1:][steps]
+    gates, odds, tanh_c = trace.gates[steps], trace.odds[steps], trace.tanh_c[steps]
     i, f, c_tilde, o_gate = blocks(gates, 4)
-    K = np.subtract(1, gates, out=out)
+    K = np.multiply(odds, gates, out=out)  # 1 - g, where g is a gate
     K_i, K_f, K_c, K_o = blocks(K, 4)
-    written = i * c_tilde
-    K_i *= written                    # c~ i (1 - i)
+    K_i *= i * c_tilde                # c~ i (1 - i)
     K_f *= f * trace.c[:-1][steps]    # c_{t-1} f (1 - f)
-    K_c *= np.add(written, i, out=written)  # i (1 + c~) (1 - c~)
-    K_o *= h                          # tanh(c) o (1 - o)
-    E = 1 - tanh_c
-    E *= o_gate + h                   # o (1 + tanh(c)) (1 - tanh(c))
+    K_o *= trace.h[1:][steps]         # tanh(c) o (1 - o)
+    tanh_slope_of_exp(blocks(odds, 4)[2], out=K_c)
+    K_c *= i                          # i (1 - c~^2)
+    E = tanh_slope(trace.c[1:][steps], tanh_c)
+    E *= o_gate                       # o (1 - tanh^2(c))
     return K, E
 
 
@@ -237,7 +251,7 @@ def backward(net: LSTM, trace: Trace, do: np.ndarray) -> Gradients:
     do = as_array("do", do, trace.o.shape, dtype=net.dtype, finite=False)
     T, B, H = trace.tanh_c.shape
     # In memory the batch comes last, as in `forward`; delta (4H, T, B) is a matrix with a column for each (t, b).
-    delta, dh, dc = (np.empty(shape, net.dtype) for shape in ((4 * H, T, B), (T + 1, H, B), (T + 1, H, B)))
+    delta, dh, dc = in_one_piece(net.dtype, (4 * H, T, B), (T + 1, H, B), (T + 1, H, B))
     np.matmul(net.W_qh.T, do.swapaxes(1, 2), out=dh[1:])
     dh[0] = dc[T] = 0
     from_later, f = np.empty((H, B), net.dtype), trace.f.swapaxes(1, 2)

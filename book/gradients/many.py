@@ -12,17 +12,20 @@ is one product a step and direction, and one for the gradients:
     passed_t = (delta_{t+1}, dL/do_t),    dL/dh_t = (W_hh^T, W_qh^T) passed_t
     sum of passed_t seen_t^T              has dL/dW_hh, dL/dW_hx, dL/db_h, dL/dW_qh and dL/db_q
 
-Nothing is checked here but the nets, and no NaN is reported: what overflows is inf or NaN in the numbers of its own
+Nothing is checked here but the kind of nets and trace, and no NaN is reported: what overflows is inf or NaN in the numbers of its own
 net, and `training.fit_many` looks there. dL/dx and dL/dh_0, which training doesn't need, aren't computed.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from gradients import gru, lstm, rnn
-from gradients.validation import OVERFLOW_IS_INF
+from gradients.activations import times_slope
+from gradients.recurrent import largest_odds, tanh_slope, tanh_slope_of_exp
+from gradients.validation import OVERFLOW_IS_INF, check_kind
 
 __all__ = ["Nets", "Trace", "backward", "forward"]
 
@@ -85,17 +88,26 @@ class Trace:
 
     seen   (T+1, N, H+D+1, B), seen[t] = (h_t, x_{t+1}, 1), with zeros for x_{T+1}
     o      (T, N, Q, B), o[t-1] = o_t
-    inner  a (T, N, H, B) of RNNs; gates (T, N, 4, H, B), tanh_c, c of LSTMs; gates (T, N, 3, H, B), u of GRUs
+    inner  a (T, N, H, B) of RNNs; gates (T, N, 4, H, B), tanh_c, c, odds of LSTMs; gates (T, N, 3, H, B), u,
+           complement (T, N, 2, H, B), a_n of GRUs
+    kind   of the nets, rnn.RNN, lstm.LSTM or gru.GRU
     """
 
     seen: np.ndarray
     o: np.ndarray
     inner: tuple
+    kind: type
 
 
 def _joined(*arrays):
     """Weights with the same rows, as one matrix (N, rows, ..)."""
     return np.concatenate([array if array.ndim == 3 else array[..., None] for array in arrays], axis=-1)
+
+
+def _reach(seen, H):
+    """For `largest_odds`, of h_{t-1} within -1 and 1, and x_t, 1."""
+    rest = np.abs(seen[:, :, H:]).max(axis=(0, 3))
+    return np.concatenate([np.ones((len(rest), H), rest.dtype), rest], axis=1)
 
 
 class _Back:
@@ -146,11 +158,14 @@ def _rnn_forward(nets, seen, h):
     return a,
 
 
-def _rnn_backward(nets, trace, do):
+def _rnn_backward(nets, trace, do, multiply=np.multiply):
     (a,), back, slope = trace.inner, _Back(nets, trace, do, nets.parameters["W_hh"]), nets.first.phi.derivative
     for t in range(len(a), 0, -1):
-        np.multiply(back.dh(t), slope(a[t - 1]), out=back.delta)
-    return back.gradients(nets)[0]
+        multiply(back.dh(t), slope(a[t - 1]), out=back.delta)
+    gradients = back.gradients(nets)[0]
+    if nets.first.phi.dead and multiply is np.multiply and np.isnan(gradients).any():  # perhaps of inf at a dead unit
+        return _rnn_backward(nets, trace, do, partial(times_slope, nets.first.phi))
+    return gradients
 
 
 def _lstm_forward(nets, seen, h):
@@ -158,15 +173,15 @@ def _lstm_forward(nets, seen, h):
     T, N, H, B = h[1:].shape
     sign = np.repeat(np.array([-1, -1, 1, -1], nets.dtype), H)  # -a_t for the gates: sigma(a) = 1 / (1 + exp(-a))
     W, one = _joined(W_hh, W_hx, b_h) * sign[:, None], np.ones((), nets.dtype)
-    gates, tanh_c, c = (nets.memory(name, *shape, H, B) for name, shape in (
-        ("gates", (T, N, 4)), ("tanh_c", (T, N)), ("c", (T + 1, N))))
+    odds, gates, tanh_c, c = (nets.memory(name, *shape, H, B) for name, shape in (
+        ("odds", (T, N, 4)), ("gates", (T, N, 4)), ("tanh_c", (T, N)), ("c", (T + 1, N))))
     a, written = nets.memory("a", N, 4 * H, B), nets.memory("written", N, H, B)
     c[0] = 0
-    for g, seen_before, c_before, c_t, tanh_c_t, h_t in zip(gates, seen, c, c[1:], tanh_c, h[1:]):
+    for odds_t, g, seen_before, c_before, c_t, tanh_c_t, h_t in zip(odds, gates, seen, c, c[1:], tanh_c, h[1:]):
         i, f, c_tilde, o_gate = g.swapaxes(0, 1)
         np.matmul(W, seen_before, out=a)
-        np.exp(a.reshape(g.shape), out=g)  # of all rows at once, which is faster than leaving out the candidate's
-        g += one
+        np.exp(a.reshape(g.shape), out=odds_t)  # of all rows at once, since the candidate's slope takes it, too
+        np.add(odds_t, one, out=g)
         np.divide(one, g, out=g)
         np.tanh(a[:, 2 * H:3 * H], out=c_tilde)
         if not nets.first.forget_gate:
@@ -175,25 +190,29 @@ def _lstm_forward(nets, seen, h):
         c_t += np.multiply(i, c_tilde, out=written)
         np.tanh(c_t, out=tanh_c_t)
         np.multiply(o_gate, tanh_c_t, out=h_t)
-    return gates, tanh_c, c
+    if not nets.first.forget_gate:
+        odds[:, :, 1] = 0
+    largest = largest_odds(W, _reach(seen, H))
+    if largest is not None:
+        np.minimum(odds, largest, out=odds)
+    return gates, tanh_c, c, odds
 
 
 def _lstm_backward(nets, trace, do):
-    (gates, tanh_c, c), back = trace.inner, _Back(nets, trace, do, nets.parameters["W_hh"])
+    (gates, tanh_c, c, odds), back = trace.inner, _Back(nets, trace, do, nets.parameters["W_hh"])
     T, N, _, H, B = gates.shape
-    one, K, E, w = np.ones((), nets.dtype), *(nets.memory(name, N, *n, H, B) for name, n in (("K", (4,)), ("E", ()), ("w", ())))
+    K, E, w = (nets.memory(name, N, *n, H, B) for name, n in (("K", (4,)), ("E", ()), ("w", ())))
     dc_t = np.zeros((N, H, B), nets.dtype)
     K_i, K_f, K_c, K_o = K.swapaxes(0, 1)
     for t in range(T, 0, -1):
         dh_t, (i, f, c_tilde, o_gate), tanh_c_t = back.dh(t), gates[t - 1].swapaxes(0, 1), tanh_c[t - 1]
-        np.subtract(one, gates[t - 1], out=K)
-        np.multiply(o_gate, tanh_c_t, out=w)  # h_t
-        K_o *= w                              # tanh(c) o (1 - o)
-        w += o_gate
-        w *= np.subtract(one, tanh_c_t, out=E)
-        dc_t += np.multiply(w, dh_t, out=E)   # o (1 + tanh(c)) (1 - tanh(c))
+        np.multiply(odds[t - 1], gates[t - 1], out=K)  # 1 - g, where g is a gate
+        K_o *= np.multiply(o_gate, tanh_c_t, out=w)  # tanh(c) o (1 - o)
+        tanh_slope(c[t], tanh_c_t, out=E)
+        E *= o_gate                           # o (1 - tanh^2(c))
+        dc_t += np.multiply(E, dh_t, out=E)
         K_i *= np.multiply(i, c_tilde, out=w)  # c~ i (1 - i)
-        K_c *= np.add(w, i, out=w)            # i (1 + c~) (1 - c~)
+        np.multiply(tanh_slope_of_exp(odds[t - 1, :, 2], out=K_c), i, out=K_c)  # i (1 - c~^2)
         K_f *= np.multiply(f, c[t - 1], out=w)  # c_{t-1} f (1 - f)
         delta = back.delta.reshape(N, 4, H, B)
         np.multiply(K[:, :3], dc_t[:, None], out=delta[:, :3])
@@ -213,31 +232,35 @@ def _gru_forward(nets, seen, h):
     W[:, 2 * H:3 * H, H:] = _joined(W_hx, b_h)[:, 2 * H:]
     if not inside:
         W[:, 3 * H:, :H], W[:, 3 * H:, -1:] = W_n, b_hn
-    gates, u = nets.memory("gates", T, N, 3, H, B), nets.memory("u", T, N, H, B)
+    gates, complement, u, a_n = (nets.memory(name, T, N, *n, H, B) for name, n in (
+        ("gates", (3,)), ("complement", (2,)), ("u", ()), ("a_n", ())))
+    largest = largest_odds(W[:, :2 * H], _reach(seen, H))
     a, scratch = nets.memory("a", N, W.shape[1] // H, H, B), nets.memory("scratch", N, H, B)
-    for g, u_t, seen_before, h_before, h_t in zip(gates, u, seen, h, h[1:]):
+    for g, odds, u_t, a_n_t, seen_before, h_before, h_t in zip(gates, complement, u, a_n, seen, h, h[1:]):
         r, z, h_tilde = g.swapaxes(0, 1)
         np.matmul(W, seen_before, out=a.reshape(N, -1, B))
-        np.exp(a[:, :2], out=g[:, :2])
-        g[:, :2] += one
+        np.exp(a[:, :2], out=odds)
+        if largest is not None:
+            np.minimum(odds, largest, out=odds)
+        np.add(odds, one, out=g[:, :2])
+        odds /= g[:, :2]  # now 1 - r, 1 - z
         np.divide(one, g[:, :2], out=g[:, :2])
         if inside:
             np.multiply(r, h_before, out=u_t)
-            a[:, 2] += np.matmul(W_n, u_t, out=scratch)
+            np.matmul(W_n, u_t, out=scratch)
         else:
             u_t[...] = a[:, 3]
-            a[:, 2] += np.multiply(r, u_t, out=scratch)
-        np.tanh(a[:, 2], out=h_tilde)
-        at_1, at_0 = (h_before, h_tilde) if keep_z else (h_tilde, h_before)  # h_t where z is 1, where it is 0
-        np.subtract(at_1, at_0, out=h_t)
-        h_t *= z
-        h_t += at_0
-    return gates, u
+            np.multiply(r, u_t, out=scratch)
+        np.tanh(np.add(a[:, 2], scratch, out=a_n_t), out=h_tilde)
+        kept, new = (z, odds[:, 1]) if keep_z else (odds[:, 1], z)
+        np.multiply(kept, h_before, out=h_t)
+        h_t += np.multiply(new, h_tilde, out=scratch)
+    return gates, u, complement, a_n
 
 
 def _gru_backward(nets, trace, do):
-    W_hh, (gates, u) = nets.parameters["W_hh"], trace.inner
-    inside, keep_z, one = nets.first.candidate == "inside", nets.first.keep == "z", np.ones((), nets.dtype)
+    W_hh, (gates, u, complement, a_n) = nets.parameters["W_hh"], trace.inner
+    inside, keep_z = nets.first.candidate == "inside", nets.first.keep == "z"
     T, N, _, H, B = gates.shape
     # With "inside" the rows n of W_hh don't meet h_{t-1} itself; with "outside" they pass on dL/du_t, and delta^n comes last.
     W_n, none = W_hh[:, 2 * H:], np.zeros((N, H, H), nets.dtype)
@@ -248,18 +271,16 @@ def _gru_backward(nets, trace, do):
         dh_t, (r, z, h_tilde), h_before, u_t = back.dh(t), gates[t - 1].swapaxes(0, 1), trace.seen[t - 1, :, :H], u[t - 1]
         dh_t += past_weights
         at_1, at_0 = (h_before, h_tilde) if keep_z else (h_tilde, h_before)
-        kept, new = (z, one - z) if keep_z else (one - z, z)
+        not_r, not_z = complement[t - 1].swapaxes(0, 1)
+        kept, new = (z, not_z) if keep_z else (not_z, z)
         np.subtract(at_1, at_0, out=delta_z)
         delta_z *= z
-        delta_z *= np.subtract(one, z, out=w)
+        delta_z *= not_z
         delta_z *= dh_t                       # dL/dh_t * (h_{t-1} - h~_t) z_t (1 - z_t), with "z"
-        np.subtract(one, h_tilde, out=delta_n)
-        delta_n *= np.add(one, h_tilde, out=w)
-        delta_n *= new
+        np.multiply(tanh_slope(a_n[t - 1], h_tilde, out=w), new, out=delta_n)
         delta_n *= dh_t                       # dL/dh_t * (1 - z_t) (1 - h~_t^2), with "z"
         np.multiply(dh_t, kept, out=past_weights)
-        np.subtract(one, r, out=delta_r)
-        delta_r *= u_t
+        np.multiply(not_r, u_t, out=delta_r)
         if inside:
             d_u = np.matmul(W_n.mT, delta_n, out=w)
             dW_n += delta_n @ u_t.mT
@@ -284,7 +305,10 @@ def forward(nets: Nets, x: np.ndarray) -> Trace:
     """The forward pass of every net, from h_0 = 0 (and c_0 = 0).
 
     x  (T, N, D, B), net n's own sequences x[:, n], or (T, 1, D, B), the same for all
+
+    ValueError: other nets than `Nets`.
     """
+    check_kind("nets", nets, Nets)
     (T, _, D, B), (N, _, H) = x.shape, nets.parameters["W_qh"].shape
     seen = nets.memory("seen", T + 1, N, H + D + 1, B)
     h = seen[:, :, :H]
@@ -293,7 +317,7 @@ def forward(nets: Nets, x: np.ndarray) -> Trace:
     W_qh, b_q = nets.parameters["W_qh"], nets.parameters["b_q"]
     o = W_qh @ h[1:]
     o += b_q[..., None]
-    return Trace(seen, o, inner)
+    return Trace(seen, o, inner, type(nets.first))
 
 
 @np.errstate(**OVERFLOW_IS_INF)
@@ -301,5 +325,11 @@ def backward(nets: Nets, trace: Trace, do: np.ndarray) -> np.ndarray:
     """Backpropagation through time: the gradients (N, P) of `nets.rows`; `nets.named` has them by name.
 
     do  (T, N, Q, B), do[t-1] = dL/do_t; L is the sum of the nets' losses
+
+    ValueError: other nets than `Nets`, a trace of another kind of nets.
     """
+    check_kind("nets", nets, Nets)
+    check_kind("trace", trace, Trace)
+    if trace.kind is not type(nets.first):
+        raise ValueError(f"trace: got that of {trace.kind.__name__}s, want {type(nets.first).__name__}s")
     return _PASSES[type(nets.first)][1](nets, trace, do)

@@ -3,7 +3,8 @@
 An optimiser changes parameters in place. Parameters and gradients are dicts with the same names, as in
 `RNN.parameters` and `rnn.Gradients.parameters`. What the optimiser remembers of earlier gradients it keeps by name,
 in the dtype of the parameter. So each net needs an optimiser of its own; a name or a shape that changes between
-steps is an error. The attribute `rate` may be changed between steps, as in a schedule.
+steps is an error. The attribute `rate` may be changed between steps, as in a schedule. `state_dict` and `load_state_dict`
+save and load what an optimiser remembers, so that training may be continued in another session.
 
 `weight_decay` adds weight_decay * parameter to each gradient, biases included, as in torch.optim.SGD and Adam.
 In SGD that is the L2 penalty of `regularisers.l2`; Adam rescales it as it does the rest of the gradient
@@ -18,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from gradients.validation import OVERFLOW_IS_INF, as_array, as_scale, check_finite
+from gradients.validation import OVERFLOW_IS_INF, as_array, as_integer, as_scale, check_finite
 
 __all__ = ["SGD", "Adam", "abreast"]
 
@@ -31,7 +32,7 @@ def _fraction(argument, value):
 
 
 def _check_parameter(argument, parameter):
-    if not isinstance(parameter, np.ndarray):
+    if not isinstance(parameter, np.ndarray) or isinstance(parameter, np.ma.MaskedArray):
         got = type(parameter).__name__
     elif parameter.dtype not in (np.float32, np.float64):
         got = f"dtype {parameter.dtype}"
@@ -60,7 +61,7 @@ def _shown(kinds):
 
 
 class _Optimiser:
-    """`step`, from the `_direction` that an optimiser gives for each name; `_MEMORY` names what it remembers by name."""
+    """`step`, from the `_direction` that an optimiser gives for each name; `_MEMORY` names what it remembers by name, `_SETTINGS` its arguments."""
 
     def __init__(self, rate, weight_decay):
         self.rate = as_scale("rate", rate)
@@ -106,6 +107,81 @@ class _Optimiser:
         return gradients
 
 
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """All that the next steps depend on, as copies: a dict name -> array, as np.savez(file, **state) takes it.
+
+        optimiser, steps       "SGD" or "Adam", the number of steps made
+        rate, momentum, ...    the settings, by the names of the arguments
+        shape.W_hh             of each parameter, here W_hh, and dtype.W_hh, its name; none before the first step
+        v.W_hh, m.W_hh         what is remembered of its gradients, by the letter in the equations
+        """
+        state = {"optimiser": type(self).__name__, "steps": self.steps} | {name: getattr(self, name) for name in self._SETTINGS}
+        for name, (shape, dtype) in (self._kinds or {}).items():
+            state |= {f"shape.{name}": np.array(shape, int), f"dtype.{name}": str(dtype)}
+            state |= {f"{memory[1:]}.{name}": getattr(self, memory)[name] for memory in self._MEMORY if getattr(self, memory)}
+        return {name: np.array(value) for name, value in state.items()}
+
+    def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
+        """Goes on from a `state_dict`, or the file that np.savez made of it, bit for bit; copies.
+
+        Settings, the rate among them, become those of the state. A step then wants the parameters that it is of.
+
+        ValueError: no such dict, that of another kind of optimiser, of parameters of other names, shapes or dtypes than
+        those of earlier steps of this optimiser. Then nothing has been changed.
+        """
+        if not isinstance(state, Mapping):
+            raise ValueError(f"state: got {type(state).__name__}, want a dict name -> array, as of state_dict()")
+        state = {name: np.array(value) for name, value in state.items()}
+        kind = str(state.get("optimiser", "none"))
+        if kind != type(self).__name__:
+            raise ValueError(f"state: got that of {kind}, want {type(self).__name__}")
+        loaded = type(self)(**{name: _number(state, name) for name in self._SETTINGS})
+        loaded.steps = as_integer("state['steps']", _number(state, "steps"), 0)
+        kinds = {name.removeprefix("shape."): _kind(state, name) for name in state if name.startswith("shape.")}
+        if kinds:
+            if self._kinds not in (None, kinds):
+                raise ValueError(f"state: got that for {_shown(kinds)}, want one for {_shown(self._kinds)}")
+            loaded._kinds = kinds
+            loaded._remember_nothing({name: np.empty(*kind) for name, kind in kinds.items()})
+            for memory in loaded._MEMORY:
+                for name, array in getattr(loaded, memory).items():
+                    array[...] = _remembered(state, f"{memory[1:]}.{name}", array)
+        names = loaded.state_dict()
+        if set(state) != set(names):
+            raise ValueError(f"state: got {', '.join(sorted(set(state) - set(names)))}, which {kind} doesn't have")
+        vars(self).update(vars(loaded))
+
+
+def _entry(state, name):
+    if name not in state:
+        raise ValueError(f"state: got no {name!r}, want all that state_dict() gave")
+    return state[name]
+
+
+def _number(state, name):
+    value = _entry(state, name)
+    if value.ndim:
+        raise ValueError(f"state[{name!r}]: got shape {value.shape}, want one number")
+    return value.item()
+
+
+def _kind(state, name):
+    """(shape, dtype) of a parameter, from the entry shape.W_hh and that of its dtype."""
+    shape, dtype = state[name], str(_entry(state, f"dtype.{name.removeprefix('shape.')}"))
+    if shape.ndim != 1 or shape.dtype.kind not in "iu":
+        raise ValueError(f"state[{name!r}]: got {shape!r}, want a shape, integers")
+    if dtype not in ("float32", "float64"):
+        raise ValueError(f"state[{'dtype.' + name.removeprefix('shape.')!r}]: got {dtype!r}, want 'float32' or 'float64'")
+    return tuple(map(int, shape)), np.dtype(dtype)
+
+
+def _remembered(state, name, like):
+    got = _entry(state, name)
+    if (got.shape, got.dtype) != (like.shape, like.dtype):
+        raise ValueError(f"state[{name!r}]: got {got.dtype} of shape {got.shape}, want {like.dtype} of shape {like.shape}")
+    return got
+
+
 class SGD(_Optimiser):
     """Gradient descent, theta <- theta - rate * g, or with momentum mu (Polyak 1964; Sutskever et al. 2013).
 
@@ -126,7 +202,7 @@ class SGD(_Optimiser):
         if nesterov and not momentum:
             raise ValueError("momentum: got 0, want a number > 0 when nesterov is true")
 
-    _MEMORY = "_v",
+    _MEMORY, _SETTINGS = ("_v",), ("rate", "momentum", "nesterov", "weight_decay")
 
     def _remember_nothing(self, parameters):
         self._v = {name: np.zeros_like(parameter) for name, parameter in parameters.items()} if self.momentum else {}
@@ -165,7 +241,7 @@ class Adam(_Optimiser):
         if not self.eps:
             raise ValueError(f"eps: got {eps!r}, want a number > 0")
 
-    _MEMORY = "_m", "_v"
+    _MEMORY, _SETTINGS = ("_m", "_v"), ("rate", "beta1", "beta2", "eps", "weight_decay")
 
     def _remember_nothing(self, parameters):
         self._m, self._v = ({name: np.zeros_like(parameter) for name, parameter in parameters.items()} for _ in range(2))

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from gradients.activations import Activation
+from gradients.activations import Activation, times_slope
 from gradients.deep import deep_net
 from gradients.losses import squared_error
 from gradients.optimisers import Adam
@@ -83,7 +83,7 @@ class Autoencoder:
         x, z, h = self._trace
         W = self.parameters["W"]
         dr = as_array("dr", dr, x.shape, dtype=W.dtype, finite=False)
-        delta = (dr @ W.T) * self.phi.derivative(z)
+        delta = times_slope(self.phi, dr @ W.T, self.phi.derivative(z))
         self.gradients = {"W": delta.T @ x + h.T @ dr, "b": delta.sum(axis=0), "c": dr.sum(axis=0)}
         report_nan((f"d{name}", gradient) for name, gradient in self.gradients.items())
 

@@ -4,17 +4,19 @@ Sequences are time-major, (T, B, n): `rnn`, `lstm` and `gru` say what is in them
 hidden unit W_hx, W_hh and b_h have one row in an RNN, 4 in an LSTM, 3 in a GRU.
 """
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from gradients.initialisers import kaiming_normal
-from gradients.validation import as_array, as_integer, as_scale, check_dtype, check_dtypes, check_generator
+from gradients.validation import as_array, as_integer, as_scale, check_dtype, check_dtypes, check_generator, check_kind
 
 __all__ = [
-    "Gradients", "Net", "blocks", "blocks_backwards", "check_trace", "first_state", "flat", "from_last_step", "gate", "last_step",
-    "numbered", "outputs", "over_steps", "random_weights", "running_products", "suspects",
-    "suspects_forward", "torch_parameters", "torch_state", "weight_gradients",
+    "Gradients", "Net", "blocks", "blocks_backwards", "check_trace", "first_state", "flat", "from_last_step", "gate",
+    "in_one_piece", "largest_odds", "last_step", "numbered", "outputs", "over_steps", "random_weights", "reach_of", "read_out",
+    "running_products", "suspects", "suspects_forward", "tanh_slope", "tanh_slope_of_exp", "torch_parameters", "torch_state", "weight_gradients",
 ]
 
 TORCH = "weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"  # names in PyTorch, of one layer in one direction
@@ -98,21 +100,42 @@ def random_weights(D, H, Q, rows, *, rng, w_hx_scale, w_hh_scale, dtype):
 
 
 def torch_parameters(state):
-    """Copies of the four arrays of a state_dict of PyTorch, in the order of `TORCH`.
+    """Copies of the four arrays of a state_dict of PyTorch, in the order of `TORCH`; zeros for biases that it lacks.
 
-    ValueError: other names (more layers, no biases), no arrays, biases of different shapes.
+    ValueError: no dict, other names (more layers, one bias alone), no arrays, biases of different shapes.
     """
-    if set(state) != set(TORCH):
-        raise ValueError(f"state: got {', '.join(state)}, want {', '.join(TORCH)}")
-    W_hx, W_hh, b_ih, b_hh = (as_array(f"state[{name!r}]", state[name]).copy() for name in TORCH)
+    if not isinstance(state, Mapping):
+        raise ValueError(f"state: got {type(state).__name__}, want a dict name -> array, such as module.state_dict()")
+    if set(state) not in (set(TORCH), set(TORCH[:2])):
+        raise ValueError(f"state: got {', '.join(map(str, state)) or 'nothing'}, want {', '.join(TORCH)}, or the first two")
+    W_hx, W_hh, *b = (as_array(f"state[{name!r}]", state[name]).copy() for name in TORCH if name in state)
+    b_ih, b_hh = b or np.zeros((2, *W_hx.shape[:1]), W_hx.dtype)
     if b_ih.shape != b_hh.shape:
         raise ValueError(f"state['bias_hh_l0']: got shape {b_hh.shape}, want {b_ih.shape} as bias_ih_l0")
     return W_hx, W_hh, b_ih, b_hh
 
 
-def torch_state(net, b_hh):
-    """Copies of a net's weights by the names `TORCH`, with the array `b_hh` as the second bias."""
-    return dict(zip(TORCH, (net.W_hx.copy(), net.W_hh.copy(), net.b_h.copy(), b_hh)))
+def read_out(W_qh, b_q, W_hh):
+    """Copies of W_qh and b_q; for None those of a net whose output is h_t: W_qh the identity, b_q zeros.
+
+    ValueError: b_q alone, no arrays.
+    """
+    if W_qh is None and b_q is not None:
+        raise ValueError("W_qh: got None with a b_q, want both, W_qh alone, or neither")
+    W_qh = np.eye(W_hh.shape[-1], dtype=W_hh.dtype) if W_qh is None else as_array("W_qh", W_qh).copy()
+    return W_qh, np.zeros(W_qh.shape[:1], W_qh.dtype) if b_q is None else as_array("b_q", b_q).copy()
+
+
+def torch_state(net, b_hh, bias, tensor):
+    """Copies of a net's weights by the names `TORCH`, with the array `b_hh` as the second bias; see `rnn.to_torch`."""
+    arrays = dict(zip(TORCH, (net.W_hx.copy(), net.W_hh.copy(), net.b_h.copy(), b_hh)))
+    if not isinstance(bias, bool):
+        raise ValueError(f"bias: got {bias!r}, want True or False")
+    if not bias:
+        for name in TORCH[2:]:
+            if arrays.pop(name).any():
+                raise ValueError("bias: got False for a net with biases that aren't 0, want True")
+    return arrays if tensor is None else {name: tensor(array) for name, array in arrays.items()}
 
 
 def flat(sequence):
@@ -135,6 +158,43 @@ def gate(j, n, meaning):
     return property(view, doc=meaning)
 
 
+def largest_odds(W, reach):
+    """None if no exp(-a_t) = (1 - g) / g of a gate g can overflow, else the largest number: inf * g would be NaN, not 1 - g.
+
+    W      (.., n, m), of a_t = W (h_{t-1}, x_t, 1); signs of rows don't matter
+    reach  (.., m), how large |(h_{t-1}, x_t, 1)| can be
+    """
+    largest, furthest = np.finfo(W.dtype).max, np.abs(W) @ reach[..., None]
+    return None if furthest.max() < np.log(largest) - 1 else largest
+
+
+def reach_of(h_0, x):
+    """For `largest_odds`, from h_0 (B, H) and x (T, B, D): states after h_0 stay within -1 and 1."""
+    return np.concatenate([np.maximum(np.abs(h_0).max(axis=0), 1), np.abs(x).max(axis=(0, 1)), np.ones(1, x.dtype)])
+
+
+def tanh_slope(z, tanh_z, out=None):
+    """1 - tanh^2(z) from both: of tanh(z), which is there; where digits are lost that way, of z, which takes longer.
+
+    All lie in memory in the same order, without gaps.
+    """
+    slope = np.multiply(tanh_z, tanh_z, out=out)
+    np.subtract(1, slope, out=slope)
+    lost = np.flatnonzero((slope < 1 / 16).ravel("K"))
+    if lost.size:
+        slope.ravel("K")[lost] = 1 / np.square(np.cosh(z.ravel("K")[lost]))
+    return slope
+
+
+def tanh_slope_of_exp(exp_z, out):
+    """1 - tanh^2(z) = 1 / cosh^2(z) with all digits, from exp(z) or exp(-z), which may be 0 or inf."""
+    with np.errstate(divide="ignore"):
+        np.divide(1, exp_z, out=out)
+    out += exp_z
+    np.divide(2, out, out=out)
+    return np.multiply(out, out, out=out)
+
+
 def over_steps(sequence):
     """The sum over steps and batch, (n,): faster than over both axes at once."""
     return sequence.sum(axis=0).sum(axis=0)
@@ -143,6 +203,15 @@ def over_steps(sequence):
 def last_step(t, T):
     """t, an integer from 0 to T, or T for None. ValueError: another t."""
     return T if t is None else as_integer("t", t, 0, T)
+
+
+def in_one_piece(dtype, *shapes):
+    """New arrays in one piece of memory: a piece of 4 MB or more comes in large pages, which cost less to get than small ones."""
+    piece, arrays, end = np.empty(sum(map(math.prod, shapes)), dtype), [], 0
+    for shape in shapes:
+        begin, end = end, end + math.prod(shape)
+        arrays.append(piece[begin:end].reshape(shape))
+    return arrays
 
 
 def first_state(argument, value, B, net):
@@ -158,12 +227,18 @@ def outputs(net, h):
     return o
 
 
-def check_trace(net, trace, **widths):
-    """ValueError: the trace of another net. Its other arrays than x, h and o have so many entries a step."""
+def check_trace(net, kind, trace, trace_kind, **widths):
+    """ValueError: a net or a trace of another kind, the trace of another net.
+
+    Its other arrays than x, h and o have so many entries a step, as multiples of H.
+    """
+    check_kind("net", net, kind)
+    check_kind("trace", trace, trace_kind)
     D, H, Q = net.sizes
+    wanted_widths = {"x": D, "h": H, "o": Q} | {name: n * H for name, n in widths.items()}
     T, B = trace.x.shape[:2] if trace.x.ndim == 3 else (0, 0)
     shapes = {name: array.shape for name, array in vars(trace).items()}
-    wanted = {name: (T + (name in ("h", "c")), B, width) for name, width in {"x": D, "h": H, "o": Q, **widths}.items()}
+    wanted = {name: (T + (name in ("h", "c")), B, width) for name, width in wanted_widths.items()}
     if shapes != wanted:
         raise ValueError(f"trace: got shapes {shapes}, want {wanted}: the trace of another net")
 
@@ -177,7 +252,7 @@ def blocks_backwards(sequence, entries=2**15):
 
 def from_last_step(sequence, of_block):
     """What `of_block` computes for each of the `blocks_backwards`, a tuple of arrays, step by step, the last first."""
-    for block in blocks_backwards(sequence):
+    for block in blocks_backwards(sequence, 2**18 // sequence.itemsize):
         yield from zip(*(array[::-1] for array in of_block(block)))
 
 

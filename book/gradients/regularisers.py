@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from gradients.rnn import RNN, Gradients, Trace, backward
-from gradients.validation import OVERFLOW_IS_INF, as_array, as_scale, report_nan
+from gradients.validation import OVERFLOW_IS_INF, as_array, as_scale, check_kind, report_nan
 
 __all__ = ["l1", "l2", "vanishing_penalty"]
 
@@ -82,11 +82,14 @@ def vanishing_penalty(
     Where u_t = 0 but g_t isn't, the term is 1 and its gradient is taken as 0.
     Equation 10 and the program (github.com/pascanur/trainingRNNs) have squared norms in the ratio; the program leaves out ||g_t||^2 < 1e-20,
     and divides by the mean number of steps that are left.
-    ValueError: a trace of another net, do of another shape, gradients of another trace, a negative or non-finite bound.
+    ValueError: another kind of net, trace or gradients, a trace of another net, do of another shape, gradients of another trace, a negative or non-finite bound.
     RuntimeWarning: NaN, since a signal overflowed.
     """
     bound = as_scale("bound", bound)
+    check_kind("net", net, RNN)
+    check_kind("trace", trace, Trace)
     gradients = backward(net, trace, do) if gradients is None else gradients
+    check_kind("gradients", gradients, Gradients)
     as_array("do", do, trace.o.shape, finite=False)  # it plays no part if there are gradients, but it's checked
     g, delta = gradients.dh[1:], gradients.delta
     if delta.shape != trace.a.shape:

@@ -7,20 +7,21 @@ x[t-1], a[t-1] and o[t-1] belong to step t. The states have one more, h_0, so th
 Everything is computed in the dtype of the weights, float64 or float32.
 
 An overflow is kept as inf without a warning, NaN gives one RuntimeWarning that says where it first appeared, and
-what vanishes below the smallest float becomes 0, all as in `gradients.deep`.
+what vanishes below the smallest float becomes 0, and a dead unit passes nothing, not even inf, all as in `gradients.deep`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from dataclasses import dataclass
 
 import numpy as np
 
-from gradients.activations import Activation
+from gradients.activations import Activation, times_slope
 from gradients.recurrent import (
     Gradients, Net, blocks_backwards, check_trace, first_state, flat, last_step, numbered, outputs, random_weights,
-    suspects, suspects_forward, torch_parameters, torch_state, weight_gradients,
+    read_out, suspects, suspects_forward, torch_parameters, torch_state, weight_gradients,
 )
-from gradients.validation import OVERFLOW_IS_INF, as_activation, as_array, as_integer, as_scale, report_nan
+from gradients.validation import OVERFLOW_IS_INF, as_activation, as_array, as_integer, as_scale, check_kind, report_nan
 
 __all__ = [
     "RNN", "Gradients", "LagTerms", "Trace", "backward", "chunked_backward", "forward", "from_torch", "jacobian_bound",
@@ -83,31 +84,40 @@ def rnn(
     return RNN(W_hx, W_hh, b_h, W_qh, b_q, phi)
 
 
-def from_torch(state: Mapping, W_qh: np.ndarray, b_q: np.ndarray, phi: str | Activation = "tanh") -> RNN:
+def from_torch(
+    state: Mapping, W_qh: np.ndarray | None = None, b_q: np.ndarray | None = None, phi: str | Activation = "tanh"
+) -> RNN:
     """The net with the weights of a torch.nn.RNN of one layer and one direction, `state = module.state_dict()`.
 
     state      weight_ih_l0 (H, D), weight_hh_l0 (H, H), bias_ih_l0 and bias_hh_l0 (H,): arrays or tensors on the CPU,
-               which are copied; b_h is the sum of the two biases
-    W_qh, b_q  (Q, H), (Q,), the read-out, which is a layer of its own there; copied, too
+               which are copied; b_h is the sum of the two biases, zeros for a module with bias=False
+    W_qh, b_q  (Q, H), (Q,), the read-out, which is a layer of its own there; copied, too. b_q=None: zeros;
+               both None, no read-out: o_t = h_t, with the identity and zeros
     phi        "tanh" or "relu", the module's `nonlinearity`, which isn't in its state
 
-    ValueError: other names in `state` (more layers, no biases), another phi, and as `RNN`.
+    ValueError: other names in `state` (more layers, one bias alone), b_q alone, another phi, and as `RNN`.
     """
     phi = as_activation("phi", phi)
     if phi.name not in _IN_TORCH:
         raise ValueError(f"phi: got {phi.name!r}, want 'tanh' or 'relu': torch.nn.RNN has no other")
     W_hx, W_hh, b_ih, b_hh = torch_parameters(state)
-    return RNN(W_hx, W_hh, b_ih + b_hh, np.array(W_qh), np.array(b_q), phi)
+    return RNN(W_hx, W_hh, b_ih + b_hh, *read_out(W_qh, b_q, W_hh), phi)
 
 
-def to_torch(net: RNN) -> dict[str, np.ndarray]:
+def to_torch(net: RNN, *, bias: bool = True, tensor: Callable | None = None) -> dict[str, np.ndarray]:
     """`from_torch` undone: copies of the weights by PyTorch's names, b_h as bias_ih_l0, zeros as bias_hh_l0.
 
-    For torch.nn.RNN(D, H, nonlinearity=net.phi.name). ValueError: another activation than tanh and ReLU.
+    bias    False: without the biases, which must be 0, as a module with bias=False wants it
+    tensor  called for each array. `load_state_dict` takes tensors alone, and this package needs no PyTorch, hence
+            module.load_state_dict(to_torch(net, tensor=torch.from_numpy))
+
+    For torch.nn.RNN(D, H, nonlinearity=net.phi.name).
+    ValueError: another activation than tanh and ReLU; bias=False for a net with biases.
     """
+    check_kind("net", net, RNN)
     if net.phi.name not in _IN_TORCH:
         raise ValueError(f"net: got phi={net.phi.name!r}, want 'tanh' or 'relu': torch.nn.RNN has no other")
-    return torch_state(net, np.zeros_like(net.b_h))
+    return torch_state(net, np.zeros_like(net.b_h), bias, tensor)
 
 
 @dataclass(eq=False)
@@ -136,6 +146,7 @@ def forward(net: RNN, x: np.ndarray, h_0: np.ndarray | None = None) -> Trace:
     ValueError: x isn't a finite (T, B, D) array with T > 0, h_0 isn't a finite (B, H) array.
     RuntimeWarning: the outputs contain NaN (see the module).
     """
+    check_kind("net", net, RNN)
     D, H, Q = net.sizes
     x = as_array("x", x, (None, None, D), dtype=net.dtype)
     T, B, _ = x.shape
@@ -152,9 +163,13 @@ def forward(net: RNN, x: np.ndarray, h_0: np.ndarray | None = None) -> Trace:
     return Trace(x, a, h, o)
 
 
+def _check_trace(net, trace):
+    check_trace(net, RNN, trace, Trace, a=1)
+
+
 def _check(net, trace, do):
-    """`do` as an array in the dtype of the net; checks the trace, too."""
-    check_trace(net, trace, a=net.sizes[1])
+    """`do` as an array in the dtype of the net; checks net and trace, too."""
+    _check_trace(net, trace)
     return as_array("do", do, trace.o.shape, dtype=net.dtype, finite=False)
 
 
@@ -164,18 +179,21 @@ def _gradients(net, trace, do, delta, dh):
     return Gradients(dW_hh=dW_hh, delta=delta, dh=dh, **weight_gradients(net, trace, do, delta))
 
 
-def _back_through_time(net, trace, do, steps):
+def _back_through_time(net, trace, do, steps, multiply=np.multiply):
     delta, dh = np.empty_like(trace.a), np.empty_like(trace.h)
     np.matmul(flat(do), net.W_qh, out=flat(dh[1:]))
     dh[0] = 0
     W_hh, dh_t, from_later = net.W_hh, dh[-1], np.empty_like(dh[0])
     slopes = (slope for block in blocks_backwards(trace.a) for slope in net.phi.derivative(trace.a[block])[::-1])
     for t, slope, delta_t, dh_before in zip(range(len(delta), 0, -1), slopes, delta[::-1], dh[-2::-1]):
-        np.multiply(dh_t, slope, out=delta_t)
+        multiply(dh_t, slope, out=delta_t)
         if t == 1 or (t - 1) % steps:  # else h_{t-1} is given, the first state of a chunk
             dh_before += np.matmul(delta_t, W_hh, out=from_later)
         dh_t = dh_before
-    return _gradients(net, trace, do, delta, dh)
+    gradients = _gradients(net, trace, do, delta, dh)
+    if net.phi.dead and multiply is np.multiply and np.isnan(gradients.db_h).any():  # perhaps of inf at a dead unit
+        return _back_through_time(net, trace, do, steps, partial(times_slope, net.phi))
+    return gradients
 
 
 @np.errstate(**OVERFLOW_IS_INF)
@@ -227,14 +245,14 @@ def _by_lag(net, do, slope, lags):
     T = len(do)
     first = next((i for i in range(T) if do[i].any()), T - 1)
     dh = (flat(do[first:]) @ net.W_qh).reshape(slope[first:].shape)  # dl_t/dh_t = W_qh^T dl_t/do_t
-    delta = dh * slope[first:]
+    delta = times_slope(net.phi, dh, slope[first:])
     for j in range(lags):
         steps = slice(max(first - j, 0), T - j)
         if j > 0:
             later = delta[1:] if j > first else delta
             dh, delta = dh[:len(later)], delta[:len(later)]
             np.matmul(flat(later), net.W_hh, out=flat(dh))
-            np.multiply(dh, slope[steps], out=delta)
+            times_slope(net.phi, dh, slope[steps], out=delta)
         yield j, steps, dh, delta
 
 
@@ -260,7 +278,7 @@ def truncated_backward(net: RNN, trace: Trace, do: np.ndarray, tau: int) -> Grad
         dh[1:][steps] += dh_j
         if steps.start == 0 and j < tau:
             dh[0] += delta_j[0] @ net.W_hh
-    gradients = _gradients(net, trace, do, np.multiply(dh[1:], slope, out=slope), dh)
+    gradients = _gradients(net, trace, do, times_slope(net.phi, dh[1:], slope), dh)
     report_nan(suspects(gradients))
     return gradients
 
@@ -271,7 +289,7 @@ def jacobians(net: RNN, trace: Trace) -> np.ndarray:
 
     ValueError: a trace of another net. RuntimeWarning: a Jacobian contains NaN (see the module).
     """
-    check_trace(net, trace, a=net.sizes[1])
+    _check_trace(net, trace)
     J = net.phi.derivative(trace.a)[..., None] * net.W_hh
     report_nan(numbered("J", J))
     return J
@@ -288,14 +306,14 @@ def jacobian_products(net: RNN, trace: Trace, t: int | None = None) -> np.ndarra
     ValueError: a trace of another net, t that isn't an integer from 0 to T.
     RuntimeWarning: a product contains NaN (see the module).
     """
-    check_trace(net, trace, a=net.sizes[1])
+    _check_trace(net, trace)
     T, B, H = trace.a.shape
     t = last_step(t, T)
     slope = net.phi.derivative(trace.a[:t])
     product = np.empty((t + 1, B, H, H), net.dtype)
     product[t] = np.eye(H)
     for k in range(t, 0, -1):
-        scaled = product[k] * slope[k - 1][:, None, :]
+        scaled = times_slope(net.phi, product[k], slope[k - 1][:, None, :])
         np.matmul(flat(scaled), net.W_hh, out=flat(product[k - 1]))
     report_nan((f"dh[{t}]/dh[{k}]", product[k]) for k in range(t, -1, -1))
     return product
@@ -307,8 +325,9 @@ def jacobian_bound(net: RNN, T: int) -> np.ndarray:
 
     (sup|phi'| sigma_max(W_hh))^lag for lag = 0, ..., T, an array (T+1,).
 
-    ValueError: T isn't an integer >= 0.
+    ValueError: another kind of net, T isn't an integer >= 0.
     """
+    check_kind("net", net, RNN)
     factor = net.dtype.type(net.phi.sup * np.linalg.norm(net.W_hh, 2))
     return factor ** np.arange(as_integer("T", T, 0) + 1, dtype=net.dtype)
 

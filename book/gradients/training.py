@@ -25,7 +25,7 @@ import numpy as np
 from gradients import deep, gru, lstm, many, rnn
 from gradients.clipping import clip_by_norm, global_norm
 from gradients.optimisers import abreast
-from gradients.validation import as_array, as_integer, check_finite, check_generator
+from gradients.validation import as_array, as_integer, check_finite, check_generator, check_kind, read
 
 __all__ = ["Deep", "History", "Recurrent", "accuracy", "averaged", "fit", "fit_many", "minibatches"]
 
@@ -70,9 +70,13 @@ class Recurrent:
 
 
 class Deep:
-    """A deep.DeepNet as `fit` wants it: x (B, n_0), outputs h^(n) (B, n_n). Parameters are named "W[1]", "b[1]", ..."""
+    """A deep.DeepNet as `fit` wants it: x (B, n_0), outputs h^(n) (B, n_n). Parameters are named "W[1]", "b[1]", ...
+
+    ValueError: another kind of net.
+    """
 
     def __init__(self, net: deep.DeepNet):
+        check_kind("net", net, deep.DeepNet)
         self.net = net
         self.trace = self.all_gradients = None
 
@@ -102,10 +106,21 @@ def averaged(loss: Callable, axis: int = 0) -> Callable:
 
     loss  (outputs, y) -> (L, dL/d(outputs)), summed over the batch as those of `gradients.losses`
     axis  of the outputs, whose length is the number of examples: 0 for (B, Q), 1 for (T, B, Q)
+
+    What is returned takes a mask, too, and then divides by the number of its True: the mean over the steps that aren't
+    padding, of all sequences, as torch.nn.CrossEntropyLoss with ignore_index. `fit` passes y on as it is, so that a batch
+    (x, (y, mask)) goes with
+
+        mean = averaged(softmax_cross_entropy)
+        loss = lambda outputs, y_and_mask: mean(outputs, y_and_mask[0], mask=y_and_mask[1])
     """
-    def mean(outputs, y):
-        value, gradient = loss(outputs, y)
-        examples = np.shape(outputs)[axis]
+    def mean(outputs, y, *, mask=None):
+        if mask is None:
+            value, gradient = loss(outputs, y)
+            examples = np.shape(outputs)[axis]
+        else:
+            value, gradient = loss(outputs, y, mask=mask)
+            examples = np.count_nonzero(mask)
         return value / examples, gradient / examples
     return mean
 
@@ -118,9 +133,9 @@ def minibatches(
     x, y  arrays of any shape with one example a row
     B     1 to len(x); examples left over at the end of a round, fewer than B, are left out of it
 
-    ValueError: lengths that differ, B that isn't such an integer, an rng that isn't a numpy.random.Generator.
+    ValueError: lengths that differ, masked arrays (the mask would be lost), B that isn't such an integer, an rng that isn't a numpy.random.Generator.
     """
-    x, y = np.asarray(x), np.asarray(y)
+    x, y = read("x", x), read("y", y)
     if len(x) != len(y):
         raise ValueError(f"y: got {len(y)} examples, want {len(x)} as in x")
     B = as_integer("B", B, 1, len(x))
@@ -406,7 +421,7 @@ def accuracy(outputs: np.ndarray, y: np.ndarray) -> float:
     ValueError: no outputs, shapes that don't fit, classes that aren't integers from 0 to Q-1.
     """
     outputs = as_array("outputs", outputs, finite=False)
-    y, Q = np.asarray(y), outputs.shape[-1] if outputs.ndim else 0
+    y, Q = read("y", y), outputs.shape[-1] if outputs.ndim else 0
     if y.dtype.kind not in "iu" or y.shape != outputs.shape[:-1]:
         raise ValueError(f"y: got {y.dtype} of shape {y.shape}, want integers of shape {outputs.shape[:-1]}")
     if y.size and not (0 <= y.min() and y.max() < Q):

@@ -7,9 +7,38 @@ import numpy as np
 from gradients import activations
 
 __all__ = ["OVERFLOW_IS_INF", "as_activation", "as_array", "as_integer", "as_scale", "check_dtype", "check_dtypes",
-           "check_finite", "check_generator", "report_nan"]
+           "check_finite", "check_generator", "check_kind", "read", "real_numbers", "report_nan"]
 
 OVERFLOW_IS_INF = dict(over="ignore", invalid="ignore")  # for numpy.errstate; see gradients.deep
+
+
+def _has_mask(value):
+    if isinstance(value, np.ma.MaskedArray):
+        return np.ma.is_masked(value)
+    return isinstance(value, list | tuple) and any(map(_has_mask, value))
+
+
+def read(argument, value):
+    """`value` as an array of any dtype. ValueError: ragged rows, masked entries, a tensor that NumPy can't read."""
+    if _has_mask(value):
+        raise ValueError(f"{argument}: got a masked array, want one without masked entries: its mask would be lost")
+    try:
+        return np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{argument}: got rows of unequal length, want an array") from None
+    except (RuntimeError, TypeError) as error:  # PyTorch's, which says what to do
+        raise ValueError(f"{argument}: got a {type(value).__name__} that NumPy can't read ({error}), want an array") from None
+
+
+def real_numbers(argument, value):
+    """`value` as an array: float32 and float64 are kept, all else becomes float64. ValueError: no real numbers, as `read`."""
+    array = read(argument, value)
+    if array.dtype in (np.float32, np.float64):
+        return array
+    if array.dtype.kind not in "fiub":
+        got = f" (of type {type(value).__name__})" if array.ndim == 0 else ""
+        raise ValueError(f"{argument}: got dtype {array.dtype}{got}, want real numbers")
+    return array.astype(np.float64)
 
 
 def as_array(argument, value, shape=None, *, dtype=None, finite=True):
@@ -20,16 +49,9 @@ def as_array(argument, value, shape=None, *, dtype=None, finite=True):
     dtype     what it is converted to; None: float32 and float64 are kept, all else becomes float64
     finite    whether NaN and inf are refused
 
-    ValueError: ragged rows, no real numbers, another shape, no entries, NaN or inf.
+    ValueError: as `read`, no real numbers, another shape, no entries, NaN or inf.
     """
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        raise ValueError(f"{argument}: got rows of unequal length, want an array") from None
-    if array.dtype not in (np.float32, np.float64):
-        if array.dtype.kind not in "fiub":
-            raise ValueError(f"{argument}: got dtype {array.dtype}, want real numbers")
-        array = array.astype(np.float64)
+    array = real_numbers(argument, value)
     if dtype is not None:
         array = array.astype(dtype, copy=False)
     if shape is not None and (
@@ -66,6 +88,13 @@ def as_activation(argument, value):
         return activations.activation(value)
     except ValueError as error:
         raise ValueError(f"{argument}: {error}") from None
+
+
+def check_kind(argument, value, kind):
+    """ValueError: `value` isn't of this class."""
+    if not isinstance(value, kind):
+        got = type(value)
+        raise ValueError(f"{argument}: got {got.__module__}.{got.__qualname__}, want {kind.__module__}.{kind.__qualname__}")
 
 
 def check_dtype(dtype):

@@ -221,3 +221,19 @@ def test_any_kind_of_number_is_a_threshold(threshold):
 def test_bad_gradients(call, bad, message):
     with pytest.raises(ValueError, match="^" + message):
         call(bad)
+
+
+def test_what_the_docstring_says_of_torch(torch):
+    """Its norm is c ||g|| / (||g|| + 1e-6), a thousandth of c at ||g|| = 1e-9, and below c = 1e-6 nothing is left as it is."""
+    for norm, c, factor in ((100.0, 1.0, 1.0), (2e-9, 1e-9, 2e-3), (1e-9, 0.999e-9, 1e-3), (1e-12, 5e-7, 0.5e6)):
+        g = torch.nn.Parameter(torch.zeros(2, dtype=torch.float64))
+        g.grad = torch.tensor([0.6, 0.8], dtype=torch.float64) * norm
+        torch.nn.utils.clip_grad_norm_([g], c)
+        got = float(g.grad.norm())
+        assert got == pytest.approx(c * norm / (norm + 1e-6), rel=1e-9) if c < norm + 1e-6 else got == norm
+        if norm > 1e-11:
+            assert got == pytest.approx(factor * c, rel=2e-3)
+        else:
+            assert got < norm < c
+    assert global_norm(clip_by_norm(np.array([1.2e-9, 1.6e-9]), 1e-9)[0]) == pytest.approx(1e-9, rel=1e-14)
+    assert "c ||g|| / (||g|| + 1e-6)" in clip_by_norm.__doc__ and "a thousandth of c at ||g|| = 1e-9" in clip_by_norm.__doc__

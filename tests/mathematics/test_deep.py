@@ -319,7 +319,7 @@ def test_nan_in_gradients_is_announced():
                                         {0: np.ones((1, 1)), 1: np.ones((1, 1)), 2: np.zeros((1, 1)), 3: np.ones((1, 1))}),
                              [[np.inf]])
     assert np.isnan(gradients.dW[3])
-    net = DeepNet({1: [[1.0]], 2: [[1e200]], 3: [[1e200]]}, {l: [0.0] for l in (1, 2, 3)}, {1: "relu", 2: "identity", 3: "identity"})
+    net = DeepNet({1: [[1e4]], 2: [[1e200]], 3: [[1e200]]}, {l: [0.0] for l in (1, 2, 3)}, {1: "sigmoid", 2: "identity", 3: "identity"})
     with pytest.warns(RuntimeWarning, match=r"^delta\[1\] contains NaN"):
         backward(net, forward(net, [[-1.0]]), [[1.0]])
     with pytest.warns(RuntimeWarning, match=r"^dh\[3\]/dh\[0\] contains NaN"):

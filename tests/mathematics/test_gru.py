@@ -344,7 +344,8 @@ def exploding(candidate, keep):
         net.W_hx[2:4] *= -1
         net.W_hh[2:4] *= -1
     T = 5
-    return net, Trace(np.ones((T, 1, 1)), np.full((T, 1, 6), 0.5), np.ones((T, 1, 2)), np.ones((T + 1, 1, 2)), np.ones((T, 1, 2)))
+    return net, Trace(np.ones((T, 1, 1)), np.full((T, 1, 6), 0.5), np.ones((T, 1, 2)), np.ones((T + 1, 1, 2)), np.ones((T, 1, 2)),
+                      np.ones((T, 1, 4)), np.full((T, 1, 2), np.arctanh(0.5)))
 
 
 @pytest.mark.parametrize("candidate, keep", VARIANTS)

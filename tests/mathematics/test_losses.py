@@ -180,3 +180,98 @@ def test_bad_input_is_named(call, argument):
 def test_a_wrong_class_is_shown():
     with pytest.raises(ValueError, match=r"^y: got class 4, want 0 to 3$"):
         softmax_cross_entropy(O, [[0, 1], [2, 3], [4, 0]])
+
+
+# Masks: padded sequences
+
+
+def padded(seed=0, T=5, B=4, Q=3):
+    """Outputs, targets, classes, and a mask of sequences of 2 to T steps; what is padded is nonsense, and far off."""
+    rng = np.random.default_rng(seed)
+    mask = np.arange(T)[:, None] < np.array([2, T, 3, 1])[:B]
+    o, target, y = rng.normal(size=(T, B, Q)), rng.normal(size=(T, B, Q)), rng.integers(0, Q, (T, B))
+    target[~mask], y[~mask] = np.nan, -100
+    return o, target, y, mask
+
+
+def both(o, target, y, mask, **last):
+    return squared_error(o, target, mask=mask, **last), softmax_cross_entropy(o, y, mask=mask, **last)
+
+
+def test_masked_steps_count_for_nothing():
+    o, target, y, mask = padded()
+    for got, want in zip(both(o, target, y, mask), (squared_error(o[mask], target[mask]), softmax_cross_entropy(o[mask], y[mask]))):
+        assert got[0] == pytest.approx(want[0], rel=1e-14)
+        np.testing.assert_array_equal(got[1][mask], want[1])
+        assert got[1].shape == o.shape and not got[1][~mask].any()
+    for nonsense in (np.nan, np.inf, -np.inf, 1e300):
+        wild = o.copy()
+        wild[~mask] = nonsense
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            for got, want in zip(both(wild, target, y, mask), both(o, target, y, mask)):
+                assert got[0] == want[0]
+                np.testing.assert_array_equal(got[1], want[1])
+
+
+def test_a_mask_of_true_changes_nothing():
+    o, target, y, _ = padded()
+    target, y = np.nan_to_num(target), np.abs(y) % 3
+    for got, want in zip(both(o, target, y, np.ones(y.shape, bool)), both(o, target, y, None)):
+        assert got[0] == want[0]
+        np.testing.assert_array_equal(got[1], want[1])
+
+
+def test_a_mask_of_the_last_step():
+    o, target, y, mask = padded()
+    mask = mask[2]
+    target, y = np.where(mask[:, None], np.ones((4, 3)), np.nan), np.where(mask, 1, -100)
+    for (loss, gradient), (want, of_last) in zip(both(o, target, y, mask, last=True), both(o[-1], target, y, mask)):
+        assert loss == want
+        np.testing.assert_array_equal(gradient[-1], of_last)
+        assert not gradient[:-1].any()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_masked_gradients_against_central_differences(dtype):
+    o, target, y, mask = padded()
+    assert all(gradient.dtype == dtype for _, gradient in both(o.astype(dtype), target, y, mask))
+    for loss in (lambda o: squared_error(o, target, mask=mask), lambda o: softmax_cross_entropy(o, y, mask=mask)):
+        check = gradient_check(lambda o: loss(o)[0], o, loss(o)[1])
+        assert check, check
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+def test_masks_against_torch(torch, reduction):
+    from gradients.training import averaged
+    o, target, y, mask = padded()
+    ours = [squared_error, softmax_cross_entropy] if reduction == "sum" else [averaged(squared_error), averaged(softmax_cross_entropy)]
+    theirs = torch.tensor(o, requires_grad=True)
+    squares = 0.5 * torch.nn.functional.mse_loss(theirs[mask], torch.tensor(target[mask]), reduction="sum")
+    if reduction == "mean":
+        squares = squares / mask.sum()  # its mean is over the units, too
+    entropy = torch.nn.CrossEntropyLoss(ignore_index=-100, reduction=reduction)(theirs.reshape(-1, 3), torch.tensor(y).reshape(-1))
+    for (loss, gradient), want in zip((ours[0](o, target, mask=mask), ours[1](o, y, mask=mask)), (squares, entropy)):
+        assert loss == pytest.approx(want.item(), rel=1e-13)
+        np.testing.assert_allclose(gradient, torch.autograd.grad(want, theirs)[0].numpy(), rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("mask, got", [
+    (np.zeros((5, 4), bool), "no True"), (np.ones((5, 4)), "dtype float64"), (np.ones((5, 4), int), "dtype int64"),
+    (np.ones((4, 5), bool), r"shape \(4, 5\)"), (np.ones((5, 4, 3), bool), "shape"), (np.ones(4, bool), "shape"), (True, "shape"),
+    ([[True], [True, False]], "rows"), ("yes", "dtype"),
+])
+def test_bad_masks(mask, got):
+    o, target, y, _ = padded()
+    for call in (lambda: squared_error(o, target, mask=mask), lambda: softmax_cross_entropy(o, y, mask=mask)):
+        with pytest.raises(ValueError, match=f"^mask: got {got}.*want"):
+            call()
+
+
+def test_what_isnt_masked_is_checked():
+    o, target, y, mask = padded()
+    target[0, 0], y[0, 0] = np.nan, 3
+    with pytest.raises(ValueError, match="^target: got NaN or inf"):
+        squared_error(o, target, mask=mask)
+    with pytest.raises(ValueError, match="^y: got class 3, want 0 to 2"):
+        softmax_cross_entropy(o, y, mask=mask)

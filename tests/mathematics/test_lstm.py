@@ -424,7 +424,7 @@ def exploding():
     net = LSTM(np.ones((8, 1)), np.full((8, 2), 1e200), np.zeros(8), np.eye(2), np.zeros(2))
     T = 5
     return net, Trace(np.ones((T, 1, 1)), np.full((T, 1, 8), 0.5), np.ones((T + 1, 1, 2)), np.full((T, 1, 2), 0.5),
-                      np.ones((T + 1, 1, 2)), np.ones((T, 1, 2)))
+                      np.ones((T + 1, 1, 2)), np.ones((T, 1, 2)), np.ones((T, 1, 8)))
 
 
 def test_exploding_gradients_are_inf_without_a_warning():
@@ -463,7 +463,7 @@ def test_nan_in_gradients_is_announced_once(call, where):
 def test_nan_in_jacobians_and_in_the_forward_pass():
     net, trace = exploding()
     trace.c[2] = np.inf
-    trace.gates[2, :, 2:4] = 1
+    trace.gates[2, :, 2:4], trace.odds[2, :, 2:4] = 1, 0
     with pytest.warns(RuntimeWarning, match=r"^J\[2\] contains NaN") as record:
         jacobians(net, trace)
     assert len(record) == 1 and record[0].filename == __file__
@@ -500,7 +500,7 @@ def test_memory_grows_with_the_length_and_no_faster(run):
         net = lstm(4, 32, 4, rng=np.random.default_rng(0))
         trace = forward(net, np.ones((T, 8, 4)))
         peaks.append(peak_memory(lambda: run(net, trace, np.ones((T, 8, 4)))))
-        assert peaks[-1] < 2.5 * trace.gates.nbytes
+        assert peaks[-1] < 2.5 * trace.gates.nbytes + trace.odds.nbytes
     assert peaks[1] < 2.1 * peaks[0] and peaks[2] < 2.1 * peaks[1]
 
 

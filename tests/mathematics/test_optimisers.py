@@ -224,3 +224,94 @@ def test_names_and_shapes_stay_those_of_the_first_step(make, later):
 def test_bad_settings_are_named(make, argument):
     with pytest.raises(ValueError, match=f"^{argument}: got .*, want"):
         make()
+
+
+# State: saved, loaded, and on
+
+
+def some_gradients(seed, steps, dtype):
+    rng = np.random.default_rng(seed)
+    return [{"W[1]": rng.normal(size=(3, 2)).astype(dtype), "0.b": rng.normal(size=2).astype(dtype)} for _ in range(steps)]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind, settings", OPTIMISERS)
+def test_a_reload_changes_no_bit(tmp_path, kind, settings, dtype):
+    gradients, (parameters,) = some_gradients(0, 9, dtype), some_gradients(1, 1, dtype)
+    at_once = {name: array.copy() for name, array in parameters.items()}
+    optimiser, other = kind(**settings), kind(**settings)
+    for i, g in enumerate(gradients):
+        optimiser.rate *= 0.9
+        optimiser.step(at_once, g)
+    for i, g in enumerate(gradients):
+        if i in (0, 4, 5):  # before any step, too
+            np.savez(tmp_path / "state.npz", **other.state_dict())
+            other.step({name: array.copy() for name, array in parameters.items()}, g)  # has no part in what is saved
+            other = kind(**{name: 0.25 if name in ("rate", "beta1", "momentum") else value for name, value in settings.items()})
+            with np.load(tmp_path / "state.npz") as state:
+                other.load_state_dict(state)
+        other.rate *= 0.9
+        other.step(parameters, g)
+    for name, array in parameters.items():
+        assert array.tobytes() == at_once[name].tobytes()
+    assert {name: value.tolist() for name, value in other.state_dict().items()} == {
+        name: value.tolist() for name, value in optimiser.state_dict().items()}
+
+
+@pytest.mark.parametrize("kind, settings", OPTIMISERS)
+def test_the_state_is_plain_and_a_copy(kind, settings):
+    (parameters,), (g,) = some_gradients(0, 1, float), some_gradients(1, 1, float)
+    optimiser = kind(**settings)
+    optimiser.step(parameters, g)
+    state = optimiser.state_dict()
+    assert all(type(array) is np.ndarray and array.dtype.kind in "fiUb" for array in state.values())
+    before = {name: array.copy() for name, array in state.items()}
+    again = kind(**settings)
+    again.load_state_dict(state)
+    for each in (optimiser, again):
+        each.step(parameters, g)
+    for name, array in before.items():
+        np.testing.assert_array_equal(state[name], array)
+
+
+@pytest.mark.parametrize("make", KINDS)
+def test_another_nets_state(make):
+    (parameters,), (g,) = some_gradients(0, 1, float), some_gradients(1, 1, float)
+    optimiser = make()
+    optimiser.step(parameters, g)
+    state = optimiser.state_dict()
+    for others in ({"W[1]": np.ones((2, 3)), "0.b": np.ones(2)}, {"W[1]": np.ones((3, 2))}, {"W": np.ones((3, 2)), "0.b": np.ones(2)},
+                   {"W[1]": np.ones((3, 2), np.float32), "0.b": np.ones(2, np.float32)}):
+        stepped = make()
+        stepped.step(others, others)
+        had = stepped.state_dict()
+        with pytest.raises(ValueError, match="^state: got that for .*want one for"):
+            stepped.load_state_dict(state)
+        assert {name: value.tolist() for name, value in had.items()} == {name: value.tolist() for name, value in stepped.state_dict().items()}
+        fresh = make()
+        fresh.load_state_dict(state)
+        with pytest.raises(ValueError, match="^parameters: got .*want"):
+            fresh.step(others, others)
+
+
+@pytest.mark.parametrize("change, match", [
+    (lambda state: None, "^state: got NoneType, want a dict"), (lambda state: {}, "^state: got that of none, want Adam"),
+    (lambda state: SGD(0.1, 0.9).state_dict(), "^state: got that of SGD, want Adam"),
+    (lambda state: {name: value for name, value in state.items() if name != "rate"}, "^state: got no 'rate'"),
+    (lambda state: {name: value for name, value in state.items() if name != "v.0.b"}, "^state: got no 'v.0.b'"),
+    (lambda state: {name: value for name, value in state.items() if name != "dtype.0.b"}, "^state: got no 'dtype.0.b'"),
+    (lambda state: state | {"m.other": np.ones(2)}, "^state: got m.other, which Adam doesn't have"),
+    (lambda state: state | {"m.0.b": np.ones(3)}, r"^state\['m.0.b'\]: got float64 of shape \(3,\), want float64 of shape \(2,\)"),
+    (lambda state: state | {"m.0.b": np.ones(2, np.float32)}, r"^state\['m.0.b'\]: got float32"),
+    (lambda state: state | {"beta1": np.array(2.0)}, "^beta1: got 2.0, want"), (lambda state: state | {"steps": np.array(-1)}, r"^state\['steps'\]: got -1, want"),
+    (lambda state: state | {"rate": np.ones(2)}, "^state"), (lambda state: state | {"shape.0.b": np.array("x")}, "^state"),
+    (lambda state: state | {"dtype.0.b": np.array("int")}, "^state"), (lambda state: state | {"dtype.0.b": np.array("no")}, "^state"),
+])
+def test_bad_states_change_nothing(change, match):
+    (parameters,), (g,) = some_gradients(0, 1, float), some_gradients(1, 1, float)
+    optimiser = Adam()
+    optimiser.step(parameters, g)
+    before = {name: value.tolist() for name, value in optimiser.state_dict().items()}
+    with pytest.raises(ValueError, match=match):
+        optimiser.load_state_dict(change(optimiser.state_dict()))
+    assert before == {name: value.tolist() for name, value in optimiser.state_dict().items()}

@@ -365,3 +365,21 @@ def test_bad_input_is_named(call, argument):
 def test_batches_that_end_are_counted():
     with pytest.raises(ValueError, match="^batches: got 2, want 5, one a step$"):
         run(batches=list(itertools.islice(examples(), 2)), steps=5)
+
+
+def test_the_mean_over_steps_that_arent_padding():
+    """A batch (x, (y, mask)) as `averaged` says: padding of any length gives the same training, to rounding."""
+    rng = np.random.default_rng(0)
+    x, y, lengths = rng.normal(size=(6, 4, 2)), rng.integers(0, 3, (6, 4)), np.array([2, 6, 3, 1])
+    mean = averaged(softmax_cross_entropy)
+    runs = []
+    for padding in (0, 3):
+        net, pad = recurrent(), ((0, padding), (0, 0))
+        long, classes = np.pad(x, (*pad, (0, 0)), constant_values=7), np.pad(y, pad, constant_values=-100)
+        mask = np.arange(len(long))[:, None] < lengths
+        history = fit(Recurrent(net), itertools.repeat((long, (classes, mask))),
+                      lambda o, y_and_mask: mean(o, y_and_mask[0], mask=y_and_mask[1]), SGD(0.5), steps=20)
+        runs.append(history.loss)
+    np.testing.assert_allclose(runs[0], runs[1], rtol=1e-12)
+    first = softmax_cross_entropy(Recurrent(recurrent()).forward(x), y, mask=np.arange(6)[:, None] < lengths)[0]
+    assert runs[0][0] == pytest.approx(first / 12, rel=1e-13) and runs[0][-1] < runs[0][0]
