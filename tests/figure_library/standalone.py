@@ -30,7 +30,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 import pages  # noqa: E402
 from conftest import CHROMIUM_FLAGS, find_chromium  # noqa: E402
 
-FRAMES, SECONDS = 41, 4  # of the moving picture
+WIDE, SECONDS = 480, 6  # pixels and time of the moving picture
 
 
 def files_of_readme() -> dict[str, str]:
@@ -87,8 +87,9 @@ def look(page, html: Path) -> list[bytes]:
 
 def moving(shots: list[bytes], path: Path) -> None:
     """Save them as one moving picture."""
-    frames = [Image.open(io.BytesIO(shot)).convert("RGB").quantize(32) for shot in shots]
-    frames[0].save(path, save_all=True, append_images=frames[1:], duration=1000 * SECONDS // FRAMES, loop=0, optimize=True)
+    frames = [Image.open(io.BytesIO(shot)).convert("RGB") for shot in shots[::3]]
+    frames = [frame.resize((WIDE, round(WIDE * frame.height / frame.width))).quantize(16) for frame in frames]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=1000 * SECONDS // len(frames), loop=0, optimize=True)
 
 
 def main() -> None:
