@@ -81,6 +81,13 @@ class MarkRenderer(RendererBase):
 
     # What Matplotlib asks of a renderer ------------------------------------
 
+    def open_group(self, s, gid=None):
+        if s == "slot":  # the place of a moving artist
+            self.marks.append(Mark("slot", "", gid, np.empty((0, 2))))
+
+    def start_filter(self):
+        raise NotImplementedError("an agg_filter cannot be recorded: SVG has none")
+
     def get_canvas_width_height(self):
         return self.width, self.height
 
@@ -200,7 +207,11 @@ class MarkRenderer(RendererBase):
         self._add_stamp(outline, np.array([(x, y)]), self._style(gc, gc.get_rgb()), self._window(gc))
 
     def _add_path(self, path, transform, style, window, filled):
-        body, points = _commands(_visible_part(path, self._to_svg(transform), window, filled))
+        try:
+            visible = _visible_part(path, self._to_svg(transform), window, filled)
+        except NotImplementedError as error:
+            return self._refuse(str(error), path.vertices)
+        body, points = _commands(visible)
         if body:
             self.marks.append(Mark("path", style, "codes:" + body, points))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import re
-from contextlib import contextmanager
 from html import escape
 from xml.etree import ElementTree
 
@@ -13,6 +12,7 @@ import matplotlib
 
 from explorable.controls import Grid
 from explorable.marks import PAGE_COLORS, Mark, path_data
+from explorable.recorder import placeholders, slot_id
 from explorable.recording import Recording
 
 _SVG = "http://www.w3.org/2000/svg"
@@ -32,7 +32,7 @@ def figure_html(fig, artists, recording: Recording, clips: dict[str, str], grid:
             clip_path.append(ElementTree.fromstring(content))
     slots = []  # in the order of the page, back to front, as the script finds them
     for group in svg.iterfind(".//*[@class='explorable-slot']"):
-        slot = group.attrib.pop("id").removeprefix(_slot_id(name, ""))
+        slot = group.attrib.pop("id").removeprefix(slot_id(name, ""))
         group.set("data-artist", slot)  # its place in what update returns
         slots.append(slot)
         for track in recording.tracks(slot):
@@ -73,34 +73,10 @@ def caption_html(caption: str) -> str:
     )
 
 
-def _slot_id(name: str, slot: str) -> str:
-    return f"{name}-slot-{slot}"
-
-
-@contextmanager
-def _placeholders(artists, name):
-    """Let each artist draw an empty group in its place."""
-
-    def placeholder(slot):
-        def draw(renderer):
-            renderer.open_group("slot", gid=_slot_id(name, str(slot)))
-            renderer.close_group("slot")
-
-        return draw
-
-    for slot, artist in enumerate(artists):
-        artist.draw = placeholder(slot)
-    try:
-        yield
-    finally:
-        for artist in artists:
-            del artist.draw
-
-
 def _still_svg(fig, artists, name: str) -> ElementTree.Element:
     buffer = io.BytesIO()
     options = {"svg.fonttype": "path", "svg.hashsalt": name, "image.composite_image": False, "savefig.bbox": None}
-    with matplotlib.rc_context(options), _placeholders(artists, name):
+    with matplotlib.rc_context(options), placeholders(artists, name):
         fig.savefig(buffer, format="svg", facecolor="white", edgecolor="none",
                     metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     svg = ElementTree.fromstring(buffer.getvalue())
@@ -139,7 +115,7 @@ def _own_ids(svg, name: str) -> None:
         own = element.get("id", "")
         if own in used:
             element.set("id", f"{name}-{own}")
-        elif own.startswith(_slot_id(name, "")):
+        elif own.startswith(slot_id(name, "")):
             element.set("class", "explorable-slot")
         elif own:
             del element.attrib["id"]

@@ -94,13 +94,13 @@ def at_two(do):
 
 @pytest.mark.parametrize("do, message", [
     (lambda ax: 1 / 0, "update raised ZeroDivisionError at n=2: division by zero"),
-    (lambda ax: ax.set_xlim(0, 3), "limits, scale or place of an axes"),
-    (lambda ax: ax.set_ylim(0, 3), "limits, scale or place of an axes"),
-    (lambda ax: ax.set_yscale("symlog"), "limits, scale or place of an axes"),
-    (lambda ax: ax.set_position([0.2, 0.2, 0.5, 0.5]), "limits, scale or place of an axes"),
-    (lambda ax: ax.set_visible(False), "limits, scale or place of an axes"),
-    (lambda ax: ax.set_axis_off(), "limits, scale or place of an axes"),
-    (lambda ax: ax.figure.set_size_inches(4, 4), "limits, scale or place of an axes"),
+    (lambda ax: ax.set_xlim(0, 3), "limits, scale, view or place of an axes"),
+    (lambda ax: ax.set_ylim(0, 3), "limits, scale, view or place of an axes"),
+    (lambda ax: ax.set_yscale("symlog"), "limits, scale, view or place of an axes"),
+    (lambda ax: ax.set_position([0.2, 0.2, 0.5, 0.5]), "limits, scale, view or place of an axes"),
+    (lambda ax: ax.set_visible(False), "limits, scale, view or place of an axes"),
+    (lambda ax: ax.set_axis_off(), "limits, scale, view or place of an axes"),
+    (lambda ax: ax.figure.set_size_inches(4, 4), "limits, scale, view or place of an axes"),
     (lambda ax: ax.lines[1].set_zorder(9), "order in which artists are drawn"),
     (lambda ax: ax.plot([1, 2]), "added or removed an artist"),
     (lambda ax: ax.lines[0].remove(), "added or removed an artist"),
@@ -138,7 +138,7 @@ def test_so_is_one_of_any_other_part(ax, part, change):
 
 def test_limits_of_an_inset_count(ax):
     inset = ax.inset_axes([0.5, 0.5, 0.3, 0.3])
-    with pytest.raises(RuntimeError, match=r"limits, scale or place.*n=2"):
+    with pytest.raises(RuntimeError, match=r"limits, scale, view or place.*n=2"):
         record(ax, at_two(lambda ax: inset.set_xlim(0, 7))(ax))
 
 
