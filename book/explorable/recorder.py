@@ -182,7 +182,7 @@ def _frame(ax, probes) -> tuple:
     angle = ax.get_rlabel_position() if hasattr(ax, "get_rlabel_position") else None
     return (ax.get_xlim(), ax.get_ylim(), ax.get_xscale(), ax.get_yscale(), places.tobytes(), view, angle,
             ax.get_position().bounds, ax.get_aspect(), ax.get_box_aspect(), ax.get_adjustable(), ax.get_anchor(),
-            ax.get_visible(), ax.axison, ax.get_frame_on(), ax.get_zorder(), ax.get_axisbelow())
+            ax.get_visible(), ax.axison, ax.get_frame_on and ax.get_frame_on(), ax.get_zorder(), ax.get_axisbelow())
 
 
 def _is_solid(artist) -> bool:
@@ -343,8 +343,8 @@ def _compare(drawn: list, shown: list) -> None:
         return
     nothing = [(None, Mark("", "", "", np.empty((0, 2))))] * abs(len(drawn) - len(shown))
     pairs = zip(drawn + nothing, shown + nothing)
-    artist, instead = next((a or b, b) for (a, mark), (b, other) in pairs if a is not b or not _alike(mark, other))
-    place = "" if instead in (None, artist) else f", where the page shows {instead}"
+    artist, instead = next((a or b, b) for (a, mark), (b, other) in pairs if not _alike(mark, other))
+    place = "" if instead in (None, artist) else f" where the page shows {instead}"
     raise RuntimeError(
         f"the page would not show {artist} as Matplotlib draws it{place}: update, called again, drew something else "
         "(is there chance in it, or does it add to what it did before?), or something that this artist depends on "

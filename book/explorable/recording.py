@@ -92,7 +92,7 @@ class Recording:
             return None
         styles, bodies = list(self._styles), list(self._bodies)
         points = track.points[track.shape[state]] / 10
-        return Mark(track.tag, styles[style], bodies[track.body[state]], points)
+        return Mark(track.tag, styles[style].strip(), bodies[track.body[state]], points)
 
     def to_bytes(self, slots: list[str], controls: list[dict]) -> bytes:
         """The compressed recording, tracks in the order of `slots`."""

@@ -1,0 +1,106 @@
+"""A recorded figure equals the live one or is refused: every kind of figure in `gallery.py`, in pixels.
+
+The page shows a figure at one CSS pixel a point; at a device scale of 2 its
+pixels are those of `Explorable.png`.
+"""
+
+import io
+from pathlib import Path
+
+import ipywidgets as w
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+import explorable
+import pages
+from explorable import explore
+from explorable.figure import RECORD
+from gallery import KINDS
+
+INCHES = (2.5, 2)
+WIDTH, HEIGHT = (72 * inches for inches in INCHES)
+COLUMNS = 10
+STATES = 3
+LIMIT = 12  # of 255: the most that text's edges differ between Chromium and Agg; see `difference`
+
+
+def record(name):
+    kind = KINDS[name]
+    fig, ax = plt.subplots(figsize=INCHES, subplot_kw=kind.axes)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(RECORD, "1")
+        return explore(fig, kind.make(ax), id=f"fig-{name}".replace("_", "-"), alt="A.", caption="A.", n=w.IntSlider(min=0, max=STATES - 1))
+
+
+def pictures(explored):
+    """Matplotlib's own, of every state."""
+    for n in range(STATES):
+        explored.show({"n": n})
+        yield Image.open(io.BytesIO(explored.png())).convert("RGB")
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    """By name: the figures that are not refused."""
+    return {name: record(name) for name, kind in KINDS.items() if not kind.refused}
+
+
+@pytest.fixture(scope="module")
+def shown(recorded, browser, tmp_path_factory):
+    """By name: the page's pictures of every state."""
+    static = Path(explorable.__path__[0], "static")
+    font = Path(matplotlib.get_data_path(), "fonts", "ttf")
+    faces = "".join(
+        f'@font-face {{ font-family: "DejaVu Sans"; src: url("{(font / file).as_uri()}"); {style} }}'
+        for file, style in (("DejaVuSans.ttf", ""), ("DejaVuSans-Bold.ttf", "font-weight: bold"), ("DejaVuSans-Oblique.ttf", "font-style: italic")))
+    page_style = f"""
+      body {{ margin: 0; display: grid; grid-template-columns: repeat({COLUMNS}, {WIDTH}px); grid-auto-rows: {HEIGHT}px }}
+      figure.explorable {{ margin: 0; overflow: hidden }} figure.explorable svg {{ max-width: none !important; width: {WIDTH}px }}"""
+    html = (f'<!doctype html><html><head><meta charset="utf-8"><style>{faces}{(static / "explorable.css").read_text()}{page_style}</style></head>'
+            f'<body>{"".join(e._html for e in recorded.values())}<script>{(static / "explorable.js").read_text()}</script></body></html>')
+    file = tmp_path_factory.mktemp("gallery") / "gallery.html"
+    file.write_text(html, encoding="utf-8")
+    context = browser.new_context(viewport={"width": int(COLUMNS * WIDTH), "height": 900}, device_scale_factor=2)
+    page = context.new_page()
+    pages.watch(page)
+    page.goto(file.as_uri())
+    page.wait_for_function(f"document.querySelectorAll('figure[data-ready]').length === {len(recorded)}")
+    found = {name: [] for name in recorded}
+    for n in range(STATES):
+        page.evaluate("""async (n) => {
+          for (const input of document.querySelectorAll("input")) {
+            input.value = n;
+            input.dispatchEvent(new Event("input", { bubbles: true }));
+          }
+          await document.fonts.ready;
+        }""", n)
+        whole = Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")
+        for place, name in enumerate(recorded):
+            x, y = place % COLUMNS * 2 * WIDTH, place // COLUMNS * 2 * HEIGHT
+            found[name].append(whole.crop((x, y, x + 2 * WIDTH, y + 2 * HEIGHT)))
+    assert pages.console_errors(page.messages) == []
+    context.close()
+    return found
+
+
+def difference(a, b):
+    """The most that two pictures differ, of 255, in the mean over any 5 by 5 pixels after a blur of 3."""
+    a, b = (np.asarray(picture.filter(ImageFilter.BoxBlur(3)), float) for picture in (a, b))
+    return np.abs(a - b).max()
+
+
+@pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if not kind.refused])
+def test_the_page_shows_what_matplotlib_paints(name, recorded, shown):
+    painted = list(pictures(recorded[name]))
+    for n, picture in enumerate(painted):
+        assert difference(shown[name][n], picture) < LIMIT, f"n={n}"
+        assert difference(shown[name][n], painted[n - 1]) > 2 * LIMIT, f"n={n} looks like n={(n - 1) % STATES}"
+
+
+@pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if kind.refused])
+def test_or_the_figure_is_refused(name):
+    with pytest.raises((RuntimeError, TypeError), match=KINDS[name].refused):
+        record(name)
