@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from contextlib import contextmanager
 from functools import partial
+from graphlib import CycleError, TopologicalSorter
 from typing import Callable, Iterable
 
 import numpy as np
@@ -65,7 +67,7 @@ def slot_id(name: str, slot: int | str) -> str:
 
 @contextmanager
 def placeholders(artists, name: str):
-    """Let each artist draw an empty group in its place; solids hidden now have one, too."""
+    """Let each artist draw an empty group in its place."""
 
     def placeholder(slot):
         def draw(renderer):
@@ -74,9 +76,7 @@ def placeholders(artists, name: str):
 
         return draw
 
-    changes = [(artist, "draw", placeholder(slot)) for slot, artist in enumerate(artists)]
-    changes += [(artist, "get_visible", lambda: True) for artist in artists if _is_solid(artist)]
-    with _replaced(changes):
+    with _replaced([(artist, "draw", placeholder(slot)) for slot, artist in enumerate(artists)]):
         yield
 
 
@@ -191,35 +191,49 @@ def _is_solid(artist) -> bool:
 
 
 class _Solids:
-    """The collections and patches of a 3-D axes, which must lie in the same order, back to front, in every state."""
+    """What a 3-D axes draws in the order of depth, for which a page has one order, back to front, for all states."""
 
     def __init__(self, ax, moving: dict):
         self.ax, self.moving = ax, moving
         self.children = ax.get_children()
-        self.order = sorted(self.children, key=lambda child: child.get_zorder())  # as it was drawn
-        self.depths = {child: child.do_3d_projection() for child in self.children
-                       if _is_solid(child) and child not in moving and child.get_visible()}
+        self.still = {child: child.do_3d_projection() for child in self.children
+                      if _is_solid(child) and child not in moving and child.get_visible()}
+        self.before = {child: {} for child in self.children}  # a child -> those directly behind it in some state
+        self.order = self.children
 
     def check(self) -> None:
-        """Project those that move, and raise if the axes would draw in another order."""
+        """Project those that move, and raise if no order suits this state and those before."""
         visible = [child for child in self.children if child.get_visible()]
         moving = {child: child.do_3d_projection() for child in visible if _is_solid(child) and child in self.moving}
-        if not moving or not self.ax.computed_zorder:
+        if not self.ax.computed_zorder:
             return
-        depths = {child: (self.depths | moving)[child] for child in visible if _is_solid(child)}
+        news = [pair for pair in itertools.pairwise(self._drawn(visible, self.still | moving)) if pair[0] not in self.before[pair[1]]]
+        for behind, child in news:
+            self.before[child][behind] = None
+        if news:
+            try:
+                self.order = list(TopologicalSorter(self.before).static_order())
+            except CycleError as error:
+                a, b, *_ = error.args[1]
+                raise RuntimeError(
+                    f"{a} and {b} lie one behind the other in another order than before; "
+                    "set ax.computed_zorder = False and give them a zorder"
+                ) from None
+
+    def _drawn(self, visible: list[Artist], depths: dict) -> list[Artist]:
+        """Back to front, as `Axes3D.draw` sorts; what is empty (its depth is NaN) left out."""
         zorders = {child: child.get_zorder() for child in visible}
         first = max(axis.get_zorder() for axis in self.children if isinstance(axis, Axis)) + 1
-        ranked = sorted(depths, key=depths.get, reverse=True)  # with what is farthest first, as Axes3D.draw does
+        ranked = sorted((child for child in visible if _is_solid(child)), key=depths.get, reverse=True)  # farthest first
         for kind in (Collection, Patch):
-            zorders |= {child: first + i for i, child in enumerate(c for c in ranked if isinstance(c, kind))}
-        drawn = sorted((child for child in visible if not np.isnan(depths.get(child, 0))), key=zorders.get)
-        shown = set(drawn)
-        for child, before in zip(drawn, (child for child in self.order if child in shown)):
-            if child is not before:
-                raise RuntimeError(
-                    f"{child} and {before} lie one behind the other in another order than in the first state; "
-                    "set ax.computed_zorder = False and give them a zorder"
-                )
+            zorders |= {child: first + i for i, child in enumerate(child for child in ranked if isinstance(child, kind))}
+        return sorted((child for child in visible if not np.isnan(depths.get(child, 0))), key=zorders.get)
+
+    def in_order(self) -> list[tuple]:
+        """Changes, for `_replaced`, that make the axes draw in this order."""
+        if not self.ax.computed_zorder:
+            return []
+        return [(self.ax, "computed_zorder", False), *((child, "zorder", rank) for rank, child in enumerate(self.order))]
 
 
 def _place(artist) -> tuple | None:
@@ -311,16 +325,20 @@ def record(fig, update: Callable, grid: Grid, name: str):
                         marks[slot], places[slot] = renderer.take(artist), place
                     recording.add(number, str(slot), marks[slot])
         if artists:
-            _audit(fig, update, grid, name, recording, artists, plain)
+            in_order = [change for solids in still.solids for change in solids.in_order()]
+            _audit(fig, update, grid, name, recording, artists, plain, in_order)
+            for thing, attribute, value in in_order:
+                setattr(thing, attribute, value)
     used = set(re.findall(r"url\(#([^)]+)\)", " ".join(recording.styles)))
     return recording, artists, {content: clip for content, clip in renderer.clips.items() if clip in used}
 
 
-def _audit(fig, update, grid: Grid, name: str, recording: Recording, artists: list[Artist], renderer: MarkRenderer) -> None:
+def _audit(fig, update, grid: Grid, name: str, recording: Recording, artists: list[Artist], renderer: MarkRenderer,
+           in_order: list[tuple]) -> None:
     """Come back to some states, draw the whole figure, and compare that with what the page will show."""
     states = list(grid.states())
     _run_again(update, states[grid.initial], name, artists)
-    with placeholders(artists, name):
+    with placeholders(artists, name), _replaced(in_order):
         page = _drawing(fig, renderer)
     slots = {slot_id(name, slot): slot for slot in range(len(artists))}
     for number in _audited(grid):
