@@ -118,7 +118,8 @@ class MarkRenderer(RendererBase):
     def draw_path_collection(self, gc, master_transform, paths, all_transforms, offsets, offset_trans,
                              facecolors, edgecolors, linewidths, linestyles, antialiaseds, urls,
                              offset_position, *, hatchcolors=None):
-        shapes = list(self._iter_collection_raw_paths(master_transform, paths, all_transforms))
+        count = max(len(paths), len(offsets))  # sizes beyond it draw nothing
+        shapes = list(itertools.islice(self._iter_collection_raw_paths(master_transform, paths, all_transforms), count))
         window = self._window(gc)
         drawn = [
             ((shape, self._style(gc0, face), face is not None), (x, y))
@@ -139,8 +140,8 @@ class MarkRenderer(RendererBase):
             return
         if ismath == "TeX":
             return self._refuse("text.usetex=True cannot be recorded; use mathtext ($…$) instead")
-        if ismath:
-            return self._draw_formula(gc, x, y, s, prop, angle)
+        if ismath or prop.get_file() or (angle and self._clip(gc)):  # SVG would turn the clip with the text
+            return self._draw_outline(gc, x, y, s, prop, angle, ismath)
         anchor = mtext.get_horizontalalignment() if mtext is not None else "left"
         width, _, _ = self.get_text_width_height_descent(s, prop, ismath)
         along = {"left": 0.0, "center": 0.5, "right": 1.0}[anchor] * width
@@ -173,7 +174,7 @@ class MarkRenderer(RendererBase):
         Image.fromarray(im[::-1]).save(buffer, format="png", optimize=True)
         data = base64.b64encode(buffer.getvalue()).decode("ascii")
         style = [self._clip(gc)]
-        if gc.get_alpha() != 1:
+        if gc.get_alpha() != 1 and gc.get_clip_path()[0] is not None:  # else it is in the pixels alone, as Agg has it
             style.append(f"opacity:{gc.get_alpha():.4g}")
         top_left = np.array([(x, self.height - y - height)])
         self.marks.append(Mark("image", ";".join(filter(None, style)), f"{width:.4g},{height:.4g}:{data}", top_left))
@@ -198,9 +199,9 @@ class MarkRenderer(RendererBase):
         """An affine transform, and then to SVG points."""
         return Affine2D(np.dot(self._flip.get_matrix(), transform.get_matrix()))
 
-    def _draw_formula(self, gc, x, y, s, prop, angle):
-        """Mathtext: its outline, put down at the point (x, y)."""
-        vertices, codes = self._text2path.get_text_path(prop, s, ismath=True)
+    def _draw_outline(self, gc, x, y, s, prop, angle, ismath):
+        """Mathtext, or a text that the page could not show as a text: its outline, put down at the point (x, y)."""
+        vertices, codes = self._text2path.get_text_path(prop, s, ismath=ismath)
         scale = prop.get_size_in_points() / self._text2path.FONT_SCALE
         outline = Path(vertices, codes).transformed(Affine2D().scale(scale).rotate_deg(angle))
         gc.set_linewidth(0.0)

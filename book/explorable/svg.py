@@ -77,7 +77,7 @@ def _still_svg(fig, artists, name: str) -> ElementTree.Element:
     buffer = io.BytesIO()
     options = {"svg.fonttype": "path", "svg.hashsalt": name, "image.composite_image": False, "savefig.bbox": None}
     with matplotlib.rc_context(options), placeholders(artists, name):
-        fig.savefig(buffer, format="svg", facecolor="white", edgecolor="none",
+        fig.savefig(buffer, format="svg", facecolor="auto", edgecolor="auto",
                     metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     svg = ElementTree.fromstring(buffer.getvalue())
     _tidy(svg)
@@ -96,6 +96,8 @@ def _tidy(svg) -> None:
         element.text = element.tail = None
         if _LINK in element.attrib:
             element.set("href", element.attrib.pop(_LINK))
+        if element.tag == "image":
+            element.attrib.pop("opacity", None)  # it is in the pixels, too
         if "style" in element.attrib:
             style = element.get("style").replace("; ", ";").replace(": ", ":")
             for color, page_color in PAGE_COLORS.items():

@@ -110,7 +110,7 @@ def joins(ax):
 @kind()
 def sharp_corners(ax):
     line, = unit(ax).plot([0.2, 0.5, 0.8], [0.1, 0.6, 0.1], lw=9, solid_joinstyle="miter")
-    return lambda n: line.set_xdata([0.5 - 0.3 / 2**n, 0.5, 0.5 + 0.3 / 2**n]) or line
+    return lambda n: line.set_xdata([0.5 - 0.3 / 3**n, 0.5, 0.5 + 0.3 / 3**n]) or line
 
 
 @kind()
@@ -275,8 +275,8 @@ def contour(ax):
 
 @kind()
 def contourf_shown_and_hidden(ax):
-    first, second = ax.contourf(GRID, GRID, HILLS), ax.contourf(GRID, GRID, -HILLS.T, cmap="plasma")
-    return lambda n: (first.set_visible(n != 1), second.set_visible(n == 1)) and (first, second)
+    sets = [ax.contourf(GRID, GRID, HILLS * sign, cmap=cmap) for sign, cmap in ((1, "viridis"), (-1, "plasma"), (0.5, "gray"))]
+    return lambda n: [areas.set_visible(k == n) or areas for k, areas in enumerate(sets)]
 
 
 @kind()
@@ -542,7 +542,7 @@ def text(ax):
 @kind()
 def text_box(ax):
     note = unit(ax).text(0.3, 0.5, "x", size=12, bbox=dict(boxstyle="round", fc="C9", ec="k"))
-    return lambda n: note.set(text="word " * (n + 1), rotation=10 * n) and note
+    return lambda n: note.set(text=["x", "word", "two"][n], rotation=10 * n) and note
 
 
 @kind()
@@ -593,7 +593,7 @@ def labels(ax):
 def figure_text(ax):
     note = ax.figure.text(0.02, 0.02, "x")
     line = ax.figure.add_artist(Line2D([0, 1], [0.1, 0.1], lw=3))
-    return lambda n: (note.set_text("words " * (n + 1)), line.set_ydata([0.1 + 0.4 * n, 0.9])) and (note, line)
+    return lambda n: (note.set_text(["a", "word", "more"][n]), line.set_ydata([0.1 + 0.4 * n, 0.9])) and (note, line)
 
 
 @kind()
@@ -601,7 +601,7 @@ def boxes_at_anchors(ax):
     unit(ax)
     corner = ax.add_artist(AnchoredText("x", loc="upper right"))
     picture = ax.add_artist(AnnotationBbox(OffsetImage(np.eye(8), zoom=2, cmap="gray"), (0.2, 0.3)))
-    words = ax.add_artist(AnnotationBbox(TextArea("x"), (0.6, 0.3), xybox=(0.7, 0.5), arrowprops=dict(arrowstyle="->")))
+    words = ax.add_artist(AnnotationBbox(TextArea("x"), (0.7, 0.4)))
 
     def update(n):
         corner.txt.set_text(["one", "and two", "3\n4"][n])
@@ -845,6 +845,7 @@ def polar_labels_turned(ax):
 @kind(projection="mollweide")
 def globe(ax):
     line, = ax.plot(6 * X - 3, X, lw=3)
+    ax.tick_params(labelleft=False, labelbottom=False)  # Matplotlib puts them 4 pixels off, whatever a pixel is
     return lambda n: line.set_ydata(wave(n) * 2 - 1) or line
 
 
