@@ -536,7 +536,7 @@ def clip_path(ax):
 @kind()
 def text(ax):
     note = unit(ax).text(0.5, 0.5, "x", ha="center", size=14)
-    return lambda n: note.set(text=["a word", "two <b> & c", "3"][n], rotation=30 * n, color=f"C{n}", size=14 + 4 * n) and note
+    return lambda n: note.set(text=["a word", "<b> &", "3"][n], rotation=30 * n, color=f"C{n}", size=14 + 4 * n) and note
 
 
 @kind()
@@ -561,7 +561,7 @@ def mathtext(ax):
 def font_file(ax):
     file = matplotlib.get_data_path() + "/fonts/ttf/STIXGeneralBol.ttf"
     note = unit(ax).text(0.2, 0.5, "x", fontproperties=FontProperties(fname=file, size=20))
-    return lambda n: note.set_text(["serif", "letters", "only"][n]) or note
+    return lambda n: note.set_text("aej"[n]) or note
 
 
 @kind()
@@ -629,7 +629,7 @@ def table(ax):
 def legend(ax):
     line, = unit(ax).plot(X, wave(0), label="a")
     dots = ax.scatter(X, wave(1), label="dots")
-    box = ax.legend(loc="lower left", shadow=True, title="key")
+    box = ax.legend(loc="lower left", shadow=True)
 
     def update(n):
         line.set_color(f"C{n}")
@@ -698,7 +698,8 @@ def image_style(ax):
 @kind()
 def image_of_colours(ax):
     image = ax.imshow(np.zeros((2, 2, 4)))
-    return lambda n: image.set_data(np.roll(np.linspace(0, 1, 16).reshape(2, 2, 4), n, axis=2)) or image
+    colours = np.array([[(1, 0, 0, 1), (0, 1, 0, 0.5)], [(0, 0, 1, 0.2), (0, 0, 0, 1)]])
+    return lambda n: image.set_data([colours, colours[::-1], colours[:, ::-1]][n]) or image
 
 
 @kind()
@@ -803,7 +804,7 @@ def logit(ax):
 def dates(ax):
     days = [datetime.date(2024, 1, 1) + datetime.timedelta(days=int(20 * x)) for x in X]
     line, = ax.plot(days, wave(0))
-    ax.tick_params(axis="x", rotation=40, labelsize=6)
+    ax.tick_params(axis="x", rotation=30, labelsize=4)
     return lambda n: line.set_ydata(wave(n)) or line
 
 
@@ -860,10 +861,11 @@ def solid_lines(ax):
 @kind(projection="3d")
 def solid_scatter(ax):
     ax.set(xlim=(0, 1), ylim=(0, 1), zlim=(0, 1))
-    cloud = ax.scatter(X, X, wave(0), s=40)
+    x = X[::4]
+    cloud = ax.scatter(x, x, wave(0)[::4], s=40)
 
     def update(n):
-        cloud._offsets3d = (X, X[::-1], wave(n))
+        cloud._offsets3d = (x, x[::-1], wave(n)[::4])
         return cloud
 
     return update

@@ -20,16 +20,16 @@ from explorable import explore
 from explorable.figure import RECORD
 from gallery import KINDS
 
-INCHES = (2.5, 2)
+INCHES = (2, 1.5)
 WIDTH, HEIGHT = (72 * inches for inches in INCHES)
 COLUMNS = 10
 STATES = 3
-LIMIT = 45  # of 255, for `difference`: edges of letters
+LIMIT = 30  # of 255, for `difference`: edges of letters
 
 
 def record(name):
     kind = KINDS[name]
-    fig, ax = plt.subplots(figsize=INCHES, subplot_kw=kind.axes, gridspec_kw=dict(left=0.2, right=0.9, bottom=0.25, top=0.8))
+    fig, ax = plt.subplots(figsize=INCHES, subplot_kw=kind.axes, gridspec_kw=dict(left=0.25, right=0.9, bottom=0.3, top=0.8))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(RECORD, "1")
         return explore(fig, kind.make(ax), id=f"fig-{name}".replace("_", "-"), alt="A.", caption="A.", n=w.IntSlider(min=0, max=STATES - 1))
