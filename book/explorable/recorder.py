@@ -15,14 +15,14 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.collections import Collection, QuadMesh, TriMesh
 from matplotlib.figure import FigureBase
-from matplotlib.image import AxesImage
+from matplotlib.image import AxesImage, FigureImage
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.offsetbox import AnnotationBbox, OffsetBox
-from matplotlib.patches import Patch
+from matplotlib.patches import FancyArrowPatch, Patch, Shadow
 from matplotlib.quiver import QuiverKey
 from matplotlib.table import Table
-from matplotlib.text import Text
+from matplotlib.text import Annotation, Text
 
 from explorable.controls import Grid
 from explorable.marks import Mark, MarkRenderer
@@ -101,6 +101,7 @@ class _StillParts:
 
     def __init__(self, fig, moving: list[Artist], renderer: MarkRenderer, name: str):
         self.fig, self.moving, self.renderer, self.name = fig, dict.fromkeys(moving), renderer, name  # quick to look up
+        _refuse_pixels(fig, fig.findobj(lambda artist: isinstance(artist, (FigureBase, Axes))))
         with placeholders(moving, name):
             fig.draw(renderer)  # from here on, `stale` tells what has been touched
         self.axes = [(ax, _probes(ax)) for ax in fig.findobj(Axes)]  # insets, too
@@ -185,6 +186,24 @@ def _frame(ax, probes) -> tuple:
             ax.get_visible(), ax.axison, ax.get_frame_on and ax.get_frame_on(), ax.get_zorder(), ax.get_axisbelow())
 
 
+def _refuse_pixels(fig, holders: list) -> None:
+    """Raise if a child of `holders` is placed in pixels, of which a page has another number a point than a picture has."""
+    children = [child for holder in holders for child in holder.get_children()]
+    coarse, fine = [], []
+    for dpi, points in ((72, coarse), (144, fine)):
+        with _dpi(fig, dpi):
+            points += [child.get_transform().transform((0.5, 0.5)) if _keeps_transform(child) else None for child in children]
+    for child, a, b in zip(children, coarse, fine):
+        coords = [getattr(child, name, None) for name in ("xycoords", "anncoords", "boxcoords")]
+        if isinstance(child, FigureImage) or "pixels" in str(coords) or (a is not None and np.isfinite(a).all() and np.allclose(a, b)):
+            raise RuntimeError(f"{child} is placed in pixels, which a page does not have; place it in points, or in an axes")
+
+
+def _keeps_transform(artist) -> bool:
+    """Whether it draws its own coordinates by its transform, which no drawing changes."""
+    return isinstance(artist, (Line2D, Patch, Text)) and not isinstance(artist, (FancyArrowPatch, Shadow, Annotation))
+
+
 def _is_solid(artist) -> bool:
     """Whether it is of those collections and patches that a 3-D axes projects and sorts by depth before it draws."""
     return hasattr(artist, "do_3d_projection")
@@ -255,14 +274,12 @@ def _alike(a: Mark, b: Mark) -> bool:
 
 
 @contextmanager
-def _points(fig):
-    """Make one pixel a point while recording, as Matplotlib's SVG backend does."""
-    dpi = fig.dpi
-    fig.dpi = 72
+def _dpi(fig, dpi: float):
+    before, fig.dpi = fig.dpi, dpi
     try:
         yield
     finally:
-        fig.dpi = dpi
+        fig.dpi = before
 
 
 def freeze_layout(fig) -> None:
@@ -303,7 +320,7 @@ def record(fig, update: Callable, grid: Grid, name: str):
         drew otherwise when it came to a state again; the message names the state.
     TypeError : ``update`` returned something that cannot be recorded.
     """
-    with _points(fig):
+    with _dpi(fig, 72):  # one pixel a point, as Matplotlib's SVG backend has it
         width, height = fig.get_size_inches() * 72
         renderer = MarkRenderer(width, height, clip_prefix=f"{name}-clip")
         plain = MarkRenderer(width, height, strict=False)

@@ -734,10 +734,29 @@ def specgram(ax):
     return lambda n: image.set_clim(-60, -10 - 15 * n) or image
 
 
-@kind("update returned a FigureImage, which cannot be recorded")
+@kind("is placed in pixels")
 def figimage(ax):
-    image = ax.figure.figimage(np.eye(40), 10, 10)
-    return lambda n: image.set_alpha(1 - n / 3) or image
+    ax.figure.figimage(np.eye(40), 10, 10)
+    line, = ax.plot(X, X)
+    return lambda n: line.set_ydata(wave(n)) or line
+
+
+@kind("is placed in pixels")
+def annotate_in_pixels(ax):
+    note = ax.annotate("a", (0.5, 0.5), (30, 10), textcoords="offset pixels")
+    return lambda n: note.set_text("abc"[n]) or note
+
+
+@kind("is placed in pixels")
+def text_in_pixels(ax):
+    note = ax.text(60, 60, "a", transform=None)
+    return lambda n: note.set_text("abc"[n]) or note
+
+
+@kind()
+def annotate_in_points(ax):
+    note = unit(ax).annotate("a", (0.5, 0.5), (20, -10), textcoords="offset points", arrowprops=dict(arrowstyle="-"))
+    return lambda n: note.set(text="abc"[n], position=(20 - 20 * n, -10)) and note
 
 
 @kind()

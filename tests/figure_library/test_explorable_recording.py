@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from matplotlib.transforms import Affine2D
+from matplotlib.transforms import Affine2D, Bbox
 
 from explorable import explore, recorder
 from explorable.controls import Grid, make_control
@@ -40,7 +40,10 @@ def record(ax, update):
 
 
 def plain(ax):
-    return ax.text(0.5, 0.5, "a", transform=Affine2D().translate(50, 50))
+    text = ax.text(0.5, 0.5, "a")
+    text.shift = Affine2D()
+    text.set_transform(text.shift + ax.transData)
+    return text
 
 
 def boxed(ax):
@@ -52,7 +55,7 @@ def boxed(ax):
     (plain, lambda text, n: text.set(color=f"C{n}")),
     (plain, lambda text, n: text.set(position=(n, 0))),
     (plain, lambda text, n: text.set(visible=n % 2)),
-    (plain, lambda text, n: text.get_transform().clear().translate(50 + n, 50)),
+    (plain, lambda text, n: text.shift.clear().translate(n / 2, 0)),
     (plain, lambda text, n: text.get_fontproperties().set_size(10 + n)),
     (boxed, lambda text, n: text.get_bbox_patch().set(facecolor=f"C{n}")),
     (lambda ax: ax.annotate("a", (0, 0), (1, 1), arrowprops={}), lambda text, n: setattr(text, "xy", (n / 4, 0))),
@@ -213,6 +216,86 @@ def test_artists_may_come_alone_nested_or_twice(ax, returned):
     assert "draw" not in vars(a)
 
 
+# The audit: what no check of every state sees ---------------------------------
+
+def grid(*sizes):
+    return Grid([make_control(f"n{k}", w.IntSlider(min=0, max=size - 1, value=size // 3)) for k, size in enumerate(sizes)])
+
+
+def test_a_small_grid_is_drawn_afresh_in_every_state():
+    assert sorted(recorder._audited(grid(2, 5))) == list(range(10))
+
+
+@pytest.mark.parametrize("sizes", [(400,), (2, 8, 40), (5, 7, 1)])
+def test_of_a_large_one_first_last_and_own_state_and_all_parts_of_every_range(sizes):
+    controls = grid(*sizes)
+    states = list(controls.states())
+    numbers = recorder._audited(controls)
+    assert {0, controls.size - 1, controls.initial} <= set(numbers) and len(set(numbers)) == len(numbers) <= 11
+    for k, size in enumerate(sizes):
+        eighths = {states[number][f"n{k}"] * 8 // size for number in numbers}
+        assert len(eighths) == min(size, 8)
+    assert numbers == recorder._audited(grid(*sizes))
+
+
+@pytest.mark.parametrize("do, artist", [
+    (lambda ax, n: ax.xaxis.get_major_formatter().set_powerlimits((0, 0) if n else (-9, 9)), "Text"),  # leaves no trace in `stale`
+    (lambda ax, n: ax.lines[0].get_path().vertices.__imul__(1 - n / 9), "Line2D"),
+    (lambda ax, n: ax.texts[0].get_fontproperties().set_size(8 + n), "Text"),
+    (lambda ax, n: ax.patches[0].get_path().vertices.__setitem__(0, (n, 0)), "Polygon"),
+])
+def test_a_change_that_leaves_no_trace_is_refused_and_the_artist_and_state_named(ax, do, artist):
+    ax.text(1, 1, "still")
+    ax.fill([0, 1, 1], [0, 0, 1])
+    line, = ax.plot([0, 1])
+
+    def update(n):
+        do(ax, n)
+        line.set_ydata([0, n / 2])
+        return line
+
+    with pytest.raises(RuntimeError, match=rf"fig-a: the page would not show {artist}.* as Matplotlib draws it.*\[at n=\d\]"):
+        record(ax, update)
+
+
+def test_what_depends_on_the_states_before_is_refused(ax):
+    line, = ax.plot([0, 1])
+    with pytest.raises(RuntimeError, match=r"fig-a: the page would not show Line2D.*add to what it did before.*\[at n=\d\]"):
+        record(ax, lambda n: line.set_color("r") or line if n == 2 else line)
+
+
+def test_an_audited_figure_is_drawn_otherwise_by_no_later_state(ax):
+    """The states that the audit comes back to leave nothing behind."""
+    line, = ax.plot([0, 1])
+    record(ax, lambda n: line.set(ydata=[0, n], color=f"C{n}") and line)
+    assert line.get_color() == "C0" and not any("draw" in vars(artist) for artist in ax.figure.findobj())
+
+
+@pytest.mark.parametrize("make", [
+    lambda ax: ax.legend(loc="upper right").get_texts()[0],
+    lambda ax: ax.table([["a"]])[0, 0].get_text(),
+])
+def test_a_text_may_change_where_it_stands_in_another_artist_but_not_grow_out_of_it(ax, make):
+    text = make(ax)
+    assert record(ax, lambda n: text.set_color(f"C{n}") or text)._html
+    text.set_text("a")
+    with pytest.raises(RuntimeError, match=r"fig-a: (update changed (Legend|.*Table).*|the page would not show .*)\[at n=\d\]"):
+        record(ax, lambda n: text.set_text("longer " * (n + 1)) or text)
+
+
+@pytest.mark.parametrize("place", range(1, 11))
+def test_a_legend_stays_where_it_is_best_in_the_first_state(ax, place, monkeypatch):
+    legend = ax.legend(loc=place)
+    monkeypatch.setattr(type(legend), "_find_best_position", lambda self, width, height, renderer: self._get_anchored_bbox(
+        place, Bbox.from_bounds(0, 0, width, height), self.get_bbox_to_anchor(), renderer))
+    ax.figure.draw_without_rendering()
+    before = legend.get_window_extent().get_points()
+    legend.set_loc("best")
+    recorder.freeze_layout(ax.figure)
+    assert legend._get_loc() in (place, 5, 7) if place in (5, 7) else legend._get_loc() == place
+    np.testing.assert_allclose(legend.get_window_extent().get_points(), before)
+
+
 def test_a_path_with_too_many_points_is_refused(ax):
     line, = ax.plot(np.linspace(0, 1, 70_000), np.linspace(0, 1, 70_000))
     with pytest.raises(RuntimeError, match="more than 65,535 points"):
@@ -323,10 +406,19 @@ def test_more_texts_than_16_bits_can_count_are_refused():
             recording.add(0, "0", [Mark("text", "", f"0:{number}", np.zeros((1, 2)))])
 
 
-def test_text_lies_on_its_box_even_when_an_arrow_comes_later():
-    point = np.zeros((1, 2))
-    recording = Recording(2)
-    box, text, arrow = Mark("path", "a", "codes:M1", point), Mark("text", "b", "0:a", point), Mark("path", "c", "codes:M1", point)
-    recording.add(0, "0", [box, text])
-    recording.add(1, "0", [arrow, box, text])
-    assert [track.tag for track in recording.tracks("0")] == ["path", "path", "text"]
+@pytest.mark.parametrize("states", [
+    ["PT", "PPT"],  # an arrow under the box of a text
+    ["PPTPT", "PTPT", "PPTPT"],  # a legend that loses a handle
+    ["T", "PT", "TP", "PTP"],
+    ["TTT", "PTPT", "", "PTTTP"],
+])
+def test_tracks_keep_the_order_of_the_marks_in_every_state(states):
+    tags = {"P": "path", "T": "text"}
+    recording = Recording(len(states))
+    drawn = [[Mark(tags[letter], "", f"{letter}{place}", np.zeros((1, 2))) for place, letter in enumerate(state)] for state in states]
+    for number, marks in enumerate(drawn):
+        recording.add(number, "0", marks)
+    for number, marks in enumerate(drawn):
+        shown = [recording.mark(track, number) for track in recording.tracks("0")]
+        assert [mark[:3] for mark in shown if mark] == [mark[:3] for mark in marks]
+    assert len(recording.tracks("0")) <= 5
