@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.backend_bases import RendererBase
 from matplotlib.colors import rgb2hex
+from matplotlib.font_manager import weight_dict
 from matplotlib.path import Path
 from matplotlib.transforms import Affine2D, Bbox
 from PIL import Image
@@ -28,7 +29,7 @@ _VERTICES_PER_LETTER = {"M": 1, "L": 1, "Q": 2, "C": 3, "Z": 0}
 _IMAGE_SCALE = 2  # pixels a point
 # Black and white stand for the page's text and background.
 PAGE_COLORS = {"#000000": "currentColor", "#ffffff": "var(--explorable-page)"}
-_GENERIC_FONTS = ("serif", "monospace", "cursive", "fantasy")
+_GENERIC_FONTS = ("sans-serif", "serif", "monospace", "cursive", "fantasy")
 
 
 class Mark(NamedTuple):
@@ -151,13 +152,14 @@ class MarkRenderer(RendererBase):
             return
         style = [self._clip(gc), *_paint(tuple(gc.get_rgb()), "fill", gc.get_rgb()[3])]
         style.append(f"font-size:{prop.get_size_in_points():.4g}px")
-        if prop.get_weight() not in ("normal", "regular", 400):
-            style.append(f"font-weight:{prop.get_weight()}")
+        weight = weight_dict.get(prop.get_weight(), prop.get_weight())  # CSS knows the names of two
+        if weight != 400:
+            style.append(f"font-weight:{weight}")
         if prop.get_style() != "normal":
             style.append(f"font-style:{prop.get_style()}")
-        family = prop.get_family()[0]
-        if family not in ("sans-serif", "DejaVu Sans"):
-            style.append(f"font-family:{family}" if family in _GENERIC_FONTS else f"font-family:'{family}'")
+        families = prop.get_family()
+        if families[0] not in ("sans-serif", "DejaVu Sans"):
+            style.append("font-family:" + ",".join(name if name in _GENERIC_FONTS else f"'{name}'" for name in families))
         if anchor != "left":
             style.append("text-anchor:" + {"center": "middle", "right": "end"}[anchor])
         css = ";".join(filter(None, style))

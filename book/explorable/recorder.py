@@ -7,13 +7,14 @@ import re
 from contextlib import contextmanager
 from functools import partial
 from graphlib import CycleError, TopologicalSorter
-from typing import Callable, Iterable
+from typing import Callable, Iterable, Mapping
 
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.collections import Collection, QuadMesh, TriMesh
+from matplotlib.container import Container
 from matplotlib.figure import FigureBase
 from matplotlib.image import AxesImage, FigureImage
 from matplotlib.legend import Legend
@@ -43,7 +44,7 @@ def describe(state: dict) -> str:
 
 
 def artists_of(returned) -> list[Artist]:
-    """The artists that ``update`` returned, containers (bars, say) opened up.
+    """The artists that ``update`` returned, containers (bars, say) and dictionaries opened up.
 
     Raises
     ------
@@ -56,6 +57,10 @@ def artists_of(returned) -> list[Artist]:
                 "return lines, collections, patches, texts, images, legends or tables"
             )
         return [returned]
+    if isinstance(returned, Container):
+        returned = returned.get_children()  # without the None of an error bar that has no line
+    if isinstance(returned, Mapping):
+        returned = returned.values()
     if returned is None or isinstance(returned, (str, bytes)) or not isinstance(returned, Iterable):
         raise TypeError(f"update returned {returned!r}; wanted the artists that it changes, as in `return curve,`")
     return [artist for item in returned for artist in artists_of(item)]

@@ -548,7 +548,7 @@ def text_box(ax):
 @kind()
 def text_lines(ax):
     note = unit(ax).text(0.5, 0.5, "x", ha="right", va="center", linespacing=1.5)
-    return lambda n: note.set(text="\n".join(["one", "twenty", "three"][: n + 1]), weight=["normal", "bold", "normal"][n], style=["normal", "normal", "italic"][n]) and note
+    return lambda n: note.set(text="\n".join(["one", "twenty", "three"][: n + 1]), weight=["normal", "semibold", "light"][n], style=["normal", "normal", "italic"][n]) and note
 
 
 @kind()

@@ -281,7 +281,7 @@ def test_text(ax, options):
         wanted = [float(theirs.get("x")), float(theirs.get("y"))]
     np.testing.assert_allclose(mark.points[0], wanted, atol=0.06)
     style = style_of(mark.style)
-    assert (style["fill"], style["font-size"], style["font-weight"], style["font-style"]) == ("#ff7f0e", "12px", "bold", "italic")
+    assert (style["fill"], style["font-size"], style["font-weight"], style["font-style"]) == ("#ff7f0e", "12px", "700", "italic")
     assert float(style["fill-opacity"]) == 0.5
     assert style.get("text-anchor") == {"right": "end", "center": "middle"}.get(options.get("ha"))
     assert ("clip-path" in style) == bool(options.get("clip_on"))
@@ -317,7 +317,8 @@ def test_text_far_outside_draws_nothing(ax):
     assert marks_of(ax.text(5, 1e5, "far")) == [] and marks_of(ax.text(5, 1e300, "far")) == []
 
 
-@pytest.mark.parametrize("family, css", [("monospace", "monospace"), ("serif", "serif"), ("DejaVu Sans Mono", "'DejaVu Sans Mono'"), ("sans-serif", None)])
+@pytest.mark.parametrize("family, css", [("monospace", "monospace"), ("serif", "serif"), ("DejaVu Sans Mono", "'DejaVu Sans Mono'"), ("sans-serif", None),
+                                         (["No Such", "serif"], "'No Such',serif")])
 def test_fonts(ax, family, css):
     assert style_of(marks_of(ax.text(5, 5, "a", family=family))[0].style).get("font-family") == css
 
