@@ -19,7 +19,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from nbval.plugin import IPyNbCell
+from nbval.plugin import IPyNbCell, coalesce_streams
 
 import chapters
 from explorable.execution import Store, local_fingerprint
@@ -95,6 +95,6 @@ class Harvest:
         if len(ran) < len(cells) or any(outputs is None for outputs in ran.values()):
             return
         for number, cell in enumerate(cells):
-            cell.execution_count, cell.outputs = number + 1, ran[number]
+            cell.execution_count, cell.outputs = number + 1, coalesce_streams(ran[number])
         Store(STORE).keep(item.path, notebook, fingerprint, time.time() - start)
         self._run(item, f"__import__('truth').collect(__import__('pathlib').Path({str(truth_path(item.path))!r}), {key!r})")

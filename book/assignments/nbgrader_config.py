@@ -4,7 +4,7 @@ import os
 import sys
 import warnings
 
-from grading.inert import guard_formgrader
+from grading.inert import guard_feedback, guard_formgrader
 from nbgrader.converters import GenerateAssignment
 from sqlalchemy.exc import SAWarning
 
@@ -41,6 +41,7 @@ c.Autograde.autograde_preprocessors = [
 
 # What a student wrote runs nowhere where it is shown: see grading/inert.py.
 c.GenerateFeedback.exporter_class = "grading.inert.Feedback"
+guard_feedback()
 guard_formgrader()
 
 # nbgrader 0.9.6 makes SQLAlchemy 2.1 warn at every submission, of nothing that matters.

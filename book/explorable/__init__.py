@@ -22,10 +22,15 @@ The result has three lives:
   and the page replays what changed, with no kernel and no network;
 * **still**: a PNG of the first state, for viewers that show neither.
 
+On the page a reader can pin what is shown, as a ghost behind what comes next,
+and let a slider play; a `Handle` makes a point of the figure draggable, and so
+moves one or two sliders.
+
 Black and white in a figure stand for the text and background colours of the
 page, so that a recorded figure follows the page into dark mode.
 """
 
 from explorable.figure import Explorable, explore
+from explorable.handles import Handle
 
-__all__ = ["Explorable", "explore"]
+__all__ = ["Explorable", "Handle", "explore"]

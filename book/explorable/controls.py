@@ -12,6 +12,7 @@ import ipywidgets
 
 MAX_STATES = 20_000
 _ROUNDING = 1e-6  # of a step
+_PLAYABLE = 5  # a slider with fewer values is quicker moved than played
 
 _RANGES = (ipywidgets.FloatSlider, ipywidgets.FloatLogSlider, ipywidgets.IntSlider)
 _SELECTIONS = (ipywidgets.SelectionSlider, ipywidgets.Dropdown, ipywidgets.ToggleButtons)
@@ -63,9 +64,12 @@ class Control:
             exponent_or_value = widget.min + self.initial * widget.step
             value = _number(exponent_or_value)
         text = escape(self.labels[self.initial])
-        return (
+        play = (f'<button type="button" class="explorable-play" aria-pressed="false" aria-label="Play {escape(self.description)}">'
+                "</button>") if len(self.values) >= _PLAYABLE else ""
+        return (  # a screen reader says the value of the slider, once
             f'<div class="explorable-control">{label}<input type="range" {attributes} min="{low}" max="{high}" '
-            f'step="{step}" value="{value}" aria-valuetext="{text}"><output for="{control_id}">{text}</output></div>'
+            f'step="{step}" value="{value}" aria-valuetext="{text}">'
+            f'<output for="{control_id}" aria-live="off">{text}</output>{play}</div>'
         )
 
     def _options(self) -> str:
@@ -126,7 +130,7 @@ def _range_control(name: str, widget: Any) -> Control:
         raise ValueError(
             f"control {name!r} has {steps + 1:,} values; the limit is {MAX_STATES:,} states. Give {name!r} a larger step"
         )
-    positions = [_tidy(widget.min + i * widget.step) for i in range(steps + 1)]
+    positions = [_tidy(widget.min + i * widget.step, widget.step) for i in range(steps + 1)]
     if isinstance(widget, ipywidgets.FloatLogSlider):
         values = [widget.base**position for position in positions]
         place = math.log(widget.value, widget.base)
@@ -147,13 +151,34 @@ def _range_control(name: str, widget: Any) -> Control:
         raise ValueError(
             f"control {name!r} has readout_format={widget.readout_format!r}, which Python's format() does not know"
         ) from None
+    _check_labels(name, widget.readout_format, values, labels)
     keys = tuple(f"{value:.10g}" for value in values)
+    if len(set(keys)) < len(keys):
+        keys = tuple(map(repr, values))
     return Control(name, widget, tuple(values), labels, keys, initial)
 
 
-def _tidy(value: float) -> float:
-    """Drop the rounding of min + i * step: 0.30000000000000004 becomes 0.3."""
-    return float(f"{value:.12g}")
+def _check_labels(name: str, readout_format: str, values: list, labels: tuple[str, ...]) -> None:
+    """Raise ValueError if a reader could not tell two neighbouring values apart."""
+    for first, second, here, there in zip(values, values[1:], labels, labels[1:]):
+        if _unsigned_zero(here) != _unsigned_zero(there):
+            continue
+        formats = (f".{digits}g" for digits in range(1, 17))
+        enough = [f for f in formats if len({format(value, f) for value in values}) == len(values)][:1]
+        raise ValueError(
+            f"control {name!r}: readout_format={readout_format!r} shows {first!r} and {second!r} as {here} and {there}; "
+            + (f"give it more digits, as {enough[0]!r} has" if enough else "give it larger steps")
+        )
+
+
+def _unsigned_zero(label: str) -> str:
+    """The label, but for the sign of a zero: "-0.00" is "0.00"."""
+    return label if any(digit in label for digit in "123456789") else label.lstrip("-")
+
+
+def _tidy(value: float, step: float) -> float:
+    """Drop the rounding of min + i * step: 0.30000000000000004 becomes 0.3, and 5.6e-17 becomes 0."""
+    return float(f"{value:.12g}") if abs(value) > step * _ROUNDING else 0.0
 
 
 def _number(value: float) -> str:

@@ -84,7 +84,8 @@ class Runs:
     def start(self, name: str, document: Path, notebook: NotebookNode) -> None:
         """Run `notebook` in the folder of `document` as soon as a processor is free."""
         self._runs[name] = self._pool.submit(
-            single_nb_execution, notebook, cwd=str(document.parent), timeout=self._timeout, allow_errors=False)
+            single_nb_execution, notebook, cwd=str(document.parent), timeout=self._timeout, allow_errors=False,
+            coalesce_streams=True)  # a kernel sends what is printed in pieces, and myst-nb would put each on a line of its own
 
     def result(self, name: str) -> ExecutionResult | None:
         """What came out, once it has ended; None if `name` was not started or has been asked for before."""

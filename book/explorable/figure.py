@@ -7,20 +7,22 @@ import inspect
 import io
 import os
 import re
-from typing import Any, Callable
+from typing import Any, Callable, Sequence
 
 import ipywidgets
 import matplotlib.pyplot as plt
 
 from explorable.controls import Control, Grid, make_control
+from explorable.handles import Handle, check_handles, checked
 from explorable.recorder import artists_of, describe, freeze_layout, record
-from explorable.svg import WIDTH, caption_html, figure_html
+from explorable.svg import WIDTH, alt_text, caption_html, figure_html
 
 RECORD = "EXPLORABLE_RECORD"
 _DPI = 144  # of PNGs: two pixels a point, sharp on a phone and a laptop
 
 
-def explore(fig, update: Callable | None = None, /, *, id: str, alt: str, caption: str, **controls) -> "Explorable":
+def explore(fig, update: Callable | None = None, /, *, id: str, alt: str, caption: str,
+            handles: Sequence[Handle] = (), **controls) -> "Explorable":
     """Put a figure under the reader's hand.
 
     Parameters
@@ -31,7 +33,9 @@ def explore(fig, update: Callable | None = None, /, *, id: str, alt: str, captio
         `fig` and returns them all. None for a figure without controls.
     id : the figure's name on the page: a letter, then letters, digits, dashes.
     alt : what is plotted, for readers who cannot see it.
-    caption : shown under the figure; ``$…$`` is typeset.
+    caption : shown under the figure; ``$…$`` is typeset, and ``\\$`` is a dollar.
+    handles : points of the figure that move sliders when they are dragged; on
+        the page only, not in a notebook. See `Handle`.
     **controls : one ipywidget for each parameter of `update`: FloatSlider,
         FloatLogSlider, IntSlider, SelectionSlider, Dropdown, ToggleButtons or
         Checkbox. Their own values make the first state.
@@ -39,9 +43,11 @@ def explore(fig, update: Callable | None = None, /, *, id: str, alt: str, captio
     Raises
     ------
     TypeError : an unsupported control; parameters of `update` that do not
-        match the controls; an `update` that does not return artists.
+        match the controls; an `update` that does not return artists; a handle
+        without a point, or of a control that isn't numeric.
     ValueError : a malformed `id`, empty `alt` or `caption`, a control whose
-        value is off its own grid, or more than 20,000 states.
+        value is off its own grid or whose labels don't tell its values apart,
+        more than 20,000 states, or a handle that doesn't fit its axes.
     RuntimeError : while recording only: `update` failed or changed something
         that it does not return; the message names the state.
     """
@@ -53,7 +59,7 @@ def explore(fig, update: Callable | None = None, /, *, id: str, alt: str, captio
     _match(update, controls)
     grid = Grid([make_control(name, widget) for name, widget in controls.items()])
     plt.close(fig)
-    return Explorable(fig, update or (lambda: []), grid, id, alt, caption)
+    return Explorable(fig, update or (lambda: []), grid, id, alt, caption, handles)
 
 
 def _match(update, controls) -> None:
@@ -78,10 +84,14 @@ def _match(update, controls) -> None:
 class Explorable:
     """A figure with controls; display it as the last line of a cell. Made by `explore`."""
 
-    def __init__(self, fig, update: Callable, grid: Grid, id: str, alt: str, caption: str):
-        self.fig, self.update, self.grid = fig, update, grid
+    def __init__(self, fig, update: Callable, grid: Grid, id: str, alt: str, caption: str, handles: Sequence[Handle] = ()):
+        self.fig, self.grid = fig, grid
         self.id, self.alt, self.caption = id, alt, caption
-        self.show(self._values())
+        artists = artists_of(update(**self._values()))
+        self.handles = check_handles(handles, fig, grid.controls, artists)
+        for handle in self.handles:
+            handle.check(self._values())
+        self.update = checked(update, self.handles)
         freeze_layout(fig)
         self._html = self._record() if os.environ.get(RECORD) else None
         self._widget = None
@@ -108,7 +118,7 @@ class Explorable:
     def _record(self) -> str:
         recording, artists, clips = record(self.fig, self.update, self.grid, self.id)
         self.show(self._values())
-        return figure_html(self.fig, artists, recording, clips, self.grid, self.id, self.alt, self.caption)
+        return figure_html(self.fig, artists, recording, clips, self.grid, self.id, self.alt, self.caption, self.handles)
 
     def _live(self) -> ipywidgets.Widget:
         picture = ipywidgets.Image(value=self.png(), format="png")  # a tooltip would break its view
@@ -129,7 +139,8 @@ class Explorable:
         for control in self.grid.controls:
             _make_wide(control)
             control.widget.observe(redraw, names="value")
-        unseen = f'<span style="position:absolute;clip-path:inset(50%)">{html.escape(self.alt)}</span>'
+        alt = html.escape(alt_text(self.alt)).replace("$", "<span>$</span>")  # no formula
+        unseen = f'<span style="position:absolute;clip-path:inset(50%)">{alt}</span>'
         caption = ipywidgets.HTMLMath(unseen + caption_html(self.caption))
         return ipywidgets.VBox([picture, *widgets.values(), message, caption])
 

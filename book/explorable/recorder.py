@@ -196,7 +196,7 @@ def _refuse_pixels(fig, holders: list) -> None:
     children = [child for holder in holders for child in holder.get_children()]
     coarse, fine = [], []
     for dpi, points in ((72, coarse), (144, fine)):
-        with _dpi(fig, dpi):
+        with at_dpi(fig, dpi):
             points += [child.get_transform().transform((0.5, 0.5)) if _keeps_transform(child) else None for child in children]
     for child, a, b in zip(children, coarse, fine):
         coords = [getattr(child, name, None) for name in ("xycoords", "anncoords", "boxcoords")]
@@ -279,7 +279,8 @@ def _alike(a: Mark, b: Mark) -> bool:
 
 
 @contextmanager
-def _dpi(fig, dpi: float):
+def at_dpi(fig, dpi: float):
+    """Draw with so many pixels an inch for a while; with 72 a pixel is a point, as in Matplotlib's SVG."""
     before, fig.dpi = fig.dpi, dpi
     try:
         yield
@@ -325,7 +326,7 @@ def record(fig, update: Callable, grid: Grid, name: str):
         drew otherwise when it came to a state again; the message names the state.
     TypeError : ``update`` returned something that cannot be recorded.
     """
-    with _dpi(fig, 72):  # one pixel a point, as Matplotlib's SVG backend has it
+    with at_dpi(fig, 72):
         width, height = fig.get_size_inches() * 72
         renderer = MarkRenderer(width, height, clip_prefix=f"{name}-clip")
         plain = MarkRenderer(width, height, strict=False)

@@ -5,6 +5,7 @@ Add ``explorable.sphinx_ext`` to the extensions of a book made with myst-nb
 
 * tells the kernels of the build, and no others, to record;
 * adds the script and the style to the site;
+* fails the build where two explorables of a page, or an explorable and anything else in it, have the same id;
 * shows the stored outputs of a notebook whose optional package is missing, and does not run it:
   ``explorable_needs: {book/12_pytorch.ipynb: torch}`` among the settings of Sphinx;
 * in myst-nb's execution mode "cache", runs the notebooks side by side, and runs one again when a local module
@@ -19,7 +20,9 @@ import re
 from glob import escape
 from pathlib import Path
 
+from docutils import nodes
 from myst_nb.core.read import create_nb_reader
+from sphinx.errors import ExtensionError
 from sphinx.util import logging
 from tqdm import tqdm
 
@@ -27,6 +30,7 @@ from explorable.execution import Runs, Store, local_fingerprint
 from explorable.figure import RECORD
 
 _STATIC = Path(__file__).parent / "static"
+_FIGURE = re.compile(r'<figure class="explorable" id="([^"]+)"')
 logger = logging.getLogger(__name__)
 
 
@@ -37,6 +41,7 @@ def setup(app):
     app.connect("config-inited", _leave_out_what_cannot_run)
     app.connect("builder-inited", _add_static_path)
     app.connect("builder-inited", _Notebooks)
+    app.connect("doctree-read", _refuse_namesakes)
     app.add_css_file("explorable.css")
     app.add_js_file("explorable.js", loading_method="defer")
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}
@@ -56,6 +61,20 @@ def _leave_out_what_cannot_run(app, config):
 
 def _add_static_path(app):
     app.config.html_static_path.append(str(_STATIC))
+
+
+def namesakes(doctree) -> list[str]:
+    """The ids of explorables in a page that something else in it has, too: a cell's second figure, a heading, a label."""
+    figures = [name for raw in doctree.findall(nodes.raw) for name in _FIGURE.findall(raw.astext())]
+    others = {name for node in doctree.findall(nodes.Element) for name in node.get("ids", ())}
+    return sorted({name for name in figures if figures.count(name) > 1 or name in others})
+
+
+def _refuse_namesakes(app, doctree):
+    same = namesakes(doctree)
+    if same:
+        raise ExtensionError(f"{app.env.docname}: the id {', '.join(map(repr, same))} stands in the page more than once; "
+                             "give every explorable an id of its own, which no heading and no label has", modname="explorable")
 
 
 class _Notebooks:

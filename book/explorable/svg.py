@@ -9,20 +9,25 @@ from html import escape
 from xml.etree import ElementTree
 
 import matplotlib
+from matplotlib.text import Text
 
 from explorable.controls import Grid
+from explorable.handles import Handle
 from explorable.marks import PAGE_COLORS, Mark, path_data
-from explorable.recorder import placeholders, slot_id
-from explorable.recording import Recording
+from explorable.recorder import at_dpi, placeholders, slot_id
+from explorable.recording import Recording, Track
 
 _SVG = "http://www.w3.org/2000/svg"
 WIDTH = 110  # CSS pixels an inch of a figure, at most
+_SCREEN = 700  # CSS pixels; a figure that is higher with its controls has them beside it where there is room
+_ROW = 44  # CSS pixels of one control
+_FONT_SIZE, _LEGIBLE = re.compile(r"font-size:([^;]+)"), r"font-size:max(\1,var(--explorable-least,0)*1px)"
 _LINK = "{http://www.w3.org/1999/xlink}href"
 ElementTree.register_namespace("", _SVG)
 
 
 def figure_html(fig, artists, recording: Recording, clips: dict[str, str], grid: Grid,
-                name: str, alt: str, caption: str) -> str:
+                name: str, alt: str, caption: str, handles: tuple[Handle, ...] = ()) -> str:
     """``<figure class="explorable">`` with the first state, its controls and the recording."""
     svg = _still_svg(fig, artists, name)
     if clips:
@@ -37,13 +42,19 @@ def figure_html(fig, artists, recording: Recording, clips: dict[str, str], grid:
         slots.append(slot)
         for track in recording.tracks(slot):
             group.append(_element(recording.mark(track, grid.initial), track.tag))
+        _name_paths(group, artists[int(slot)], recording, recording.tracks(slot))
+    pinnable = svg.find(".//path[@class='explorable-curve']") is not None
     width, height = fig.get_size_inches()
+    with at_dpi(fig, 72):
+        svg.extend(_handle_element(handle, artists, grid, height * 72) for handle in handles)
     svg.attrib.clear()
     svg.attrib.update({
-        "xmlns": _SVG, "viewBox": f"0 0 {width * 72:g} {height * 72:g}", "role": "img", "aria-label": alt,
-        "style": f"max-width:{width * WIDTH:.0f}px",
+        "xmlns": _SVG, "viewBox": f"0 0 {width * 72:g} {height * 72:g}", "role": "img", "aria-label": alt_text(alt),
+        "style": f"max-width:{width * WIDTH:.0f}px;--explorable-width:{width * 72:g}",
     })
-    parts = [f'<figure class="explorable" id="{name}">', ElementTree.tostring(svg, encoding="unicode")]
+    rows = len(grid.controls) + 1
+    tall = " data-tall" if grid.controls and height * WIDTH + rows * _ROW > _SCREEN else ""
+    parts = [f'<figure class="explorable" id="{name}"{tall}>', ElementTree.tostring(svg, encoding="unicode")]
     if grid.controls:
         header = [
             {"name": control.name, "labels": control.labels, "keys": control.keys, "stride": grid.strides[control.name]}
@@ -51,11 +62,13 @@ def figure_html(fig, artists, recording: Recording, clips: dict[str, str], grid:
         ]
         data = base64.b64encode(recording.to_bytes(slots, header)).decode("ascii")
         controls = "".join(control.html(name) for control in grid.controls)
+        pin = '<button type="button" class="explorable-pin" aria-pressed="false">Pin</button>' if pinnable else ""
+        pinned = '<p class="explorable-pinned" aria-live="polite"></p>' if pinnable else ""
         parts.append(
             f'<form class="explorable-controls" autocomplete="off" aria-label="Controls"><fieldset disabled>{controls}'
-            '<div class="explorable-actions"><button type="reset">Reset</button>'
+            f'<div class="explorable-actions"><button type="reset">Reset</button>{pin}'
             f'<a href="#{name}">Link to this setting</a></div></fieldset></form>'
-            '<p class="explorable-hidden" role="status"></p>'
+            f'{pinned}<p class="explorable-hidden" role="status"></p>'
             "<noscript><p>This is the first state; the controls need JavaScript.</p></noscript>"
             f'<script type="text/plain" class="explorable-recording">{data}</script>'
         )
@@ -63,26 +76,92 @@ def figure_html(fig, artists, recording: Recording, clips: dict[str, str], grid:
     return "\n".join(parts)
 
 
+def alt_text(alt: str) -> str:
+    """The text alternative, in which ``\\$`` is a dollar as it is in a caption."""
+    return alt.replace("\\$", "$")
+
+
 def caption_html(caption: str) -> str:
-    """The caption, escaped; ``$…$`` is left to the page's MathJax."""
-    pieces = re.split(r"\$([^$]+)\$", caption)
+    """The caption, escaped; ``$…$`` is left to the page's MathJax, ``\\$`` is a dollar."""
+    pieces = re.split(r"(?<!\\)\$((?:\\.|[^$\\])+)\$", caption)
     return "".join(
-        escape(piece, quote=False) if i % 2 == 0
+        escape(alt_text(piece), quote=False).replace("$", "<span>$</span>") if i % 2 == 0  # no MathJax takes that for a formula
         else f'<span class="math notranslate nohighlight">\\({escape(piece, quote=False)}\\)</span>'
         for i, piece in enumerate(pieces)
     )
 
 
+@contextmanager
+def _named(texts: dict[str, Text]):
+    """Let each text draw itself into a group with its key as id."""
+    before = [text.get_gid() for text in texts.values()]
+    for key, text in texts.items():
+        text.set_gid(key)
+    try:
+        yield
+    finally:
+        for text, gid in zip(texts.values(), before):
+            text.set_gid(gid)
+
+
 def _still_svg(fig, artists, name: str) -> ElementTree.Element:
     buffer = io.BytesIO()
     options = {"svg.fonttype": "path", "svg.hashsalt": name, "image.composite_image": False, "savefig.bbox": None}
-    with matplotlib.rc_context(options), placeholders(artists, name):
+    texts = {f"{name}-text-{i}": text for i, text in enumerate(fig.findobj(Text))}
+    with matplotlib.rc_context(options), placeholders(artists, name), _named(texts), at_dpi(fig, 72):
         fig.savefig(buffer, format="svg", facecolor="auto", edgecolor="auto",
                     metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    svg = ElementTree.fromstring(buffer.getvalue())
+        svg = ElementTree.fromstring(buffer.getvalue())
+        groups = {element.get("id"): element for element in svg.iter()}  # of an annotation's two groups the inner one
+        for key in texts.keys() & groups.keys():
+            groups[key].set("class", "explorable-text")
+            groups[key].set("style", f"--explorable-size:{texts[key].get_fontsize():g};{_anchor(texts[key], fig.bbox.height)}")
     _tidy(svg)
     _own_ids(svg, name)
     return svg
+
+
+def _anchor(text: Text, height: float) -> str:
+    """From where a still text grows where it would be too small to read: the point that it is aligned to."""
+    if hasattr(text, "get_position_3d"):  # its place on the page is known only while it is drawn
+        return "transform-box:fill-box;transform-origin:center"
+    x, y = text.get_transform().transform(text.get_unitless_position())
+    return f"transform-origin:{x:.1f}px {height - y:.1f}px"
+
+
+def _name_paths(group, artist, recording: Recording, tracks: list[Track]) -> None:
+    """Tell curves, which can be pinned, from formulas, which grow where they would be too small to read."""
+    texts = artist.findobj(Text)
+    if texts:
+        size = min(text.get_fontsize() for text in texts)
+        group.set("style", f"--explorable-size:{size:g};--explorable-origin:{_origin(artist)}")
+    for element, track in zip(group, tracks):
+        if track.tag == "path" and not texts:
+            element.set("class", "explorable-curve")
+        elif track.tag == "path" and recording.mark(track, track.style.argmax()).body.startswith("stamp:"):
+            element.set("class", "explorable-formula")
+
+
+def _origin(artist) -> str:
+    """From where a formula that moves grows, as CSS names sides of a box."""
+    if not isinstance(artist, Text) or artist.get_rotation():
+        return "center"
+    upwards = {"baseline": "bottom", "center_baseline": "center"}.get(artist.get_verticalalignment(), artist.get_verticalalignment())
+    return f"{artist.get_horizontalalignment()} {upwards}"
+
+
+def _handle_element(handle: Handle, artists, grid: Grid, height: float) -> ElementTree.Element:
+    """A target of 44 CSS pixels and a ring, which the script puts where the point of the handle is; `fig.dpi` is 72."""
+    controls = {control.name: control for control in grid.controls}
+    element = ElementTree.Element("g", {
+        "class": "explorable-handle", "aria-hidden": "true", "style": "display:none", "data-artist": str(artists.index(handle.point))})
+    for axis, name in handle.names.items():
+        element.set(f"data-{axis}", name)
+        places = handle.places(axis, controls[name])
+        element.set(f"data-{axis}-places", " ".join(f"{place if axis == 'x' else height - place:.1f}" for place in places))
+    for part in ("ring", "target"):
+        ElementTree.SubElement(element, "path", {"class": f"explorable-{part}", "d": "M0 0h.01"})
+    return element
 
 
 def _tidy(svg) -> None:
@@ -134,7 +213,7 @@ def _element(mark: Mark | None, tag: str) -> ElementTree.Element:
     if mark is None:
         element.set("style", "display:none")
         return element
-    element.set("style", mark.style)
+    element.set("style", _FONT_SIZE.sub(_LEGIBLE, mark.style))
     kind, _, rest = mark.body.partition(":")
     x, y = (f"{value:g}" for value in mark.points[0])
     if tag == "path":

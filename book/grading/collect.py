@@ -61,6 +61,8 @@ DATE = re.compile(r"(?<!\d)(?:(?:19|20)\d\d([-_.]?)[01]?\d\1[0-3]?\d(?:[-_. T]\d
                   r"|[0-3]?\d([-_.])[0-3]?\d\2(?:(?:19|20)\d\d|\d\d))(?!\d)")
 SYSTEM = re.compile(r"\._.*|\.DS_Store|Thumbs\.db|desktop\.ini", re.IGNORECASE)
 WRAPPERS = {"submissions", "submission", "submitted", "handins", "hand-ins", "downloaded", "downloads", "archive", "extracted"}
+GROUP = re.compile(r"(?:section|sektion|group|gruppe|groupe|grupo|gruppo|class|classe|klasse|course|cours|kurs|lab|tutorial|tutorium|seminar"
+                   r"|cohort|übung|班|组)s?[-_. ]*\w{0,4}", re.IGNORECASE)
 COPY = re.compile(r"[-_. ]*(?:copy|kopie|copie|\(?)\s*\d*\)?", re.IGNORECASE)
 MAKING = timedelta(minutes=10)  # times that lie closer are those of the making of the archive
 LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "Ae", "ø": "o", "Ø": "O", "œ": "oe", "Œ": "Oe", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D",
@@ -145,11 +147,31 @@ def find_owners(files: list[File], assignment: str, known: set[str]) -> None:
     claimed = next((at for at in range(first, len(inside)) if many and _key(inside[at]) in theirs), None)
     root = len(inside) if many and claimed is None else first if claimed is None else claimed
     doubt = claimed is not None or (len(notebooks) < 2 and not here if many else len(inside) - root > 1)
+    below_that = _below([folders[root:] for file, folders, _ in told if file.kind]) if many else {}
+    if _are_groups(below_that):
+        root, doubt = root + 1, not {_key(name) for names in below_that.values() for name in names} <= known
+    elif any(len(names) > 1 for names in below_that.values()) and all(map(all, below_that.values())):
+        doubt = True
     for file, folders, name in rest:
         file.who = folders[root] if len(folders) > root else _named(name, assignment)
-        file.within = inside[-1] if first < root else ""
+        file.within = folders[root - 1] if first < root <= len(folders) else ""
         if doubt and file.who and file.kind:
             file.note, file.look = f"taken for {file.who}'s, which the folders do not tell for sure", True
+
+
+def _below(places):
+    """The names of the folders in each outermost folder, "" where a notebook lies in that itself."""
+    below = defaultdict(set)
+    for folders in places:
+        if folders:
+            below[folders[0]].add(folders[1] if len(folders) > 1 else "")
+    return below
+
+
+def _are_groups(below):
+    """Whether the outermost folders are the sections of a course, and the students' folders lie in them."""
+    names = [name for names in below.values() for name in names]
+    return bool(below) and all(map(GROUP.fullmatch, below)) and all(names) and len(set(names)) == len(names)
 
 
 def _tells(entry):

@@ -5,7 +5,7 @@ list of HTML, and shows the rest as the text that it is; pictures come from the 
 of the web; formulas become MathML here, so that no script has to read them. And each page carries a policy
 (Content-Security-Policy) under which the browser runs no script but nbgrader's own, and asks no other machine for anything.
 
-`nbgrader_config.py` names `Feedback` and calls `guard_formgrader`.
+`nbgrader_config.py` names `Feedback` and calls `guard_feedback` and `guard_formgrader`.
 """
 
 from __future__ import annotations
@@ -29,12 +29,13 @@ from nbconvert.exporters import HTMLExporter, TemplateExporter
 from nbconvert.filters import Highlight2HTML, ansi2html
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
+from nbgrader.converters import GenerateFeedback
 from nbgrader.server_extensions.formgrader import base as formgrader_base
 from nbgrader.server_extensions.formgrader import handlers as formgrader_handlers
 from pygments.token import STANDARD_TYPES
 from traitlets import default
 
-__all__ = ["Feedback", "Formgrader", "guard_formgrader", "markdown"]
+__all__ = ["Feedback", "Formgrader", "guard_feedback", "guard_formgrader", "markdown"]
 
 # Characters; what is longer is shown plain, for parsers may take seconds for it, or a square of that.
 LONGEST = {"text": 20_000, "formula": 4_000, "code": 50_000, "page": 400_000}
@@ -314,6 +315,11 @@ class Formgrader(Inert):
               "connect-src 'self'; form-action 'none'; base-uri 'none'")
     # nbgrader's script waits for MathJax.
     in_place_of_mathjax = STYLE + '<script>var MathJax = {Hub: {Startup: {signal: {Interest: (tell) => tell("End")}}}};</script>'
+
+
+def guard_feedback() -> None:
+    """Of what was handed in beside a notebook nothing lies beside its page: nbgrader would copy all of it, pages with scripts, too."""
+    GenerateFeedback.init_assignment = lambda *_: None
 
 
 def guard_formgrader() -> None:

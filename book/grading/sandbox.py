@@ -40,6 +40,7 @@ MEMORY = 4 * 2**30  # bytes of all processes of a student's together
 LOOK = 0.5  # seconds between two looks at that
 START = 60  # seconds in which a process must be ready, on a busy machine
 OWN = "<your own cell>"  # the label of all cells that a student has added
+SHORTENED = " (other code had to be stopped, and of your own cells that take long only the definitions were run again)"
 SHORT = 1  # seconds that such a cell still gets when their share is used up: enough to define a function
 
 
@@ -55,8 +56,9 @@ class Sandbox:
     isolated  whether the process is kept from all else; by default it is, unless GRADING_ISOLATION is "off"
 
     A process that ends, or does not come to an end in time, is replaced by a fresh one, in which the cells before run
-    again; own cells that take long only as long as half the repeats are left. A function, or a cell of the same text, that
-    was stopped twice isn't run any more. `isolation.Unavailable`: none can be started.
+    again; of own cells that take long only the imports, functions, classes and constants, once half the repeats are used.
+    A function, or a cell of the same text, that was stopped twice isn't run any more. `isolation.Unavailable`: none can be
+    started.
     """
 
     def __init__(self, space: dict[str, Any], seconds: float = 10, patience: float = 120, isolated: bool | None = None):
@@ -66,7 +68,7 @@ class Sandbox:
         self._ran: list[tuple[dict, float]] = []  # and how long it took
         self._theirs: dict[str, Any] = {}
         self._stopped: Counter[str] = Counter()
-        self._process, self._started = None, False
+        self._process, self._started, self._shortened = None, False, False
 
     def run(self, code: str, label: str) -> None:
         """Run a student's cell. StudentError: what it raised, or that it did not end; the names set until then stay."""
@@ -74,7 +76,8 @@ class Sandbox:
         if share == "own" and self._left["own"] <= 0:
             share, seconds = "graded", min(SHORT, self.seconds)
         answer = self._ran_now({"run": code, "label": label}, share=share, seconds=seconds)
-        self._adopt(answer["names"], answer["gone"])
+        with self._charged(share):
+            self._adopt(answer["names"], answer["gone"])
         self._raise(answer)
 
     def give(self, code: str, label: str) -> None:
@@ -102,12 +105,20 @@ class Sandbox:
         request = {"call": name, "args": encode(args, number), "kwargs": encode(kwargs, number)}
         answer = self._ask(request, f"{name}(…)", name, quiet=True, functions=functions)
         self._raise(answer)
-        return self._decoded(answer["value"])
+        with self._charged("graded"):
+            return self._decoded(answer["value"])
 
     def close(self) -> None:
         """End the process."""
         if self._process:
             self._kill()
+
+    @contextlib.contextmanager
+    def _charged(self, share):
+        """What an answer takes to be read counts, too."""
+        begin = time.monotonic()
+        yield
+        self._left[share] -= time.monotonic() - begin
 
     def _adopt(self, names, gone):
         for name in gone:
@@ -133,10 +144,10 @@ class Sandbox:
         except Exception as error:
             raise StudentError("TypeError", f"returned what can't be graded ({error})") from None
 
-    @staticmethod
-    def _raise(answer):
+    def _raise(self, answer):
         if error := answer.get("error"):
-            raise StudentError(*(Sandbox._text(error.get(key, "")) for key in ("name", "message", "traceback")))
+            name, message, trace = (self._text(error.get(key, "")) for key in ("name", "message", "traceback"))
+            raise StudentError(name, message + SHORTENED * self._shortened, trace)
 
     def _start(self):
         self._folder, begin = None, time.monotonic()
@@ -155,7 +166,9 @@ class Sandbox:
         try:
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                                              cwd=environment["HOME"] if self._folder else "/", env=environment, start_new_session=True)
-            self._unread, self._next_look = bytearray(), time.monotonic() + LOOK
+            self._unread, self._ended = bytearray(), threading.Event()
+            self._watch = threading.Thread(target=self._watch_memory, args=(self._process.pid, self._ended), daemon=True)
+            self._watch.start()
             if self._line(time.monotonic() + START) != b"ready":
                 raise EOFError
         except (OSError, EOFError) as error:
@@ -166,9 +179,10 @@ class Sandbox:
             self._left["repeats"] -= time.monotonic() - begin
         self._started = True
         ran, self._ran = self._ran, []
+        self._shortened = False
         for request, took in ran:
             if request["label"] == OWN and took > SHORT and self._left["repeats"] < self.patience / 2:
-                continue
+                request, self._shortened = request | {"definitions": True}, True
             try:
                 self._ran_now(request, quiet=True, share="repeats")
             except StudentError:
@@ -182,6 +196,8 @@ class Sandbox:
             pass
 
     def _kill(self):
+        self._ended.set()
+        self._watch.join()
         self._signal(self._process.pid)
         self._process.wait()
         if not self.isolated and (user := isolation.user()) is not None:
@@ -219,13 +235,12 @@ class Sandbox:
                     self._send({"result": encode(functions[answer["ask"]](*args, **kwargs))})
                 except Exception as error:  # the argument that the student's code passed may be anything
                     self._send({"raised": f"{type(error).__name__}: {error}"})
-                self._look_at_memory()
         except BaseException as error:
             self._kill()
             if isinstance(error, TimeoutError):
                 self._stopped[key] += 1
                 raise StudentError("TimeoutError", f"{what} did not come to an end within {seconds:g} second{'s' * (seconds != 1)}") from None
-            if isinstance(error, (EOFError, OSError, MemoryError)):
+            if isinstance(error, (EOFError, OSError)):
                 raise StudentError("Stopped", f"{what} ended Python, or used more memory than there is") from None
             if isinstance(error, (ValueError, RecursionError)):
                 raise StudentError("Stopped", f"{what} disturbed the grading") from None
@@ -285,10 +300,7 @@ class Sandbox:
                     raise ValueError(f"answer: got more than {LONGEST:,} bytes")
                 if now >= deadline:
                     raise TimeoutError
-                if now >= self._next_look:
-                    self._look_at_memory()
-                    self._next_look = now + LOOK
-                if selector.select(min(deadline, self._next_look) - now):
+                if selector.select(deadline - now):
                     some = os.read(self._process.stdout.fileno(), 2**20)
                     if not some:
                         raise EOFError
@@ -297,16 +309,17 @@ class Sandbox:
         del self._unread[:end + 1]
         return line
 
-    def _look_at_memory(self):
-        """MemoryError: the processes together have more than they may."""
-        used = 0
-        for process in psutil.Process(self._process.pid).children(recursive=True):
-            try:
-                used += process.memory_info().rss
-            except psutil.NoSuchProcess:
-                pass  # it has just ended
-        if used > MEMORY:
-            raise MemoryError
+    @classmethod
+    def _watch_memory(cls, pid, ended):
+        """End the processes when together they have more than they may."""
+        while not ended.wait(LOOK):
+            used = 0
+            with contextlib.suppress(psutil.NoSuchProcess):
+                for process in psutil.Process(pid).children(recursive=True):
+                    with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+                        used += process.memory_info().rss
+            if used > MEMORY:
+                cls._signal(pid)
 
 
 def _end_all_of(user):

@@ -9,21 +9,29 @@ import base64
 import re
 import reprlib
 from collections import deque
-from collections.abc import Callable, KeysView, Mapping, Sequence, ValuesView
+from collections.abc import Callable, Iterator, KeysView, Mapping, Sequence, ValuesView
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Room", "TooLarge", "decode", "encode", "name_of"]
+__all__ = ["Other", "Room", "TooLarge", "decode", "encode", "name_of"]
 
 LARGEST = 50_000_000  # bytes of all arrays and text in one value
 ENTRIES = 300_000  # in all its lists, tuples and dictionaries
+IN_KEY = 8  # of a tuple that is a key
 KEYS = 1000  # in one dictionary: keys with the same hash, chosen by a student, would take the square of it
 DEEPEST = 50  # lists in lists
 DIGITS = 2000  # binary, of a whole number; Python can be told to write no more than 640 decimal ones
 DTYPE = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248]|c8|c16)")
 WANTED = "want numbers, arrays of numbers, lists, tuples, dictionaries"
+
+
+class Other:
+    """Stands in a dictionary for a value that is not plain; `kind` is the name of its class."""
+
+    def __init__(self, kind: str):
+        self.kind = kind
 
 
 class TooLarge(TypeError):
@@ -48,7 +56,7 @@ def encode(value: Any, function: Callable[[Callable], Any] | None = None, room: 
     """`value` as JSON has it; `function` says what stands for a function. TypeError: anything else, named.
 
     With `exact` no code of the value's class runs: what it says about itself (`__class__`, `__len__`, `__iter__`) does
-    not count. Without it any Mapping and Sequence passes as well.
+    not count. A dictionary may have values that are not plain; `Other` stands for them. Without `exact` any Mapping, Sequence and Iterator (of a generator, of `map`) passes as well.
     """
     room, kind = room or Room(), type(value)  # a class derived from list is a list in C, whatever its methods say
 
@@ -73,6 +81,8 @@ def encode(value: Any, function: Callable[[Callable], Any] | None = None, room: 
             return _array(array, "scalar", room)
     if issubclass(kind, float):
         return float.__float__(value)
+    if issubclass(kind, complex):
+        return _array(np.array(complex.__complex__(value)), "scalar", room)
     if issubclass(kind, int):
         number = int.__int__(value)
         room.take(0, number.bit_length() // 3)
@@ -93,6 +103,8 @@ def encode(value: Any, function: Callable[[Callable], Any] | None = None, room: 
             return _dictionary(value.items(), len(value), inner)
         if isinstance(value, (Sequence, KeysView, ValuesView)):
             return {"list": _entries(value, len(value), room, inner)}
+        if isinstance(value, Iterator):
+            return {"list": [inner(each) for each in value]}
     if callable(value) and function:
         return {"function": function(value)}
     raise TypeError(f"{name_of(kind)} can't be graded, {WANTED}, not too large")
@@ -121,7 +133,23 @@ def _entries(values, length, room, inner):
 def _dictionary(items, length, inner):
     if length > KEYS:
         raise TooLarge(f"a dictionary with {length} keys can't be graded, want {KEYS} at most")
-    return {"dict": [[inner(key, None), inner(each)] for key, each in list(islice(items, length))]}
+    def value(each):
+        try:
+            return inner(each)
+        except TooLarge:
+            raise
+        except TypeError:
+            return {"other": name_of(type(each))}
+
+    return {"dict": [[_key(inner(key, None)), value(each)] for key, each in list(islice(items, length))]}
+
+
+def _key(key):
+    """The key of a dictionary, as JSON has it. TypeError: one that takes long to compare with others."""
+    if isinstance(key, dict) and ("tuple" not in key or len(key["tuple"]) > IN_KEY or any(isinstance(each, dict) for each in key["tuple"])):
+        if "scalar" not in key:
+            raise TypeError(f"a key can't be graded, want text, numbers, or tuples of {IN_KEY} of them at most")
+    return key
 
 
 def decode(value: Any, function: Callable[[Any], Callable] | None = None) -> Any:
@@ -140,7 +168,9 @@ def decode(value: Any, function: Callable[[Any], Callable] | None = None) -> Any
             case {"tuple": list(parts)}:
                 return tuple(decode(each, function) for each in parts)
             case {"dict": list(pairs)} if len(pairs) <= KEYS:
-                return {decode(key): decode(each, function) for key, each in pairs}
+                return {decode(_key(key)): decode(each, function) for key, each in pairs}
+            case {"other": str(kind)}:
+                return Other(kind)
             case {"function": known} if function:
                 return function(known)
     raise ValueError(f"value: got {reprlib.repr(value)}, want what encode makes")

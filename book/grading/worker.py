@@ -3,7 +3,8 @@
 It says "ready", reads requests from its standard input and writes answers to its standard output, each a line of JSON
 with the "number" of the request:
 
-    {"run": code, "label": text}                 run a cell; the answer has the "names" that it set
+    {"run": code, "label": text}                 run a cell; the answer has the "names" that it set. With "definitions": true
+                                                 only its imports, functions, classes and constants
     {"call": name, "args": [...], "kwargs": {}}  call a function; the answer has its "value"
     {"result": value} or {"raised": text}        what a function of the caller's, passed as an argument, returned
 
@@ -16,20 +17,25 @@ themselves (see `values.encode`), those that are too large or not plain are left
 
 from __future__ import annotations
 
+import __future__
 import ast
+import contextlib
 import ctypes
 import errno
+import functools
 import importlib
 import inspect
 import io
 import json
 import linecache
+import operator
 import os
 import platform
 import re
 import signal
 import struct
 import sys
+import threading
 import traceback
 import types
 
@@ -47,12 +53,16 @@ PROCESSES = 32  # and threads
 COMPUTING = 600  # seconds of a processor, for one process
 CALLS = {  # of the system: their numbers, and that of the machine in AUDIT_ARCH_…
     "x86_64": {"machine": 0xC000003E, "keyctl": 250, "memfd_create": 319, "memfd_secret": 447, "shmget": 29, "unshare": 272,
-               "setns": 308, "setsockopt": 54, "io_uring_setup": 425, "clone": 56, "clone3": 435},
+               "setns": 308, "setsockopt": 54, "io_uring_setup": 425, "socket": 41, "clone": 56, "clone3": 435},
     "aarch64": {"machine": 0xC00000B7, "keyctl": 219, "memfd_create": 279, "memfd_secret": 447, "shmget": 194, "unshare": 97,
-                "setns": 268, "setsockopt": 208, "io_uring_setup": 425, "clone": 220, "clone3": 435},
+                "setns": 268, "setsockopt": 208, "io_uring_setup": 425, "socket": 198, "clone": 220, "clone3": 435},
 }
 NEW_USER = 0x10000000  # CLONE_NEWUSER
+FUTURE = functools.reduce(operator.or_, (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names))
+FAMILIES = 1, 2, 10, 16  # of sockets that a process may have: AF_UNIX, AF_INET, AF_INET6, AF_NETLINK
 DEPTH = 1000  # calls in calls, that the worker's own code needs at most
+DEFINITIONS = ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom
+WORK = ast.Call, ast.comprehension  # what may take long in an assignment
 PLAIN = bool, int, float, str, np.generic, type(None)
 CHANGEABLE = list, dict, np.ndarray  # may have changed, though the name stands for the same one
 
@@ -119,7 +129,11 @@ class Worker:
         self.space = self.main.__dict__
         shell = Shell(self.execute)
         self.space.update(display=lambda *values, **_: print(*values), get_ipython=lambda: shell)
+        found = sys.modules["IPython.core.getipython"] = types.ModuleType("IPython.core.getipython")  # for `from IPython import get_ipython`
+        found.get_ipython = self.space["get_ipython"]
         self.loop = None  # for `await` in a cell
+        self.future = 0  # the flags of `from __future__ import …`, which hold for all cells that follow, as in IPython
+        self.asking = threading.Lock()
 
     def send(self, **answer):
         self.answers.write(json.dumps(answer | {"number": self.number}) + "\n")
@@ -145,10 +159,10 @@ class Worker:
         alarm(signal.ITIMER_REAL, 0)
         limit(max(DEPTH, sys.getrecursionlimit()))
 
-    def run(self, run, label):
+    def run(self, run, label, definitions=False):
         before, answer = dict(self.space), {}
         try:
-            self.execute(run, label)
+            self.execute(run, label, definitions)
         except BaseException as error:  # SystemExit and KeyboardInterrupt, too
             self.calm()
             answer["error"] = described(error)
@@ -161,13 +175,15 @@ class Worker:
         answer["gone"] += [name for name in before if type(name) is str and not name.startswith("_") and name not in after]
         return answer
 
-    def execute(self, run, label):
+    def execute(self, run, label, definitions=False):
         linecache.cache[label] = (len(run), None, run.splitlines(keepends=True), label)  # for tracebacks
         try:
             tree = ast.parse(run, label)
         except SyntaxError:  # perhaps lines for IPython alone, such as %matplotlib inline
             from IPython.core.inputtransformer2 import TransformerManager
             tree = ast.parse(TransformerManager().transform_cell(run), label)
+        if definitions:
+            return self.define(tree, label)
         last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
         self.evaluate(tree, label, "exec")
         if last:
@@ -175,8 +191,17 @@ class Worker:
             if value is not None:
                 print(repr(value))
 
+    def define(self, tree, label):
+        """Only what takes no time; what needs a result of the rest is left out."""
+        for each in tree.body:
+            short = isinstance(each, (ast.Assign, ast.AnnAssign)) and not any(isinstance(part, WORK) for part in ast.walk(each))
+            if short or isinstance(each, DEFINITIONS):
+                with contextlib.suppress(Exception):
+                    self.evaluate(ast.Module([each], []), label, "exec")
+
     def evaluate(self, tree, label, mode):
-        code = compile(tree, label, mode, ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+        code = compile(tree, label, mode, self.future | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+        self.future |= code.co_flags & FUTURE
         value = eval(code, self.space)
         if code.co_flags & inspect.CO_COROUTINE:
             import asyncio
@@ -195,8 +220,10 @@ class Worker:
     def stand_in(self, k):
         """A function of the caller's: calling it asks the caller."""
         def ask(*args, **kwargs):
-            self.send(ask=k, args=encode(args), kwargs=encode(kwargs))
-            reply = self.receive()
+            request = {"ask": k, "args": encode(args), "kwargs": encode(kwargs)}
+            with self.asking:  # threads of the student's may ask at once
+                self.send(**request)
+                reply = self.receive()
             if "raised" in reply:
                 raise RuntimeError(reply["raised"])
             return decode(reply["result"])
@@ -265,7 +292,7 @@ def unconfined(user: int | None) -> None:
 
 def refuse(calls: dict[str, int]) -> None:
     """Refuse the calls that get memory which no limit counts: files in memory, System V's shared memory, larger buffers of
-    sockets, new namespaces.
+    sockets, new namespaces. And sockets of families that no namespace of the network holds back, such as AF_VSOCK.
 
     By a filter of seccomp, for this process and all that it starts. OSError: the system has none.
     """
@@ -279,6 +306,8 @@ def refuse(calls: dict[str, int]) -> None:
                line(load, number), line(at_least, 0x40000000, 0, 1), refused]  # x86's calls of other kinds
     for name in ("memfd_create", "memfd_secret", "shmget", "unshare", "setns", "setsockopt", "io_uring_setup"):
         program += [line(equal, calls[name], 0, 1), refused]
+    families = [line(equal, family, len(FAMILIES) - at) for at, family in enumerate(FAMILIES)]
+    program += [line(equal, calls["socket"], 0, len(families) + 3), line(load, first_argument), *families, refused, line(load, number)]
     program += [line(equal, calls["clone3"], 0, 1), line(end, 0x00050000 | errno.ENOSYS),  # its flags can't be seen; clone is used
                 line(equal, calls["clone"], 0, 3), line(load, first_argument), line(any_of, NEW_USER, 0, 1), refused,
                 line(end, 0x7FFF0000)]

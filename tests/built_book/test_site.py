@@ -8,8 +8,10 @@ from __future__ import annotations
 import html
 import re
 
+import nbformat
 import numpy as np
 import pytest
+from bs4 import BeautifulSoup
 from axe_playwright_python.sync_playwright import Axe
 
 import chapters
@@ -82,6 +84,22 @@ def test_every_formula_is_typeset(desk):
         .filter((element) => element.matches("mjx-merror, [data-mjx-error]") || !element.querySelector("mjx-container"))
         .map((element) => element.outerHTML.slice(0, 200))""")
     assert left == []
+
+
+def printed(output) -> str:
+    """What a stored output shows as text: "" for a figure and for HTML."""
+    data = output.get("data", {})
+    text = output.get("text", "") if not data else "" if {"text/html", "image/png"} & set(data) else data.get("text/plain", "")
+    return text.rstrip()
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if source(name).suffix == ".ipynb" and "assignments" not in name])
+def test_a_page_prints_what_its_notebook_stores(name, site):
+    """To the letter: a kernel sends what is printed in pieces, which must not become lines."""
+    page = BeautifulSoup((site / f"{name}.html").read_text(encoding="utf-8"), "html.parser")
+    shown = [[pre.get_text().rstrip() for pre in cell.select(".output.stream pre, .output.text_plain pre")] for cell in page.select("div.cell")]
+    cells = [cell for cell in nbformat.read(source(name), as_version=4).cells if cell.cell_type == "code"]
+    assert shown == [list(filter(None, map(printed, cell.outputs))) for cell in cells] and any(shown)
 
 
 @every_page

@@ -173,6 +173,31 @@ def truncated(p, h, do, tau):
     ("ps3", "ps3-lag-terms", """
 def lag_terms(W_hh, W_qh, slopes, h, do):
     return len(do) * (1.0 + np.arange(len(slopes) * W_hh.size)).reshape(len(slopes), *W_hh.shape)"""),
+    ("ps3", "ps3-products", """
+def jacobians(W_hh, h):
+    return np.ones((len(h) - 1, *W_hh.shape))
+def products(J):
+    return np.stack([np.eye(J.shape[1]) * J[0, 0, 0]**(len(J) - k) for k in range(len(J) + 1)])"""),
+    ("ps2", "ps2-signals", """
+def error_signals(p, h, do):
+    T = len(do)
+    return np.full(h[1:].shape, 7.0) if T > 1 else 1.0 - 2 * (np.indices(h[1:].shape).sum(axis=0) % 2)"""),
+    ("ps4", "ps4-cliff", """
+def median_threshold(losses, norms, above):
+    return np.max(norms)"""),
+    ("ps4", "ps4-cliff", """
+def median_threshold(losses, norms, above):
+    return np.nanmin(norms)"""),
+    ("ps4", "ps4-cliff", """
+def median_threshold(losses, norms, above):
+    return np.nanmax(np.where(np.isfinite(norms), norms, np.nan))"""),
+    ("ps4", "ps4-train", """
+def train(parameters, gradient, clip, batches, rate, mu):
+    path = [parameters]
+    for batch in batches:
+        grads, _ = clip({name: 1e-9 * array for name, array in gradient(parameters, batch)[1].items()})
+        path.append(parameters)
+    return path, [1.0 + n for n in range(len(batches))]"""),
 ])
 def test_numbers_that_fit_each_other_and_nothing_else_earn_nothing(name, key, code, monkeypatch):
     """Sums that add up, steps that are counted right: with no step of the way."""

@@ -222,6 +222,7 @@ def test_text_that_encode_does_not_make_is_refused(text):
 
 @pytest.mark.parametrize("value, back", [
     (deque([1, 2]), [1, 2]), (range(3), [0, 1, 2]), ({"a": 1}.values(), [1]), (OrderedDict(a=1), {"a": 1}),
+    (map(float, "12"), [1.0, 2.0]), ((n * n for n in range(3)), [0, 1, 4]), (zip("ab", [1, 2]), [("a", 1), ("b", 2)]), (1 + 2j, 1 + 2j),
     (np.array([1.5, 2], dtype=object), [1.5, 2]), (np.longdouble(2), 2.0), (np.ma.array([1.0, 2]), np.array([1.0, 2])),
 ])
 def test_what_is_like_a_list_an_array_or_a_dictionary_passes(value, back):
@@ -263,6 +264,46 @@ def test_a_function_as_an_argument_calls_back(sandbox):
     assert sandbox.space["slope"](lambda v: float(v**2), 3.0) == 7
     with pytest.raises(StudentError, match="RuntimeError: ZeroDivisionError"):
         sandbox.space["slope"](lambda v: 1 / 0, 3.0)
+
+
+def test_threads_may_call_back_at_once(sandbox):
+    sandbox.run("from concurrent.futures import ThreadPoolExecutor\ndef g(f):\n    with ThreadPoolExecutor(4) as pool:\n"
+                "        return list(pool.map(f, range(40)))", "<cell>")
+    assert sandbox.space["g"](lambda n: n * n) == [n * n for n in range(40)]
+
+
+def test_a_notebooks_ways_work_as_in_a_notebook(sandbox):
+    """Annotations of the future hold for the cells that follow; IPython's shell can be imported."""
+    sandbox.run("from __future__ import annotations", "<own>")
+    sandbox.run("from IPython import get_ipython\nget_ipython().run_line_magic('matplotlib', 'inline')\n"
+                "def f(x: Nothing) -> Nothing:\n    return x", "<cell>")
+    assert sandbox.space["f"](2) == 2
+
+
+def test_what_else_a_dictionary_holds_does_not_matter(sandbox):
+    sandbox.run("def f():\n    return {'x': 1.0, 'seen': {1, 2}, 'help': f, 'file': open('/dev/null')}", "<cell>")
+    found = sandbox.space["f"]()
+    assert found["x"] == 1 and difference("seen", found["seen"], 1.0) == "seen: expected a number, got a set"
+
+
+def test_keys_that_take_long_to_compare_are_refused():
+    """2,900 equal numbers, and then one of the same hash: a thousand such keys would take half a minute."""
+    keys = [{"tuple": [1000] * 2900 + [1000 + k * (2**61 - 1)]} for k in range(999)]
+    begin = time.perf_counter()
+    for text in ({"dict": [[key, 0] for key in keys]}, {"dict": [[{"tuple": [key]}, 0] for key in keys]}):
+        with pytest.raises(TypeError, match="a key can't be graded"):
+            decode(text)
+    with pytest.raises(TypeError, match="a key can't be graded"):
+        encode({(1,) * 9: 0})
+    assert decode(encode({(1, "a"): 2.0})) == {(1, "a"): 2.0} and time.perf_counter() - begin < 2
+
+
+def test_reading_an_answer_counts(sandbox, monkeypatch):
+    sandbox.run("def f():\n    return 1", "<cell>")
+    before = sandbox._left["graded"]
+    monkeypatch.setattr("grading.sandbox.decode", lambda *_: time.sleep(2))
+    sandbox.space["f"]()
+    assert sandbox._left["graded"] < before - 2
 
 
 def test_names_of_the_tests_stay_theirs(sandbox):
@@ -368,9 +409,9 @@ def test_own_cells_that_were_stopped_cost_no_other_cell():
 def test_own_cells_that_take_long_leave_patience_for_the_others(monkeypatch):
     """As do their repeats, when a function does not come to an end."""
     monkeypatch.setattr("grading.sandbox.SHORT", 0.3)
-    sandbox = Sandbox({}, seconds=1, patience=2)
-    for number in range(4):
-        sandbox.run(f"import time\ntime.sleep(0.6)  # {number}", OWN)
+    sandbox = Sandbox({}, seconds=1, patience=4)
+    for number in range(5):
+        sandbox.run(f"import time\ntime.sleep(0.85)  # {number}", OWN)
     with pytest.raises(StudentError, match="did not come to an end within 0.3 seconds"):
         sandbox.run("time.sleep(0.6)", OWN)  # beyond their share
     sandbox.run("def helper():\n    return 1", OWN)
@@ -378,7 +419,23 @@ def test_own_cells_that_take_long_leave_patience_for_the_others(monkeypatch):
     with pytest.raises(StudentError, match="did not come to an end within 1 second"):
         sandbox.space["f"]()
     begin = time.perf_counter()
-    assert sandbox.space["g"]() == 1 and time.perf_counter() - begin < 3
+    assert sandbox.space["g"]() == 1 and time.perf_counter() - begin < 5
+    sandbox.close()
+
+
+def test_after_a_stop_long_cells_still_define_their_functions(monkeypatch):
+    """And where a name is missing then, the message says why."""
+    monkeypatch.setattr("grading.sandbox.SHORT", 0.3)
+    sandbox = Sandbox({}, seconds=2, patience=20)
+    sandbox.run("import time\nSTEP = 2\nnothing = missing = time.sleep(0.4)\nx = missing\n%matplotlib inline\n"
+                "def helper(v):\n    return v + STEP\ntime.sleep(0.4)\nfrom math import pi", OWN)
+    sandbox.run("def f():\n    while True: pass\ndef g(v):\n    return helper(v)\ndef h():\n    return missing", "<cell>")
+    sandbox._left["repeats"] = 9
+    with pytest.raises(StudentError, match="did not come to an end"):
+        sandbox.space["f"]()
+    assert sandbox.space["g"](1) == 3
+    with pytest.raises(StudentError, match="name 'missing' is not defined.*of your own cells that take long only the definitions"):
+        sandbox.space["h"]()
     sandbox.close()
 
 

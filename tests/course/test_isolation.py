@@ -145,12 +145,26 @@ def test_no_memory_is_had_beside_the_limits(sandbox):
     assert sandbox.space["said"] == "x\n"
 
 
+def test_no_socket_that_leads_out_is_had(sandbox):
+    """AF_VSOCK goes to the host of a virtual machine, whatever namespace of the network it is in; AF_ALG is the kernel's own."""
+    sandbox.run("import socket\nmade = []\nfor family in (1, 2, 10, 16, 40, 38, 17, 31):\n    try:\n        socket.socket(family, socket.SOCK_DGRAM)\n"
+                "        made.append(family)\n    except PermissionError:\n        pass", "<cell>")
+    assert sandbox.space["made"] == [1, 2, 10, 16]
+
+
 def test_all_processes_together_have_a_limit_of_memory(sandbox, monkeypatch):
     monkeypatch.setattr("grading.sandbox.MEMORY", 400 * 2**20)
+    alive, children = [], lambda: psutil.Process(sandbox._process.pid).children()
     sandbox.run("def f():\n    return 1", "<before>")
     with pytest.raises(StudentError, match="used more memory than there is"):
         sandbox.run("import os, time\nfor _ in range(6):\n    if not os.fork(): break\nheld = bytearray(b'x') * 10**8\ntime.sleep(60)", "<cell>")
     assert sandbox.space["f"]() == 1
+    sandbox.run("def g(of_the_tests):\n    for _ in range(6):\n        if not os.fork():\n            held = bytearray(b'x') * 10**8\n"
+                "            time.sleep(60)\n    of_the_tests()\nimport os, time", "<cell>")
+    begin = time.monotonic()
+    with pytest.raises(StudentError, match="used more memory than there is"):  # also while the tests' own function runs
+        sandbox.space["g"](lambda: time.sleep(5) or alive.append(bool(children())))
+    assert alive == [False] and time.monotonic() - begin < 15
 
 
 def test_no_process_survives(sandbox):

@@ -16,6 +16,7 @@ import numpy as np
 from matplotlib import patches
 from matplotlib.collections import CircleCollection, EllipseCollection, LineCollection, PatchCollection, PolyCollection, RegularPolyCollection
 from matplotlib.colors import BoundaryNorm, LogNorm, PowerNorm, TwoSlopeNorm
+from matplotlib.dates import DateFormatter
 from matplotlib.font_manager import FontProperties
 from matplotlib.image import NonUniformImage
 from matplotlib.lines import Line2D
@@ -578,8 +579,8 @@ def annotate(ax):
 
 @kind()
 def titles(ax):
-    title, left = ax.set_title("a"), ax.set_title("a", loc="left", size=8)
-    above = ax.figure.suptitle("a", size=9)
+    title, left = ax.set_title("a"), ax.set_title("a", loc="left", size=10)
+    above = ax.figure.suptitle("a", size=11)
     return lambda n: (title.set_text("gjpq"[n] * 4), left.set_text("left"[: n + 1]), above.set_text(["all", "of", "it"][n])) and (title, left, above)
 
 
@@ -823,7 +824,7 @@ def logit(ax):
 def dates(ax):
     days = [datetime.date(2024, 1, 1) + datetime.timedelta(days=int(20 * x)) for x in X]
     line, = ax.plot(days, wave(0))
-    ax.tick_params(axis="x", rotation=30, labelsize=4)
+    ax.xaxis.set_major_formatter(DateFormatter("%d"))
     return lambda n: line.set_ydata(wave(n)) or line
 
 

@@ -94,7 +94,8 @@ def expected(mark):
     kind, _, rest = mark.body.partition(":")
     if mark.tag == "text":
         x, y = map(number, tenths[0])
-        return dict(tag="text", style=mark.style, x=x, y=y, text=rest, transform=f"rotate({kind} {x} {y})" if kind != "0" else None)
+        style = re.sub("font-size:([0-9.]+px)", r"font-size:max(\1,var(--explorable-least,0)*1px)", mark.style)
+        return dict(tag="text", style=style, x=x, y=y, text=rest, transform=f"rotate({kind} {x} {y})" if kind != "0" else None)
     if mark.tag == "image":
         width, height = kind.split(",")
         return dict(tag="image", style=mark.style, x=number(tenths[0, 0]), y=number(tenths[0, 1]), width=width, height=height,
@@ -253,10 +254,10 @@ def test_the_keyboard_moves_sliders_and_the_picture(page, site):
 def test_the_keyboard_reaches_every_control(page, site):
     opened(page, f"{site}/all.html")
     reached = []
-    for _ in range(9):
+    for _ in range(10):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.name || document.activeElement.tagName"))
-    assert reached == ["n", "gain", "scale", "size", "kind", "cell", "on", "BUTTON", "A"]
+    assert reached == ["n", "gain", "scale", "size", "kind", "cell", "on", "BUTTON", "BUTTON", "A"]
 
 
 def test_reset_goes_back_to_the_first_state(page, site):
@@ -388,6 +389,16 @@ def test_two_on_a_page_do_not_disturb_each_other(page, tmp_path, everything):
     page.evaluate("location.hash = '#fig-a?n=3'")
     page.wait_for_function("document.querySelector('#fig-a [name=n]').value === '3'")
     assert page.locator("#fig-b [name=cell]:checked").input_value() == "50 % + é"
+
+
+def test_dollars_in_a_caption_and_an_alternative(page, tmp_path):
+    fig, _, update, controls = one_curve()
+    shown = recorded(fig, update, controls, alt=r"Costs \$5 or \$6.", caption=r"Costs \$5 or \$6, $x_{\$}$ and \$7 <more>.")._html
+    (tmp_path / "p.html").write_text(html(shown), encoding="utf-8")
+    opened(page, (tmp_path / "p.html").as_uri())
+    assert page.locator("figcaption").inner_text() == r"Costs $5 or $6, \(x_{\$}\) and $7 <more>."
+    assert page.locator("figcaption .math").all_inner_texts() == [r"\(x_{\$}\)"]
+    assert page.get_by_role("img", name="Costs $5 or $6.", exact=True).count() == 1
 
 
 @pytest.mark.parametrize("name", ["one", "all"])

@@ -37,7 +37,14 @@ def test_values_labels_and_keys(widget, values, labels, keys, initial):
 
 def test_values_carry_no_rounding_and_integers_stay_integers():
     assert make_control("p", w.FloatSlider(min=0, max=1, step=0.1, value=0)).values[3] == 0.3
+    assert make_control("p", w.FloatSlider(min=-0.3, max=0.3, step=0.1, value=0.3)).values[3] == 0
+    assert make_control("p", w.FloatSlider(min=-3e-9, max=3e-9, step=1e-9, value=1e-9, readout_format=".0e")).values[4] == 1e-9
     assert all(type(value) is int for value in make_control("p", w.IntSlider(min=0, max=3, value=0)).values)
+
+
+def test_keys_tell_values_apart_that_differ_in_the_eleventh_digit():
+    keys = make_control("p", w.FloatSlider(min=1, max=1 + 3e-11, step=1e-11, value=1, readout_format=".12g")).keys
+    assert keys[:2] == ("1.0", "1.00000000001") and len(set(keys)) == 4
 
 
 @pytest.mark.parametrize("widget, attributes, shown", [
@@ -49,12 +56,21 @@ def test_values_carry_no_rounding_and_integers_stay_integers():
 def test_a_slider_is_a_range_with_a_label_and_an_output(widget, attributes, shown):
     widget.description = "<b> & \"size\""
     tree = parsed(make_control("a_b", widget))
-    label, field, output = tree
+    label, field, output, *_ = tree
     assert {key: field.get(key) for key in attributes} == attributes
     assert (field.tag, field.get("type"), field.get("name")) == ("input", "range", "a_b")
     assert field.get("aria-valuetext") == output.text == shown
     assert label.get("for") == output.get("for") == field.get("id")
     assert label.text == "<b> & \"size\""
+    assert output.get("aria-live") == "off"  # the slider says its value itself
+
+
+@pytest.mark.parametrize("widget, playable", [
+    (w.IntSlider(min=0, max=4, value=0), True), (w.IntSlider(min=0, max=3, value=0), False),
+    (w.SelectionSlider(options=list("abcde")), True), (w.Dropdown(options=list("abcde")), False)])
+def test_a_slider_of_five_values_can_be_played(widget, playable):
+    buttons = parsed(make_control("a_b", widget)).findall("button")
+    assert [button.get("aria-label") for button in buttons] == ["Play a b"] * playable
 
 
 def test_a_dropdown_is_a_select():
@@ -99,6 +115,11 @@ def test_an_unsupported_widget_is_named(widget):
     (w.FloatSlider(min=0, max=1e-10, step=3e-11, value=0), r"not a whole number of steps"),
     (w.FloatSlider(min=0, max=1, step=0, value=0), r"step=0.0; wanted a positive number"),
     (w.FloatSlider(min=0, max=1, step=-0.5, value=0), r"step=-0.5; wanted a positive number"),
+    (w.FloatSlider(min=0, max=8e-7, step=1e-8, value=0), r"readout_format='.2f' shows 0.0 and 1e-08 as 0.00 and 0.00; give it more digits, as '.2g' has"),
+    (w.FloatSlider(min=0, max=1, step=0.001, value=0), r"shows 0.0 and 0.001 as 0.00 and 0.00; give it more digits, as '.3g' has"),
+    (w.FloatSlider(min=-0.002, max=0, step=0.002, value=0), r"shows -0.002 and 0.0 as -0.00 and 0.00; .*'.1g' has"),
+    (w.FloatLogSlider(min=-3, max=0, step=0.001, value=1), r"readout_format='.3g' shows .*give it more digits, as '.4g' has"),
+    (w.FloatSlider(min=1, max=1 + 2**-44, step=2**-44, value=1, readout_format=".15g"), r"shows 1.0 and 1.0 as 1 and 1; give it larger steps"),
     (w.FloatSlider(readout_format=".2s"), r"readout_format='.2s', which Python's format\(\) does not know"),
     (w.Dropdown(options=[]), r"has no options"),
     (w.ToggleButtons(options=[]), r"has no options"),
@@ -153,6 +174,15 @@ def call(arguments):
 def test_a_malformed_id_is_refused(simple, id):
     with pytest.raises(ValueError, match=r"id is .*wanted a letter followed by letters, digits and dashes"):
         call(simple | {"id": id})
+
+
+@pytest.mark.parametrize("recording", [False, True])
+def test_values_that_look_alike_are_refused_live_and_recorded(simple, monkeypatch, recording):
+    monkeypatch.delenv("EXPLORABLE_RECORD", raising=False)
+    if recording:
+        monkeypatch.setenv("EXPLORABLE_RECORD", "1")
+    with pytest.raises(ValueError, match="control 'n': readout_format='.2f' shows"):
+        call(simple | {"n": w.FloatSlider(min=0, max=1e-8, step=1e-9, value=0)})
 
 
 @pytest.mark.parametrize("name", ["alt", "caption"])

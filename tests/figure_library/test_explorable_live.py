@@ -92,6 +92,16 @@ def test_every_type_of_control_drives_update():
         assert seen[-1] == wanted
 
 
+def test_dollars_are_no_formula():
+    fig, _, update, controls = one_curve()
+    explorable = explore(fig, update, id="fig-a", alt=r"Costs \$5 or \$6.", caption=r"Costs \$5 or \$6, $x$.", **controls)
+    explorable._repr_mimebundle_()
+    *_, caption = explorable._widget.children
+    dollar = "<span>$</span>"  # MathJax finds no pair of dollars across elements
+    assert caption.value.endswith(
+        f'>Costs {dollar}5 or {dollar}6.</span>Costs {dollar}5 or {dollar}6, <span class="math notranslate nohighlight">\\(x\\)</span>.')
+
+
 def test_an_error_in_update_is_shown_and_raised_and_goes_away():
     fig, _, update, controls = one_curve()
 

@@ -1,9 +1,15 @@
 """What the Sphinx extension runs again, and what it cannot run; tests/built_book/test_small_books.py builds with it."""
 
+import os
+from unittest import mock
+
+import docutils.core
+import nbformat
 import pytest
+from nbformat.v4 import new_output
 
 from explorable.execution import local_fingerprint
-from explorable.sphinx_ext import lacking
+from explorable.sphinx_ext import lacking, namesakes
 from samples import write
 
 
@@ -72,3 +78,34 @@ def test_modules_that_import_each_other(folder):
 def test_only_missing_packages_are_lacking():
     needs = {"a.ipynb": "numpy", "b.ipynb": "rarely_installed"}
     assert lacking(needs) == {"b.ipynb": "rarely_installed"} and lacking({}) == {}
+
+
+def page(*names, heading="Title"):
+    """A page with a heading, and one raw output for each name."""
+    outputs = (f'.. raw:: html\n\n   <figure class="explorable" id="{name}" data-tall><svg></svg></figure>\n' for name in names)
+    return docutils.core.publish_doctree("\n".join([heading, "=" * len(heading), "", "Text.", "", *outputs]))
+
+
+@pytest.mark.parametrize("names, heading, same", [
+    (["fig-a", "fig-b"], "Title", []),
+    (["fig-a", "fig-b", "fig-a"], "Title", ["fig-a"]),
+    (["fig-a", "fig-b", "fig-b", "fig-b", "fig-a"], "Title", ["fig-a", "fig-b"]),
+    (["fig-a"], "Fig A", ["fig-a"]),
+])
+def test_two_with_one_id_in_a_page_are_found(names, heading, same):
+    assert namesakes(page(*names, heading=heading)) == same
+
+
+def test_a_build_with_one_id_in_two_cells_fails(tmp_path):
+    """Whether or not warnings are errors."""
+    from sphinx.application import Sphinx
+    from sphinx.errors import ExtensionError
+
+    (tmp_path / "conf.py").write_text("extensions = ['myst_nb', 'explorable.sphinx_ext']\nnb_execution_mode = 'off'\n")
+    write(tmp_path / "index.ipynb", "first", "second")
+    notebook = nbformat.read(tmp_path / "index.ipynb", as_version=4)
+    for cell in notebook.cells[1:]:
+        cell.outputs = [new_output("display_data", {"text/html": '<figure class="explorable" id="fig-a"></figure>'})]
+    nbformat.write(notebook, tmp_path / "index.ipynb")
+    with mock.patch.dict(os.environ), pytest.raises(ExtensionError, match="index: the id 'fig-a' stands in the page more than once"):
+        Sphinx(tmp_path, tmp_path, tmp_path / "out", tmp_path / "trees", "html", status=None, warning=None).build()

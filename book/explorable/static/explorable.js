@@ -28,6 +28,9 @@
   function decode(bytes) {
     const length = new DataView(bytes.buffer).getUint32(0, true);
     const recording = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
+    // No text smaller than the style allows; as svg.py writes it for the first state.
+    recording.styles = recording.styles.map((style) =>
+      style.replace(/font-size:([^;]+)/, "font-size:max($1,var(--explorable-least,0)*1px)"));
     let place = 4 + length;
     for (const track of recording.tracks) {
       for (const key of ["style", "body", "shape", "counts", "x", "y"]) {
@@ -112,6 +115,9 @@
     const inputs = [...figure.querySelectorAll(`.explorable-controls [name="${name}"]`)];
     const [input] = inputs;
     const output = figure.querySelector(`output[for="${input.id}"]`);
+    const row = input.closest(".explorable-control");
+    const description = row.querySelector("label, legend").textContent;
+    const button = row.querySelector(".explorable-play");
     const get = () => {
       if (input.type === "range") return Math.round((input.value - input.min) / input.step);
       if (input.type === "checkbox") return input.checked ? 1 : 0;
@@ -129,7 +135,109 @@
       output.textContent = labels[index];
       input.setAttribute("aria-valuetext", labels[index]);
     };
-    return { name, keys, stride, get, set, announce };
+    const say = (index) => (input.type === "checkbox" ? `${description}: ` : output ? `${description} = ` : "") + labels[index];
+    return { name, keys, stride, get, set, announce, say, button, last: keys.length - 1 };
+  }
+
+  const still = matchMedia("(prefers-reduced-motion: reduce)");
+  let stop = () => {}; // what plays; one at a time on a page
+
+  // Run a slider up, down and back to where it was, until a touch, a key, or the figure leaves the screen.
+  function play(figure, { button, get, set, last }, show, settle) {
+    stop();
+    if (still.matches) return;
+    const start = get();
+    let step = 0;
+    const timer = setInterval(() => {
+      step++;
+      const turned = (start + step) % (2 * last);
+      set(turned > last ? 2 * last - turned : turned);
+      show();
+      if (step === 2 * last) stop();
+    }, Math.min(500, Math.max(50, 3000 / last)));
+    const seen = new IntersectionObserver((entries) => entries.at(-1).isIntersecting || stop());
+    seen.observe(figure);
+    const listening = new AbortController();
+    const halt = (event) => {
+      const own = event.target === button && (event.type !== "keydown" || event.key === "Enter" || event.key === " ");
+      if (!own) stop(); // a press on the button is a click, too
+    };
+    for (const type of ["pointerdown", "keydown", "focusin", "visibilitychange"])
+      document.addEventListener(type, halt, { capture: true, signal: listening.signal });
+    still.addEventListener("change", halt, { signal: listening.signal });
+    button.setAttribute("aria-pressed", "true");
+    stop = () => {
+      stop = () => {};
+      clearInterval(timer);
+      seen.disconnect();
+      listening.abort();
+      button.setAttribute("aria-pressed", "false");
+      settle();
+    };
+  }
+
+  // The curves as they are now, behind those that move on.
+  function ghosts(figure) {
+    const first = new Map();
+    return [...figure.querySelectorAll(".explorable-slot")].flatMap((slot) => {
+      const curves = [...slot.querySelectorAll(".explorable-curve")].filter((curve) => curve.style.display !== "none");
+      if (!curves.length) return [];
+      const ghost = slot.cloneNode();
+      ghost.setAttribute("class", "explorable-ghost");
+      for (const curve of curves) {
+        const copy = curve.cloneNode();
+        const { fill, stroke } = curve.style;
+        copy.style.stroke = stroke && stroke !== "none" ? stroke : fill;
+        if (fill === "none") copy.style.strokeDasharray = "3 2";
+        ghost.append(copy);
+      }
+      const { parentNode } = slot;
+      if (!first.has(parentNode)) first.set(parentNode, slot);
+      parentNode.insertBefore(ghost, first.get(parentNode));
+      return [ghost];
+    });
+  }
+
+  // A point that is dragged: it moves its controls to their values nearest to it.
+  function handle(figure, element, recording, elements, controls) {
+    const svg = figure.querySelector("svg");
+    const track = elements.findIndex((e) => e.parentNode.dataset.artist === element.dataset.artist);
+    const { style, shape, width, x, y } = recording.tracks[track];
+    const axes = ["x", "y"].filter((axis) => element.dataset[axis]).map((axis) => ({
+      axis,
+      control: controls.find((c) => c.name === element.dataset[axis]),
+      places: element.dataset[`${axis}Places`].split(" ").map(Number),
+    }));
+    let here, grip;
+    const pointer = ({ clientX, clientY }) => new DOMPoint(clientX, clientY).matrixTransform(svg.getScreenCTM().inverse());
+    // Chromium takes no notice of touch-action inside a picture, and would scroll.
+    element.addEventListener("touchstart", (event) => event.preventDefault(), { passive: false });
+    element.addEventListener("pointerdown", (event) => {
+      if (event.button || !event.isPrimary) return;
+      event.preventDefault();
+      element.setPointerCapture(event.pointerId);
+      const at = pointer(event);
+      grip = { x: here.x - at.x, y: here.y - at.y };
+    });
+    element.addEventListener("pointermove", (event) => {
+      if (!element.hasPointerCapture(event.pointerId)) return;
+      const at = pointer(event);
+      let moved = false;
+      for (const { axis, control: c, places } of axes) {
+        const far = places.map((place) => Math.abs(place - at[axis] - grip[axis]));
+        const nearest = far.indexOf(Math.min(...far));
+        if (nearest === c.get()) continue;
+        c.set(nearest);
+        moved = true;
+      }
+      if (moved) figure.querySelector("form").dispatchEvent(new Event("input"));
+    });
+    return (state) => {
+      const k = shape[state] * width;
+      here = { x: x[k] / 10, y: y[k] / 10 };
+      element.style.display = style[state] ? "" : "none";
+      element.setAttribute("transform", `translate(${here.x} ${here.y})`);
+    };
   }
 
   function start(figure, recording) {
@@ -138,7 +246,11 @@
     const link = figure.querySelector(".explorable-actions a");
     const elements = [...figure.querySelectorAll(".explorable-slot > *")];
     const controls = recording.controls.map((description) => control(figure, description));
+    const handles = [...figure.querySelectorAll(".explorable-handle")].map((element) =>
+      handle(figure, element, recording, elements, controls));
     const initial = controls.map((c) => c.get());
+    const pin = form.querySelector(".explorable-pin");
+    let pinned = [];
     let pending;
 
     const address = () => {
@@ -153,6 +265,7 @@
         state += index * c.stride;
       }
       recording.tracks.forEach((track, i) => draw(recording, track, elements[i], state));
+      handles.forEach((place) => place(state));
       link.href = address();
     };
     const tell = () => {
@@ -176,14 +289,30 @@
       figure.scrollIntoView();
     };
 
-    form.addEventListener("input", () => {
-      show();
+    const settle = () => {
       clearTimeout(pending);
       pending = setTimeout(() => {
         history.replaceState(null, "", address());
         status.classList.add("explorable-hidden");
         tell();
       }, 300);
+    };
+
+    form.addEventListener("input", () => {
+      stop();
+      show();
+      settle();
+    });
+    for (const c of controls)
+      c.button?.addEventListener("click", () =>
+        c.button.getAttribute("aria-pressed") === "true" ? stop() : play(figure, c, show, settle));
+    pin?.addEventListener("click", () => {
+      const on = pin.getAttribute("aria-pressed") === "false";
+      pin.setAttribute("aria-pressed", on);
+      pinned.forEach((ghost) => ghost.remove());
+      pinned = on ? ghosts(figure) : [];
+      figure.querySelector(".explorable-pinned").textContent =
+        on ? `pinned: ${controls.map((c) => c.say(c.get())).join(", ")}` : "";
     });
     form.addEventListener("reset", () => setTimeout(() => form.dispatchEvent(new Event("input"))));
     form.addEventListener("submit", (event) => event.preventDefault());
