@@ -37,7 +37,9 @@ class Mark(NamedTuple):
 
     Attributes
     ----------
-    tag : "path", "text" or "image", the SVG element that shows it.
+    tag : "path", "text" or "image", the SVG element that shows it; "slot"
+        for the place of a moving artist, whose id is then the body; "refused"
+        for what cannot be recorded and stands still.
     style : its CSS declarations.
     body : for a path, "codes:" and the run-length coded path commands, or
         "stamp:" and a relative path to put down at each point; for a text,

@@ -202,6 +202,8 @@ def _refuse_pixels(fig, holders: list) -> None:
         coords = [getattr(child, name, None) for name in ("xycoords", "anncoords", "boxcoords")]
         if isinstance(child, FigureImage) or "pixels" in str(coords) or (a is not None and np.isfinite(a).all() and np.allclose(a, b)):
             raise RuntimeError(f"{child} is placed in pixels, which a page does not have; place it in points, or in an axes")
+        if isinstance(child, AnnotationBbox) and child.arrow_patch:
+            raise RuntimeError(f"the arrow of {child} is of another size on a page than in a picture; use annotate() for arrows")
 
 
 def _keeps_transform(artist) -> bool:

@@ -754,6 +754,12 @@ def text_in_pixels(ax):
     return lambda n: note.set_text("abc"[n]) or note
 
 
+@kind("the arrow of .* is of another size")
+def box_with_arrow(ax):
+    box = ax.add_artist(AnnotationBbox(TextArea("a"), (0.2, 0.2), xybox=(0.7, 0.7), arrowprops=dict(arrowstyle="->")))
+    return lambda n: box.offsetbox.set_text("abc"[n]) or box
+
+
 @kind()
 def annotate_in_points(ax):
     note = unit(ax).annotate("a", (0.5, 0.5), (20, -10), textcoords="offset points", arrowprops=dict(arrowstyle="-"))
@@ -896,6 +902,15 @@ def surfaces_shown_and_hidden(ax):
     grid = np.meshgrid(GRID, GRID)
     surfaces = [ax.plot_surface(*grid, HILLS * sign, rstride=2, cstride=2, color=f"C{k}") for k, sign in enumerate((1, -1, 0.2))]
     return lambda n: [surface.set_visible(k == n) or surface for k, surface in enumerate(surfaces)]
+
+
+@kind(projection="3d")
+def surfaces_one_by_one(ax):
+    """Those that come later lie in front of those that were there."""
+    grid = np.meshgrid(GRID, GRID)
+    surfaces = [ax.plot_surface(*grid, HILLS / 3 + k, rstride=2, cstride=2, color=f"C{k}") for k in range(3)]
+    ax.set_zlim(-1, 3)
+    return lambda n: [surface.set_visible(k <= n) or surface for k, surface in enumerate(surfaces)]
 
 
 @kind(projection="3d")
