@@ -200,7 +200,8 @@ def _refuse_pixels(fig, holders: list) -> None:
             points += [child.get_transform().transform((0.5, 0.5)) if _keeps_transform(child) else None for child in children]
     for child, a, b in zip(children, coarse, fine):
         coords = [getattr(child, name, None) for name in ("xycoords", "anncoords", "boxcoords")]
-        if isinstance(child, FigureImage) or "pixels" in str(coords) or (a is not None and np.isfinite(a).all() and np.allclose(a, b)):
+        fixed = a is not None and np.isfinite(a).all() and np.allclose(a, b)
+        if isinstance(child, FigureImage) or "pixels" in str(coords) or fixed:
             raise RuntimeError(f"{child} is placed in pixels, which a page does not have; place it in points, or in an axes")
         if isinstance(child, AnnotationBbox) and child.arrow_patch:
             raise RuntimeError(f"the arrow of {child} is of another size on a page than in a picture; use annotate() for arrows")
@@ -233,10 +234,10 @@ class _Solids:
         moving = {child: child.do_3d_projection() for child in visible if _is_solid(child) and child in self.moving}
         if not self.ax.computed_zorder:
             return
-        news = [pair for pair in itertools.pairwise(self._drawn(visible, self.still | moving)) if pair[0] not in self.before[pair[1]]]
-        for behind, child in news:
+        known = sum(map(len, self.before.values()))
+        for behind, child in itertools.pairwise(self._drawn(visible, self.still | moving)):
             self.before[child][behind] = None
-        if news:
+        if sum(map(len, self.before.values())) > known:
             try:
                 self.order = list(TopologicalSorter(self.before).static_order())
             except CycleError as error:

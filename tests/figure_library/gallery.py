@@ -271,7 +271,12 @@ def hexbin(ax):
 def contour(ax):
     lines = ax.contour(GRID, GRID, HILLS, linewidths=3)
     labels = ax.clabel(lines)
-    return lambda n: (lines.set(linewidth=[3, 1, 5][n], alpha=[1, 0.5, 1][n]), [label.set_visible(n > 0) for label in labels]) and (lines, labels)
+
+    def update(n):
+        lines.set(linewidth=[3, 1, 5][n], alpha=[1, 0.5, 1][n])
+        return lines, [label.set_visible(n > 0) or label for label in labels]
+
+    return update
 
 
 @kind()
@@ -347,7 +352,12 @@ def vlines_hlines(ax):
 @kind()
 def broken_barh(ax):
     bars = unit(ax).broken_barh([(0.1, 0.2), (0.5, 0.3)], (0.2, 0.3), facecolors=["C1", "C2"])
-    return lambda n: bars.set_verts([[(x, 0.2), (x + 0.1, 0.2), (x + 0.1, 0.5 + 0.2 * n), (x, 0.5)] for x in (0.1, 0.5 + 0.1 * n)]) or bars
+
+    def update(n):
+        bars.set_verts([[(x, 0.2), (x + 0.1, 0.2), (x + 0.1, 0.5 + 0.2 * n), (x, 0.5)] for x in (0.1, 0.5 + 0.1 * n)])
+        return bars
+
+    return update
 
 
 @kind()
@@ -358,22 +368,27 @@ def line_collection(ax):
 
 @kind()
 def poly_collection(ax):
-    shapes = unit(ax).add_collection(PolyCollection([[(0.1, 0.1), (0.4, 0.1), (0.2, 0.5)], [(0.5, 0.5), (0.9, 0.6), (0.7, 0.9)]], facecolors=["C1", "C2"], edgecolors="k"))
-    return lambda n: shapes.set_verts([[(0.1 + 0.1 * n, 0.1), (0.4, 0.1), (0.2, 0.5)], [(0.5, 0.5), (0.9, 0.6), (0.7, 0.9 - 0.3 * n)]]) or shapes
+    def corners(n):
+        return [[(0.1 + 0.1 * n, 0.1), (0.4, 0.1), (0.2, 0.5)], [(0.5, 0.5), (0.9, 0.6), (0.7, 0.9 - 0.3 * n)]]
+
+    shapes = unit(ax).add_collection(PolyCollection(corners(0), facecolors=["C1", "C2"], edgecolors="k"))
+    return lambda n: shapes.set_verts(corners(n)) or shapes
 
 
 @kind()
 def patch_collection(ax):
-    shapes = unit(ax).add_collection(PatchCollection([patches.Circle((0.3, 0.3), 0.2), patches.Rectangle((0.5, 0.5), 0.3, 0.2)], array=[0.0, 1.0], alpha=0.7))
+    both = [patches.Circle((0.3, 0.3), 0.2), patches.Rectangle((0.5, 0.5), 0.3, 0.2)]
+    shapes = unit(ax).add_collection(PatchCollection(both, array=[0.0, 1.0], alpha=0.7))
     return lambda n: shapes.set_array([n / 2, 1 - n / 3]) or shapes.set_linewidth(4 * n) or shapes
 
 
 @kind()
 def odd_collections(ax):
     unit(ax)
-    circles = ax.add_collection(CircleCollection([200, 400], offsets=[(0.2, 0.2), (0.7, 0.2)], transOffset=ax.transData, facecolors=["C0", "C1"]))
-    ovals = ax.add_collection(EllipseCollection([20, 30], [10, 20], [0, 45], units="points", offsets=[(0.2, 0.6), (0.7, 0.6)], offset_transform=ax.transData))
-    stars = ax.add_collection(RegularPolyCollection(5, sizes=[150], offsets=[(0.4, 0.8)], offset_transform=ax.transData, facecolors="C3"))
+    at = dict(offset_transform=ax.transData)
+    circles = ax.add_collection(CircleCollection([200, 400], offsets=[(0.2, 0.2), (0.7, 0.2)], facecolors=["C0", "C1"], **at))
+    ovals = ax.add_collection(EllipseCollection([20, 30], [10, 20], [0, 45], units="points", offsets=[(0.2, 0.6), (0.7, 0.6)], **at))
+    stars = ax.add_collection(RegularPolyCollection(5, sizes=[150], offsets=[(0.4, 0.8)], facecolors="C3", **at))
 
     def update(n):
         circles.set_offsets([(0.2 + 0.2 * n, 0.2), (0.7, 0.2)])
@@ -498,8 +513,11 @@ def fancy(ax):
 
 @kind()
 def free_path(ax):
-    curve = unit(ax).add_patch(patches.PathPatch(Path([(0.1, 0.1), (0.5, 0.9), (0.9, 0.1), (0.9, 0.5)], [1, 3, 3, 2]), fc="none", lw=4))
-    return lambda n: curve.set_path(Path([(0.1, 0.1), (0.5, 0.9 - 0.3 * n), (0.9, 0.1), (0.9, 0.5)], [1, 3, 3, 2])) or curve
+    def bend(n):
+        return Path([(0.1, 0.1), (0.5, 0.9 - 0.3 * n), (0.9, 0.1), (0.9, 0.5)], [Path.MOVETO, Path.CURVE3, Path.CURVE3, Path.LINETO])
+
+    curve = unit(ax).add_patch(patches.PathPatch(bend(0), fc="none", lw=4))
+    return lambda n: curve.set_path(bend(n)) or curve
 
 
 @kind()
@@ -549,7 +567,8 @@ def text_box(ax):
 @kind()
 def text_lines(ax):
     note = unit(ax).text(0.5, 0.5, "x", ha="right", va="center", linespacing=1.5)
-    return lambda n: note.set(text="\n".join(["one", "twenty", "three"][: n + 1]), weight=["normal", "semibold", "light"][n], style=["normal", "normal", "italic"][n]) and note
+    return lambda n: note.set(text="\n".join(["one", "twenty", "three"][: n + 1]), weight=["normal", "semibold", "light"][n],
+                              style=["normal", "normal", "italic"][n]) and note
 
 
 @kind()

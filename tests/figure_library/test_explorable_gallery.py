@@ -30,9 +30,10 @@ LIMIT = 40  # of 255, for `difference`: edges of letters
 def record(name):
     kind = KINDS[name]
     fig, ax = plt.subplots(figsize=INCHES, subplot_kw=kind.axes, gridspec_kw=dict(left=0.25, right=0.9, bottom=0.3, top=0.8))
+    slider = w.IntSlider(min=0, max=STATES - 1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(RECORD, "1")
-        return explore(fig, kind.make(ax), id=f"fig-{name}".replace("_", "-"), alt="A.", caption="A.", n=w.IntSlider(min=0, max=STATES - 1))
+        return explore(fig, kind.make(ax), id="fig-" + name.replace("_", "-"), alt="A.", caption="A.", n=slider)
 
 
 def pictures(explored):
@@ -54,13 +55,14 @@ def shown(recorded, browser, tmp_path_factory):
     static = Path(explorable.__path__[0], "static")
     font = Path(matplotlib.get_data_path(), "fonts", "ttf")
     faces = "".join(
-        f'@font-face {{ font-family: "DejaVu Sans"; src: url("{(font / file).as_uri()}"); {style} }}'
-        for file, style in (("DejaVuSans.ttf", ""), ("DejaVuSans-Bold.ttf", "font-weight: bold"), ("DejaVuSans-Oblique.ttf", "font-style: italic")))
+        f'@font-face {{ font-family: "DejaVu Sans"; src: url("{(font / f"DejaVuSans{file}.ttf").as_uri()}"); {style} }}'
+        for file, style in (("", ""), ("-Bold", "font-weight: bold"), ("-Oblique", "font-style: italic")))
     page_style = f"""
       body {{ margin: 0; display: grid; grid-template-columns: repeat({COLUMNS}, {WIDTH}px); grid-auto-rows: {HEIGHT}px }}
       figure.explorable {{ margin: 0; overflow: hidden }} figure.explorable svg {{ max-width: none !important; width: {WIDTH}px }}"""
-    html = (f'<!doctype html><html><head><meta charset="utf-8"><style>{faces}{(static / "explorable.css").read_text()}{page_style}</style></head>'
-            f'<body>{"".join(e._html for e in recorded.values())}<script>{(static / "explorable.js").read_text()}</script></body></html>')
+    style, script = ((static / name).read_text(encoding="utf-8") for name in ("explorable.css", "explorable.js"))
+    html = (f'<!doctype html><html><head><meta charset="utf-8"><style>{faces}{style}{page_style}</style></head>'
+            f'<body>{"".join(explored._html for explored in recorded.values())}<script>{script}</script></body></html>')
     file = tmp_path_factory.mktemp("gallery") / "gallery.html"
     file.write_text(html, encoding="utf-8")
     context = browser.new_context(viewport={"width": int(COLUMNS * WIDTH), "height": 900}, device_scale_factor=2)
