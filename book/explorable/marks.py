@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.backend_bases import RendererBase
 from matplotlib.colors import rgb2hex
+from matplotlib.font_manager import weight_dict
 from matplotlib.path import Path
 from matplotlib.transforms import Affine2D, Bbox
 from PIL import Image
@@ -28,7 +29,7 @@ _VERTICES_PER_LETTER = {"M": 1, "L": 1, "Q": 2, "C": 3, "Z": 0}
 _IMAGE_SCALE = 2  # pixels a point
 # Black and white stand for the page's text and background.
 PAGE_COLORS = {"#000000": "currentColor", "#ffffff": "var(--explorable-page)"}
-_GENERIC_FONTS = ("serif", "monospace", "cursive", "fantasy")
+_GENERIC_FONTS = ("sans-serif", "serif", "monospace", "cursive", "fantasy")
 
 
 class Mark(NamedTuple):
@@ -36,7 +37,9 @@ class Mark(NamedTuple):
 
     Attributes
     ----------
-    tag : "path", "text" or "image", the SVG element that shows it.
+    tag : "path", "text" or "image", the SVG element that shows it; "slot"
+        for the place of a moving artist, whose id is then the body; "refused"
+        for what cannot be recorded and stands still.
     style : its CSS declarations.
     body : for a path, "codes:" and the run-length coded path commands, or
         "stamp:" and a relative path to put down at each point; for a text,
@@ -81,6 +84,13 @@ class MarkRenderer(RendererBase):
 
     # What Matplotlib asks of a renderer ------------------------------------
 
+    def open_group(self, s, gid=None):
+        if s == "slot":  # the place of a moving artist
+            self.marks.append(Mark("slot", "", gid, np.empty((0, 2))))
+
+    def start_filter(self):
+        raise NotImplementedError("an agg_filter cannot be recorded: SVG has none")
+
     def get_canvas_width_height(self):
         return self.width, self.height
 
@@ -111,7 +121,8 @@ class MarkRenderer(RendererBase):
     def draw_path_collection(self, gc, master_transform, paths, all_transforms, offsets, offset_trans,
                              facecolors, edgecolors, linewidths, linestyles, antialiaseds, urls,
                              offset_position, *, hatchcolors=None):
-        shapes = list(self._iter_collection_raw_paths(master_transform, paths, all_transforms))
+        count = max(len(paths), len(offsets))  # sizes beyond it draw nothing
+        shapes = list(itertools.islice(self._iter_collection_raw_paths(master_transform, paths, all_transforms), count))
         window = self._window(gc)
         drawn = [
             ((shape, self._style(gc0, face), face is not None), (x, y))
@@ -132,8 +143,8 @@ class MarkRenderer(RendererBase):
             return
         if ismath == "TeX":
             return self._refuse("text.usetex=True cannot be recorded; use mathtext ($…$) instead")
-        if ismath:
-            return self._draw_formula(gc, x, y, s, prop, angle)
+        if ismath or prop.get_file() or (angle and self._clip(gc)):  # SVG would turn the clip with the text
+            return self._draw_outline(gc, x, y, s, prop, angle, ismath)
         anchor = mtext.get_horizontalalignment() if mtext is not None else "left"
         width, _, _ = self.get_text_width_height_descent(s, prop, ismath)
         along = {"left": 0.0, "center": 0.5, "right": 1.0}[anchor] * width
@@ -143,13 +154,14 @@ class MarkRenderer(RendererBase):
             return
         style = [self._clip(gc), *_paint(tuple(gc.get_rgb()), "fill", gc.get_rgb()[3])]
         style.append(f"font-size:{prop.get_size_in_points():.4g}px")
-        if prop.get_weight() not in ("normal", "regular", 400):
-            style.append(f"font-weight:{prop.get_weight()}")
+        weight = weight_dict.get(prop.get_weight(), prop.get_weight())  # CSS knows the names of two
+        if weight != 400:
+            style.append(f"font-weight:{weight}")
         if prop.get_style() != "normal":
             style.append(f"font-style:{prop.get_style()}")
-        family = prop.get_family()[0]
-        if family not in ("sans-serif", "DejaVu Sans"):
-            style.append(f"font-family:{family}" if family in _GENERIC_FONTS else f"font-family:'{family}'")
+        families = prop.get_family()
+        if families[0] not in ("sans-serif", "DejaVu Sans"):
+            style.append("font-family:" + ",".join(name if name in _GENERIC_FONTS else f"'{name}'" for name in families))
         if anchor != "left":
             style.append("text-anchor:" + {"center": "middle", "right": "end"}[anchor])
         css = ";".join(filter(None, style))
@@ -166,7 +178,7 @@ class MarkRenderer(RendererBase):
         Image.fromarray(im[::-1]).save(buffer, format="png", optimize=True)
         data = base64.b64encode(buffer.getvalue()).decode("ascii")
         style = [self._clip(gc)]
-        if gc.get_alpha() != 1:
+        if gc.get_alpha() != 1 and gc.get_clip_path()[0] is not None:  # else it is in the pixels alone, as Agg has it
             style.append(f"opacity:{gc.get_alpha():.4g}")
         top_left = np.array([(x, self.height - y - height)])
         self.marks.append(Mark("image", ";".join(filter(None, style)), f"{width:.4g},{height:.4g}:{data}", top_left))
@@ -191,16 +203,20 @@ class MarkRenderer(RendererBase):
         """An affine transform, and then to SVG points."""
         return Affine2D(np.dot(self._flip.get_matrix(), transform.get_matrix()))
 
-    def _draw_formula(self, gc, x, y, s, prop, angle):
-        """Mathtext: its outline, put down at the point (x, y)."""
-        vertices, codes = self._text2path.get_text_path(prop, s, ismath=True)
+    def _draw_outline(self, gc, x, y, s, prop, angle, ismath):
+        """Mathtext, or a text that the page could not show as a text: its outline, put down at the point (x, y)."""
+        vertices, codes = self._text2path.get_text_path(prop, s, ismath=ismath)
         scale = prop.get_size_in_points() / self._text2path.FONT_SCALE
         outline = Path(vertices, codes).transformed(Affine2D().scale(scale).rotate_deg(angle))
         gc.set_linewidth(0.0)
         self._add_stamp(outline, np.array([(x, y)]), self._style(gc, gc.get_rgb()), self._window(gc))
 
     def _add_path(self, path, transform, style, window, filled):
-        body, points = _commands(_visible_part(path, self._to_svg(transform), window, filled))
+        try:
+            visible = _visible_part(path, self._to_svg(transform), window, filled)
+        except NotImplementedError as error:
+            return self._refuse(str(error), path.vertices)
+        body, points = _commands(visible)
         if body:
             self.marks.append(Mark("path", style, "codes:" + body, points))
 

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from contextlib import contextmanager
-from typing import Callable, Iterable
+from functools import partial
+from graphlib import CycleError, TopologicalSorter
+from typing import Callable, Iterable, Mapping
 
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.collections import Collection, QuadMesh, TriMesh
+from matplotlib.container import Container
 from matplotlib.figure import FigureBase
-from matplotlib.image import AxesImage
+from matplotlib.image import AxesImage, FigureImage
+from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
-from matplotlib.text import Text
+from matplotlib.offsetbox import AnnotationBbox, OffsetBox
+from matplotlib.patches import FancyArrowPatch, Patch, Shadow
+from matplotlib.quiver import QuiverKey
+from matplotlib.table import Table
+from matplotlib.text import Annotation, Text
 
 from explorable.controls import Grid
-from explorable.marks import MarkRenderer
+from explorable.marks import Mark, MarkRenderer
 from explorable.recording import Recording
 
-_RECORDED = (Line2D, Collection, Patch, Text, AxesImage)
+_RECORDED = (Line2D, Collection, Patch, Text, AxesImage, Legend, OffsetBox, AnnotationBbox, QuiverKey, Table)
 _NOT_RECORDED = (QuadMesh, TriMesh)
+_AUDITED = 8  # states drawn for the audit, besides the first, the last and the widgets' own
+_SAME_PLACE = 0.06  # points: recorded places are rounded to 0.1
+_CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.7, 0.4]])  # of an axes, and one point inside
+_LOCATIONS = ("upper right", "upper left", "lower left", "lower right", "right", "center left", "center right",
+              "lower center", "upper center", "center")  # where loc="best" may put a legend
 
 
 def describe(state: dict) -> str:
@@ -30,7 +44,7 @@ def describe(state: dict) -> str:
 
 
 def artists_of(returned) -> list[Artist]:
-    """The artists that ``update`` returned, containers (bars, say) opened up.
+    """The artists that ``update`` returned, containers (bars, say) and dictionaries opened up.
 
     Raises
     ------
@@ -40,29 +54,73 @@ def artists_of(returned) -> list[Artist]:
         if not isinstance(returned, _RECORDED) or isinstance(returned, _NOT_RECORDED):
             raise TypeError(
                 f"update returned a {type(returned).__name__}, which cannot be recorded; "
-                "return lines, collections, patches, texts or images"
+                "return lines, collections, patches, texts, images, legends or tables"
             )
         return [returned]
+    if isinstance(returned, Container):
+        returned = returned.get_children()  # without the None of an error bar that has no line
+    if isinstance(returned, Mapping):
+        returned = returned.values()
     if returned is None or isinstance(returned, (str, bytes)) or not isinstance(returned, Iterable):
         raise TypeError(f"update returned {returned!r}; wanted the artists that it changes, as in `return curve,`")
     return [artist for item in returned for artist in artists_of(item)]
 
 
+def slot_id(name: str, slot: int | str) -> str:
+    return f"{name}-slot-{slot}"
+
+
+@contextmanager
+def placeholders(artists, name: str):
+    """Let each artist draw an empty group in its place."""
+
+    def placeholder(slot):
+        def draw(renderer):
+            renderer.open_group("slot", gid=slot_id(name, slot))
+            renderer.close_group("slot")
+
+        return draw
+
+    with _replaced([(artist, "draw", placeholder(slot)) for slot, artist in enumerate(artists)]):
+        yield
+
+
+@contextmanager
+def _replaced(changes: list[tuple]):
+    """Give objects other attributes, (object, name, value), for a while."""
+    before = [(thing, name, name in vars(thing), vars(thing).get(name)) for thing, name, _ in changes]
+    for thing, name, value in changes:
+        setattr(thing, name, value)
+    try:
+        yield
+    finally:
+        for thing, name, own, value in reversed(before):
+            if own:
+                setattr(thing, name, value)
+            else:
+                delattr(thing, name)
+
+
 class _StillParts:
     """The rest of the figure, which must look the same in every state."""
 
-    def __init__(self, fig, moving: list[Artist], renderer: MarkRenderer):
-        self.fig, self.moving, self.renderer = fig, dict.fromkeys(moving), renderer  # in order, quick to look up
-        fig.draw(renderer)  # from here on, `stale` tells what has been touched
-        self.axes = fig.findobj(Axes)  # insets, too
+    def __init__(self, fig, moving: list[Artist], renderer: MarkRenderer, name: str):
+        self.fig, self.moving, self.renderer, self.name = fig, dict.fromkeys(moving), renderer, name  # quick to look up
+        _refuse_pixels(fig, fig.findobj(lambda artist: isinstance(artist, (FigureBase, Axes))))
+        with placeholders(moving, name):
+            fig.draw(renderer)  # from here on, `stale` tells what has been touched
+        self.axes = [(ax, _probes(ax)) for ax in fig.findobj(Axes)]  # insets, too
+        self.solids = [_Solids(ax, self.moving) for ax, _ in self.axes if hasattr(ax, "get_proj")]
         self.parts = self._collect(fig)
+        self.held, self.within = self._holders()
+        self.marks = {id(part): self._take(part) for part in self.parts if part not in self.within}
         self.frames = self._frames()
-        self.marks = {id(part): renderer.take(part) for part in self.parts}
 
     def check(self) -> None:
+        """Project the solids that move, and raise where anything else has changed."""
         if self._frames() != self.frames:
             raise RuntimeError(
-                "update changed the limits, scale or place of an axes, or the order in which artists are drawn; "
+                "update changed the limits, scale, view or place of an axes, or the order in which artists are drawn; "
                 "set them once, before explore(), so that they suit every state"
             )
         parts = self._collect(self.fig)
@@ -70,10 +128,23 @@ class _StillParts:
             raise RuntimeError(
                 "update added or removed an artist; make every artist before explore() and change its data or visibility"
             )
+        for solids in self.solids:
+            solids.check()
         for part in parts:
-            touched = part.stale or isinstance(part, Collection)  # Collection.set_array leaves `stale` as it was
-            if touched and not _same(self.renderer.take(part), self.marks[id(part)]):
-                raise RuntimeError(f"update changed {part}, but does not return it")
+            if part in self.within:
+                continue
+            held = self.held.get(part, [])
+            # Collection.set_array leaves `stale` as it was
+            touched = part.stale or isinstance(part, Collection) or any(artist.stale for artist in held)
+            if touched and not _same(self._take(part), self.marks[id(part)]):
+                also = f" (with {held[0]}, which is in it)" if held else ""
+                raise RuntimeError(f"update changed {part}{also}, but does not return it")
+
+    def _take(self, part) -> list[Mark]:
+        if part not in self.held:
+            return self.renderer.take(part)
+        with placeholders(self.moving, self.name):
+            return self.renderer.take(part)
 
     def _collect(self, parent) -> list[Artist]:
         parts = []
@@ -86,12 +157,110 @@ class _StillParts:
                 parts += self._collect(child)
         return parts
 
+    def _holders(self) -> tuple[dict[Artist, list[Artist]], set[Artist]]:
+        """The parts that place what moves (the axis of a label, the legend of a text) with that, and what else is in them."""
+        held, within = {}, set()
+        for part in self.parts:
+            if part not in within:
+                inside = part.findobj(include_self=False)
+                moving = [artist for artist in inside if artist in self.moving]
+                if moving:
+                    held[part] = moving
+                    within.update(inside)
+        return held, within
+
     def _frames(self) -> list:
-        frames = [tuple(self.fig.get_size_inches()), [artist.get_zorder() for artist in self.moving]]
-        for ax in self.axes:
-            frames.append((ax.get_xlim(), ax.get_ylim(), ax.get_xscale(), ax.get_yscale(),
-                           ax.get_position().bounds, ax.get_visible(), ax.axison, ax.get_zorder()))
-        return frames
+        zorders = [artist.get_zorder() for artist in (*self.moving, *self.parts)]
+        return [tuple(self.fig.get_size_inches()), zorders, *(_frame(ax, probes) for ax, probes in self.axes)]
+
+
+def _probes(ax) -> np.ndarray:
+    """Four points in data coordinates; where they are drawn tells of every change of a scale or projection."""
+    with np.errstate(all="ignore"):
+        return ax.transData.inverted().transform(ax.transAxes.transform([(0, 0), (1, 0), (0, 1), (0.7, 0.4)]))
+
+
+def _frame(ax, probes) -> tuple:
+    """All that places what an axes holds: a change of it moves artists that nobody has touched."""
+    with np.errstate(all="ignore"):
+        places = np.round(ax.transData.transform(probes), 3)
+    view = ax.get_proj().tobytes() if hasattr(ax, "get_proj") else None
+    angle = ax.get_rlabel_position() if hasattr(ax, "get_rlabel_position") else None
+    return (ax.get_xlim(), ax.get_ylim(), ax.get_xscale(), ax.get_yscale(), places.tobytes(), view, angle,
+            ax.get_position().bounds, ax.get_aspect(), ax.get_box_aspect(), ax.get_adjustable(), ax.get_anchor(),
+            ax.get_visible(), ax.axison, ax.get_frame_on and ax.get_frame_on(), ax.get_zorder(), ax.get_axisbelow())
+
+
+def _refuse_pixels(fig, holders: list) -> None:
+    """Raise if a child of `holders` is placed in pixels, of which a page has another number a point than a picture has."""
+    children = [child for holder in holders for child in holder.get_children()]
+    coarse, fine = [], []
+    for dpi, points in ((72, coarse), (144, fine)):
+        with at_dpi(fig, dpi):
+            points += [child.get_transform().transform((0.5, 0.5)) if _keeps_transform(child) else None for child in children]
+    for child, a, b in zip(children, coarse, fine):
+        coords = [getattr(child, name, None) for name in ("xycoords", "anncoords", "boxcoords")]
+        fixed = a is not None and np.isfinite(a).all() and np.allclose(a, b)
+        if isinstance(child, FigureImage) or "pixels" in str(coords) or fixed:
+            raise RuntimeError(f"{child} is placed in pixels, which a page does not have; place it in points, or in an axes")
+        if isinstance(child, AnnotationBbox) and child.arrow_patch:
+            raise RuntimeError(f"the arrow of {child} is of another size on a page than in a picture; use annotate() for arrows")
+
+
+def _keeps_transform(artist) -> bool:
+    """Whether it draws its own coordinates by its transform, which no drawing changes."""
+    return isinstance(artist, (Line2D, Patch, Text)) and not isinstance(artist, (FancyArrowPatch, Shadow, Annotation))
+
+
+def _is_solid(artist) -> bool:
+    """Whether it is of those collections and patches that a 3-D axes projects and sorts by depth before it draws."""
+    return hasattr(artist, "do_3d_projection")
+
+
+class _Solids:
+    """What a 3-D axes draws in the order of depth, for which a page has one order, back to front, for all states."""
+
+    def __init__(self, ax, moving: dict):
+        self.ax, self.moving = ax, moving
+        self.children = ax.get_children()
+        self.still = {child: child.do_3d_projection() for child in self.children
+                      if _is_solid(child) and child not in moving and child.get_visible()}
+        self.before = {child: {} for child in self.children}  # a child -> those directly behind it in some state
+        self.order = self.children
+
+    def check(self) -> None:
+        """Project those that move, and raise if no order suits this state and those before."""
+        visible = [child for child in self.children if child.get_visible()]
+        moving = {child: child.do_3d_projection() for child in visible if _is_solid(child) and child in self.moving}
+        if not self.ax.computed_zorder:
+            return
+        known = sum(map(len, self.before.values()))
+        for behind, child in itertools.pairwise(self._drawn(visible, self.still | moving)):
+            self.before[child][behind] = None
+        if sum(map(len, self.before.values())) > known:
+            try:
+                self.order = list(TopologicalSorter(self.before).static_order())
+            except CycleError as error:
+                a, b, *_ = error.args[1]
+                raise RuntimeError(
+                    f"{a} and {b} lie one behind the other in another order than before; "
+                    "set ax.computed_zorder = False and give them a zorder"
+                ) from None
+
+    def _drawn(self, visible: list[Artist], depths: dict) -> list[Artist]:
+        """Back to front, as `Axes3D.draw` sorts; what is empty (its depth is NaN) left out."""
+        zorders = {child: child.get_zorder() for child in visible}
+        first = max(axis.get_zorder() for axis in self.children if isinstance(axis, Axis)) + 1
+        ranked = sorted((child for child in visible if _is_solid(child)), key=depths.get, reverse=True)  # farthest first
+        for kind in (Collection, Patch):
+            zorders |= {child: first + i for i, child in enumerate(child for child in ranked if isinstance(child, kind))}
+        return sorted((child for child in visible if not np.isnan(depths.get(child, 0))), key=zorders.get)
+
+    def in_order(self) -> list[tuple]:
+        """Changes, for `_replaced`, that make the axes draw in this order."""
+        if not self.ax.computed_zorder:
+            return []
+        return [(self.ax, "computed_zorder", False), *((child, "zorder", rank) for rank, child in enumerate(self.order))]
 
 
 def _place(artist) -> tuple | None:
@@ -104,31 +273,48 @@ def _place(artist) -> tuple | None:
     return *artist.get_transform().transform(artist.get_unitless_position()), hash(artist.get_fontproperties())
 
 
-def _same(a, b) -> bool:
-    return len(a) == len(b) and all(
-        x[:3] == y[:3] and np.array_equal(x.points, y.points) for x, y in zip(a, b)
-    )
+def _same(a: list[Mark], b: list[Mark]) -> bool:
+    return len(a) == len(b) and all(map(_alike, a, b))
+
+
+def _alike(a: Mark, b: Mark) -> bool:
+    return a[:3] == b[:3] and a.points.shape == b.points.shape and bool((np.abs(a.points - b.points) < _SAME_PLACE).all())
 
 
 @contextmanager
-def _points(fig):
-    """Make one pixel a point while recording, as Matplotlib's SVG backend does."""
-    dpi = fig.dpi
-    fig.dpi = 72
+def at_dpi(fig, dpi: float):
+    """Draw with so many pixels an inch for a while; with 72 a pixel is a point, as in Matplotlib's SVG."""
+    before, fig.dpi = fig.dpi, dpi
     try:
         yield
     finally:
-        fig.dpi = dpi
+        fig.dpi = before
 
 
 def freeze_layout(fig) -> None:
-    """Run a layout engine (constrained, tight) once and switch it off."""
+    """Run a layout engine (constrained, tight) once and switch it off; keep legends where ``loc="best"`` puts them now."""
     fig.draw_without_rendering()
     fig.set_layout_engine("none")
+    for legend in fig.findobj(Legend):
+        if legend._get_loc() == 0:
+            _freeze_legend(legend)
+    for artist in fig.findobj(Artist.get_animated):
+        artist.set_animated(False)  # makes no difference to a picture that is saved
+
+
+def _freeze_legend(legend) -> None:
+    """Name the place that was the best, so that the legend still grows from its corner."""
+    best = legend.get_window_extent().get_points()
+
+    def distance(location):
+        legend.set_loc(location)
+        return np.abs(legend.get_window_extent().get_points() - best).max()
+
+    legend.set_loc(min(_LOCATIONS, key=distance))
 
 
 def record(fig, update: Callable, grid: Grid, name: str):
-    """Record `update` at all states of `grid`.
+    """Record `update` at all states of `grid`, and draw some of them afresh to see that nothing is missing.
 
     Returns
     -------
@@ -139,36 +325,121 @@ def record(fig, update: Callable, grid: Grid, name: str):
     Raises
     ------
     RuntimeError : ``update`` raised, returned other artists, drew what cannot
-        be recorded, changed an axes or an artist that it does not return; the
-        message names the state.
+        be recorded, changed an axes or an artist that it does not return, or
+        drew otherwise when it came to a state again; the message names the state.
     TypeError : ``update`` returned something that cannot be recorded.
     """
-    with _points(fig):
+    with at_dpi(fig, 72):
         width, height = fig.get_size_inches() * 72
         renderer = MarkRenderer(width, height, clip_prefix=f"{name}-clip")
-        artists = still = None
+        plain = MarkRenderer(width, height, strict=False)
+        plain.clips, plain.clip_prefix = renderer.clips, renderer.clip_prefix
+        states = list(grid.states())
+        first = states[grid.initial]
+        artists = _run(update, first, name)
+        with _named(name, first):
+            still = _StillParts(fig, artists, plain, name)
         marks, places = {}, {}
         recording = Recording(grid.size)
-        for number, state in enumerate(grid.states()):
-            returned = _run(update, state, name)
-            if artists is None:
-                artists = returned
-                still = _StillParts(fig, artists, MarkRenderer(width, height, strict=False))
-            elif len(returned) != len(artists) or any(a is not b for a, b in zip(returned, artists)):
-                raise RuntimeError(f"{name}: update returned other artists at {describe(state)} than before")
-            try:
+        for number, state in enumerate(states):
+            _run_again(update, state, name, artists)
+            with _named(name, state):
+                still.check()
                 for slot, artist in enumerate(artists):
                     place = _place(artist)
                     if artist.stale or place is None or place != places.get(slot):
                         marks[slot], places[slot] = renderer.take(artist), place
                     recording.add(number, str(slot), marks[slot])
-                still.check()
-            except Exception as error:
-                raise RuntimeError(f"{name}: {error} [at {describe(state)}]") from error
-    return recording, artists, renderer.clips
+        if artists:
+            in_order = [change for solids in still.solids for change in solids.in_order()]
+            _audit(fig, update, grid, name, recording, artists, plain, in_order)
+            for thing, attribute, value in in_order:
+                setattr(thing, attribute, value)
+    used = set(re.findall(r"url\(#([^)]+)\)", " ".join(recording.styles)))
+    return recording, artists, {content: clip for content, clip in renderer.clips.items() if clip in used}
 
 
-def _run(update, state, name):
+def _audit(fig, update, grid: Grid, name: str, recording: Recording, artists: list[Artist], renderer: MarkRenderer,
+           in_order: list[tuple]) -> None:
+    """Come back to some states, draw the whole figure, and compare that with what the page will show."""
+    states = list(grid.states())
+    _run_again(update, states[grid.initial], name, artists)
+    with placeholders(artists, name), _replaced(in_order):
+        page = _drawing(fig, renderer)
+    slots = {slot_id(name, slot): slot for slot in range(len(artists))}
+    for number in _audited(grid):
+        _run_again(update, states[number], name, artists)
+        shown = []
+        for artist, mark in page:
+            if mark.tag == "slot":
+                slot = slots[mark.body]
+                recorded = (recording.mark(track, number) for track in recording.tracks(str(slot)))
+                shown += [(artists[slot], mark) for mark in recorded if mark]
+            else:
+                shown.append((artist, mark))
+        with _named(name, states[number]):
+            _compare(_drawing(fig, renderer), shown)
+
+
+def _compare(drawn: list, shown: list) -> None:
+    """Raise unless both, lists of (artist, mark), look the same."""
+    if len(drawn) == len(shown) and all(_alike(a, b) for (_, a), (_, b) in zip(drawn, shown)):
+        return
+    nothing = [(None, Mark("", "", "", np.empty((0, 2))))] * abs(len(drawn) - len(shown))
+    pairs = zip(drawn + nothing, shown + nothing)
+    artist, instead = next((a or b, b) for (a, mark), (b, other) in pairs if not _alike(mark, other))
+    place = "" if instead in (None, artist) else f" where the page shows {instead}"
+    raise RuntimeError(
+        f"the page would not show {artist} as Matplotlib draws it{place}: update, called again, drew something else "
+        "(is there chance in it, or does it add to what it did before?), or something that this artist depends on "
+        "changed and is not returned"
+    )
+
+
+def _audited(grid: Grid) -> list[int]:
+    """The numbers of the states to draw: first, last, the widgets' own, and some with every part of every range among them."""
+    chosen = np.random.default_rng(0)
+    if grid.size <= _AUDITED + 3:
+        numbers = np.arange(grid.size)
+    else:
+        numbers = np.zeros(_AUDITED, int)
+        for control in grid.controls:
+            strata = (chosen.permutation(_AUDITED) + chosen.random(_AUDITED)) / _AUDITED
+            numbers += (strata * len(control.values)).astype(int) * grid.strides[control.name]
+        numbers = np.unique([*numbers, 0, grid.size - 1, grid.initial])
+    return [int(number) for number in chosen.permutation(numbers)]
+
+
+def _drawing(fig, renderer: MarkRenderer) -> list[tuple[Artist, Mark]]:
+    """All that the figure draws, back to front, and which artist draws it."""
+    renderer.marks = []
+    owners, open_artists = [], []
+
+    def up_to_now():
+        owners.extend(open_artists[-1:] * (len(renderer.marks) - len(owners)))
+
+    def note(artist, draw, renderer):
+        up_to_now()
+        open_artists.append(artist)
+        draw(renderer)
+        up_to_now()
+        open_artists.pop()
+
+    with _replaced([(artist, "draw", partial(note, artist, artist.draw)) for artist in fig.findobj()]):
+        fig.draw(renderer)
+    return list(zip(owners, renderer.marks, strict=True))
+
+
+@contextmanager
+def _named(name: str, state: dict):
+    """Say of which figure and state an error is."""
+    try:
+        yield
+    except Exception as error:
+        raise RuntimeError(f"{name}: {error} [at {describe(state)}]") from error
+
+
+def _run(update, state, name) -> list[Artist]:
     try:
         returned = update(**state)
     except Exception as error:
@@ -177,3 +448,9 @@ def _run(update, state, name):
         return list(dict.fromkeys(artists_of(returned)))  # each once
     except TypeError as error:
         raise TypeError(f"{name}: {error} [at {describe(state)}]") from None
+
+
+def _run_again(update, state, name, artists: list[Artist]) -> None:
+    returned = _run(update, state, name)
+    if len(returned) != len(artists) or any(a is not b for a, b in zip(returned, artists)):
+        raise RuntimeError(f"{name}: update returned other artists at {describe(state)} than before")

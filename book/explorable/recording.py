@@ -58,26 +58,32 @@ class Recording:
 
     def __init__(self, states: int):
         self.states = states
-        self._tracks: dict[tuple, Track] = {}
+        self._tracks: dict[str, list[Track]] = {}
         self._styles: dict[str, int] = {"": 0}
         self._bodies: dict[str, int] = {}
 
     def add(self, state: int, slot: str, marks: list[Mark]) -> None:
-        """Keep the marks of one artist (`slot`) in one state."""
-        seen: dict[str, int] = {}
+        """Keep the marks of one artist (`slot`) in one state, each in a track that lies above those of the marks before."""
+        tracks = self._tracks.setdefault(slot, [])
+        place = 0
         for mark in marks:
-            order = seen[mark.tag] = seen.get(mark.tag, -1) + 1
-            key = (slot, mark.tag, order)
-            if key not in self._tracks:
-                self._tracks[key] = Track(mark.tag, self.states)
+            found = next((i for i in range(place, len(tracks)) if tracks[i].tag == mark.tag), None)
+            if found is None:
+                found = place
+                tracks.insert(found, Track(mark.tag, self.states))
             style = self._styles.setdefault(mark.style or " ", len(self._styles))
             body = self._bodies.setdefault(mark.body, len(self._bodies))
-            self._tracks[key].add(state, style, body, mark.points)
+            tracks[found].add(state, style, body, mark.points)
+            place = found + 1
+
+    @property
+    def styles(self) -> list[str]:
+        """Every style of every mark."""
+        return list(self._styles)
 
     def tracks(self, slot: str) -> list[Track]:
-        """The tracks of one artist, back to front: a text lies on its box and arrow."""
-        found = [track for key, track in self._tracks.items() if key[0] == slot]
-        return sorted(found, key=lambda track: track.tag == "text")
+        """The tracks of one artist, back to front."""
+        return self._tracks.get(slot, [])
 
     def mark(self, track: Track, state: int) -> Mark | None:
         """What `track` shows in `state`, or None where it shows nothing."""
@@ -86,7 +92,7 @@ class Recording:
             return None
         styles, bodies = list(self._styles), list(self._bodies)
         points = track.points[track.shape[state]] / 10
-        return Mark(track.tag, styles[style], bodies[track.body[state]], points)
+        return Mark(track.tag, styles[style].strip(), bodies[track.body[state]], points)
 
     def to_bytes(self, slots: list[str], controls: list[dict]) -> bytes:
         """The compressed recording, tracks in the order of `slots`."""

@@ -15,6 +15,7 @@ from matplotlib.text import Text
 from explorable.controls import Grid
 from explorable.handles import Handle
 from explorable.marks import PAGE_COLORS, Mark, path_data
+from explorable.recorder import at_dpi, placeholders, slot_id
 from explorable.recording import Recording, Track
 
 _SVG = "http://www.w3.org/2000/svg"
@@ -37,7 +38,7 @@ def figure_html(fig, artists, recording: Recording, clips: dict[str, str], grid:
             clip_path.append(ElementTree.fromstring(content))
     slots = []  # in the order of the page, back to front, as the script finds them
     for group in svg.iterfind(".//*[@class='explorable-slot']"):
-        slot = group.attrib.pop("id").removeprefix(_slot_id(name, ""))
+        slot = group.attrib.pop("id").removeprefix(slot_id(name, ""))
         group.set("data-artist", slot)  # its place in what update returns
         slots.append(slot)
         for track in recording.tracks(slot):
@@ -45,7 +46,7 @@ def figure_html(fig, artists, recording: Recording, clips: dict[str, str], grid:
         _name_paths(group, artists[int(slot)], recording, recording.tracks(slot))
     pinnable = svg.find(".//path[@class='explorable-curve']") is not None
     width, height = fig.get_size_inches()
-    with _at_72_dpi(fig):
+    with at_dpi(fig, 72):
         svg.extend(_handle_element(handle, artists, grid, height * 72) for handle in handles)
     svg.attrib.clear()
     svg.attrib.update({
@@ -91,30 +92,6 @@ def caption_html(caption: str) -> str:
     )
 
 
-def _slot_id(name: str, slot: str) -> str:
-    return f"{name}-slot-{slot}"
-
-
-@contextmanager
-def _placeholders(artists, name):
-    """Let each artist draw an empty group in its place."""
-
-    def placeholder(slot):
-        def draw(renderer):
-            renderer.open_group("slot", gid=_slot_id(name, str(slot)))
-            renderer.close_group("slot")
-
-        return draw
-
-    for slot, artist in enumerate(artists):
-        artist.draw = placeholder(slot)
-    try:
-        yield
-    finally:
-        for artist in artists:
-            del artist.draw
-
-
 @contextmanager
 def _named(texts: dict[str, Text]):
     """Let each text draw itself into a group with its key as id."""
@@ -128,22 +105,12 @@ def _named(texts: dict[str, Text]):
             text.set_gid(gid)
 
 
-@contextmanager
-def _at_72_dpi(fig):
-    """Make one pixel a point, as the SVG backend does."""
-    dpi, fig.dpi = fig.dpi, 72
-    try:
-        yield
-    finally:
-        fig.dpi = dpi
-
-
 def _still_svg(fig, artists, name: str) -> ElementTree.Element:
     buffer = io.BytesIO()
     options = {"svg.fonttype": "path", "svg.hashsalt": name, "image.composite_image": False, "savefig.bbox": None}
     texts = {f"{name}-text-{i}": text for i, text in enumerate(fig.findobj(Text))}
-    with matplotlib.rc_context(options), _placeholders(artists, name), _named(texts), _at_72_dpi(fig):
-        fig.savefig(buffer, format="svg", facecolor="white", edgecolor="none",
+    with matplotlib.rc_context(options), placeholders(artists, name), _named(texts), at_dpi(fig, 72):
+        fig.savefig(buffer, format="svg", facecolor="auto", edgecolor="auto",
                     metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
         svg = ElementTree.fromstring(buffer.getvalue())
         groups = {element.get("id"): element for element in svg.iter()}  # of an annotation's two groups the inner one
@@ -209,6 +176,8 @@ def _tidy(svg) -> None:
         element.text = element.tail = None
         if _LINK in element.attrib:
             element.set("href", element.attrib.pop(_LINK))
+        if element.tag == "image":
+            element.attrib.pop("opacity", None)  # it is in the pixels, too
         if "style" in element.attrib:
             style = element.get("style").replace("; ", ";").replace(": ", ":")
             for color, page_color in PAGE_COLORS.items():
@@ -228,7 +197,7 @@ def _own_ids(svg, name: str) -> None:
         own = element.get("id", "")
         if own in used:
             element.set("id", f"{name}-{own}")
-        elif own.startswith(_slot_id(name, "")):
+        elif own.startswith(slot_id(name, "")):
             element.set("class", "explorable-slot")
         elif own:
             del element.attrib["id"]

@@ -5,11 +5,13 @@ import io
 import re
 from xml.etree import ElementTree
 
+import matplotlib
 import matplotlib.patheffects as effects
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.collections import LineCollection
+from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Circle, FancyArrowPatch, Wedge
 from PIL import Image
 
@@ -201,6 +203,13 @@ def test_scatter_with_sizes_and_colours(ax):
         assert np.ptp(outline[:, 0]) == pytest.approx(np.sqrt(size), abs=0.05)
 
 
+def test_sizes_beyond_the_points_draw_nothing(ax):
+    cloud = ax.scatter([1, 2, 3], [1, 2, 3], s=[10, 40, 90])
+    cloud.set_offsets([[1, 1], [2, 2]])
+    sizes = [np.ptp(parse_path("M0 0" + mark.body.removeprefix("stamp:"))[-1][:, 0]) for mark in marks_of(cloud)]
+    np.testing.assert_allclose(sizes, np.sqrt([10, 40]), atol=0.05)
+
+
 def test_line_collection(ax):
     assert_same_paths(ax.add_collection(LineCollection(
         [[(1, 1), (5, 9)], [(2, 2), (3, 8), (9, 1)], [(0, 5), (10, 5)]], colors=["C0", "C1", "C2"], linewidths=[1, 2, 3])))
@@ -272,7 +281,7 @@ def test_text(ax, options):
         wanted = [float(theirs.get("x")), float(theirs.get("y"))]
     np.testing.assert_allclose(mark.points[0], wanted, atol=0.06)
     style = style_of(mark.style)
-    assert (style["fill"], style["font-size"], style["font-weight"], style["font-style"]) == ("#ff7f0e", "12px", "bold", "italic")
+    assert (style["fill"], style["font-size"], style["font-weight"], style["font-style"]) == ("#ff7f0e", "12px", "700", "italic")
     assert float(style["fill-opacity"]) == 0.5
     assert style.get("text-anchor") == {"right": "end", "center": "middle"}.get(options.get("ha"))
     assert ("clip-path" in style) == bool(options.get("clip_on"))
@@ -308,7 +317,8 @@ def test_text_far_outside_draws_nothing(ax):
     assert marks_of(ax.text(5, 1e5, "far")) == [] and marks_of(ax.text(5, 1e300, "far")) == []
 
 
-@pytest.mark.parametrize("family, css", [("monospace", "monospace"), ("serif", "serif"), ("DejaVu Sans Mono", "'DejaVu Sans Mono'"), ("sans-serif", None)])
+@pytest.mark.parametrize("family, css", [("monospace", "monospace"), ("serif", "serif"), ("DejaVu Sans Mono", "'DejaVu Sans Mono'"), ("sans-serif", None),
+                                         (["No Such", "serif"], "'No Such',serif")])
 def test_fonts(ax, family, css):
     assert style_of(marks_of(ax.text(5, 5, "a", family=family))[0].style).get("font-family") == css
 
@@ -321,6 +331,20 @@ def test_mathtext_is_an_outline_in_the_box_that_matplotlib_gives_it(ax, options)
     box = text.get_window_extent()
     got = [outline[:, 0].min(), outline[:, 0].max(), HEIGHT - outline[:, 1].max(), HEIGHT - outline[:, 1].min()]
     np.testing.assert_allclose(got, [box.x0, box.x1, box.y0, box.y1], atol=2.5)
+
+
+@pytest.mark.parametrize("options", [
+    {"fontproperties": FontProperties(fname=matplotlib.get_data_path() + "/fonts/ttf/STIXGeneral.ttf")},
+    {"rotation": 30, "clip_on": True},
+])
+def test_a_text_that_svg_cannot_show_is_an_outline(ax, options):
+    """A font from a file; a clip, which SVG would turn with the text."""
+    text = ax.text(5, 5, "word", **options)
+    mark, = marks_of(text)
+    assert mark.tag == "path" and ("clip-path" in mark.style) == ("rotation" in options)
+    outline = np.concatenate(parse_path(f"M{mark.points[0, 0]} {mark.points[0, 1]}" + mark.body.removeprefix("stamp:")))
+    box = text.get_window_extent()
+    np.testing.assert_allclose([outline[:, 0].min(), outline[:, 0].max()], [box.x0, box.x1], atol=4)
 
 
 def test_an_annotation_is_arrow_box_and_text(ax):
@@ -345,6 +369,17 @@ def test_an_image(ax):
     np.testing.assert_array_equal(corners, [0, 85, 170, 255])
 
 
+@pytest.mark.parametrize("clip", [None, Circle((0.5, 0.5), 0.3)])
+def test_the_alpha_of_an_image_is_in_its_pixels_and_with_a_clip_path_once_more_as_in_agg(ax, clip):
+    image = ax.imshow(np.ones((2, 2)), alpha=0.5)
+    if clip:
+        image.set_clip_path(clip)
+    mark, = marks_of(image)
+    pixels = Image.open(io.BytesIO(base64.b64decode(mark.body.partition(":")[2])))
+    assert np.asarray(pixels)[20, 20, 3] == 127
+    assert ("opacity:0.5" in mark.style) == bool(clip)
+
+
 def test_clip_paths_are_shared_and_named(ax):
     renderer = MarkRenderer(WIDTH, HEIGHT, clip_prefix="fig-a-clip")
     one, two = ax.plot([1, 2])[0], ax.plot([2, 1])[0]
@@ -361,6 +396,7 @@ def test_clip_paths_are_shared_and_named(ax):
     (lambda ax: ax.pcolormesh(np.eye(3)), "QuadMesh"),
     (lambda ax: ax.pcolormesh(np.eye(3), shading="gouraud"), "gouraud"),
     (lambda ax: ax.plot([1, 2], sketch_params=1.0)[0], "sketch"),
+    (lambda ax: ax.add_patch(Circle((5, 5), 1e6)), "reaches far outside"),
 ])
 def test_what_cannot_be_recorded_is_refused(ax, draw, message):
     artist = draw(ax)
