@@ -48,8 +48,9 @@ def explore(fig, update: Callable | None = None, /, *, id: str, alt: str, captio
     ValueError : a malformed `id`, empty `alt` or `caption`, a control whose
         value is off its own grid or whose labels don't tell its values apart,
         more than 20,000 states, or a handle that doesn't fit its axes.
-    RuntimeError : while recording only: `update` failed or changed something
-        that it does not return; the message names the state.
+    RuntimeError : while recording only: `update` failed, changed something
+        that it does not return, or drew something else when it came to a state
+        again; the message names the state.
     """
     if not isinstance(id, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", id):
         raise ValueError(f"id is {id!r}; wanted a letter followed by letters, digits and dashes")
