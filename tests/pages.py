@@ -54,6 +54,19 @@ class Message(NamedTuple):
     url: str = ""
 
 
+# For `page.evaluate`: of every text of every explorable, what it says, its kind, and how many CSS pixels its font is high.
+# Still ones and formulas are outlines, of a font 100 units high.
+FONTS = """() => {
+  const size = (e, units) => { const { a, b } = e.getScreenCTM(); return Math.hypot(a, b) * units; };
+  return [...document.querySelectorAll("figure.explorable > svg")].flatMap((svg) => [
+    ...[...svg.querySelectorAll("g[transform*='scale(']")].map((e) => [e.closest("figure").id, "outline", size(e, 100)]),
+    ...[...svg.querySelectorAll("text")].map((e) => [e.textContent, "text", size(e, parseFloat(getComputedStyle(e).fontSize))]),
+    ...[...svg.querySelectorAll(".explorable-slot[style*='-size:'] > path:not([style='display:none'])")].map((e) =>
+      ["formula", "formula", size(e, parseFloat(getComputedStyle(e).getPropertyValue("--explorable-size")))]),
+  ]);
+}"""
+
+
 def watch(page) -> None:
     """Keep what `page` says in ``page.messages`` and what it asks for in ``page.requests``."""
     page.messages, page.requests = [], []

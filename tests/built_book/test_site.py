@@ -56,12 +56,13 @@ def source(name):
 
 
 @every_page
-def test_nothing_overflows_a_phone(desk):
+def test_a_phone_shows_all_and_its_figures_can_be_read(desk):
     desk.set_viewport_size(PHONE)
     try:
         too_wide = desk.evaluate(WIDER_THAN_A_PHONE)
         assert too_wide == []
         assert desk.evaluate("document.documentElement.scrollWidth") <= 360
+        assert [font for font in desk.evaluate(pages.FONTS) if font[2] < 9] == [], "text in a figure that is too small to read"
     finally:
         desk.set_viewport_size(DESK)
 

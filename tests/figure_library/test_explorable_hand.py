@@ -362,18 +362,6 @@ def test_a_handle_goes_where_its_point_is_not_drawn(page, tmp_path):
 
 # On a phone and on a wide screen -------------------------------------------------
 
-# For every text, moving or not, how many CSS pixels its font is high. Still ones and formulas are outlines, of a font 100 units high.
-FONTS = """() => {
-  const size = (e, units) => { const { a, b } = e.getScreenCTM(); return Math.hypot(a, b) * units; };
-  return [...document.querySelectorAll("figure.explorable > svg")].flatMap((svg) => [
-    ...[...svg.querySelectorAll("g[transform*='scale(']")].map((e) => [e.closest("figure").id, "outline", size(e, 100)]),
-    ...[...svg.querySelectorAll("text")].map((e) => [e.textContent, "text", size(e, parseFloat(getComputedStyle(e).fontSize))]),
-    ...[...svg.querySelectorAll(".explorable-slot[style*='-size:'] > path:not([style='display:none'])")].map((e) =>
-      ["formula", "formula", size(e, parseFloat(getComputedStyle(e).getPropertyValue("--explorable-size")))]),
-  ]);
-}"""
-
-
 @pytest.fixture(scope="module")
 def small_print():
     """Texts of 5 to 11 points of every kind, moving and still."""
@@ -407,14 +395,14 @@ def test_no_text_on_a_phone_is_smaller_than_nine_pixels(new_page, tmp_path, smal
     (tmp_path / "p.html").write_text(html(small_print, recorded(fig, None, {}, "fig-b")._html), encoding="utf-8")
     page = opened(new_page(viewport={"width": 360, "height": 740}), (tmp_path / "p.html").as_uri())
     pages.set_control(page, "fig-a", "n", 1)
-    fonts = page.evaluate(FONTS)
+    fonts = page.evaluate(pages.FONTS)
     assert {kind for _, kind, _ in fonts} == {"outline", "text", "formula"} and len(fonts) > 30
     assert [font for font in fonts if font[2] < 9] == []
     assert min(size for *_, size in fonts) < 9.02 < 20 < max(size for *_, size in fonts)  # and none larger than it need be
     page.set_viewport_size({"width": 1600, "height": 900})
     assert page.evaluate("""() => [...document.querySelectorAll(".explorable-text, .explorable-formula")]
         .map((e) => getComputedStyle(e).transform).filter((t) => !/^(none|matrix\\(1, 0, 0, 1, 0, 0\\))$/.test(t))""") == []
-    sizes = sorted({round(size, 2) for _, kind, size in page.evaluate(FONTS) if kind == "text"})
+    sizes = sorted({round(size, 2) for _, kind, size in page.evaluate(pages.FONTS) if kind == "text"})
     assert sizes == pytest.approx([110 / 72 * points for points in (6, 7, 30)], rel=1e-3)
 
 
