@@ -7,6 +7,7 @@ Add ``explorable.sphinx_ext`` to the extensions of a book made with myst-nb
 * adds the script and the style to the site;
 * leaves out of a page that shows no widget the state of widgets and the scripts from elsewhere that would show them: the
   controls of a recorded figure are widgets that were made in the kernel, and no more;
+* has the formulas of a caption typeset where the page has no others;
 * fails the build where two explorables of a page, or an explorable and anything else in it, have the same id;
 * shows the stored outputs of a notebook whose optional package is missing, and does not run it:
   ``explorable_needs: {book/12_pytorch.ipynb: torch}`` among the settings of Sphinx;
@@ -33,6 +34,7 @@ from explorable.figure import RECORD
 
 _STATIC = Path(__file__).parent / "static"
 _FIGURE = re.compile(r'<figure class="explorable" id="([^"]+)"')
+_FORMULA = '<span class="math'  # as `svg.caption_html` writes it
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 logger = logging.getLogger(__name__)
 
@@ -46,6 +48,7 @@ def setup(app):
     app.connect("builder-inited", _Notebooks)
     app.connect("doctree-read", _refuse_namesakes)
     app.connect("doctree-read", _leave_out_unseen_widgets)
+    app.connect("doctree-read", _typeset_captions)
     app.add_css_file("explorable.css")
     app.add_js_file("explorable.js", loading_method="defer")
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}
@@ -87,6 +90,12 @@ def _leave_out_unseen_widgets(app, doctree):
     scripts = getattr(app.env, "nb_metadata", {}).get(app.env.docname, {}).get("js_files", {})
     for name in [name for name in scripts if name.startswith("ipywidgets")]:  # myst-nb's names
         del scripts[name]
+
+
+def _typeset_captions(app, doctree):
+    """Sphinx loads MathJax where a page itself has formulas; a caption alone may have some, too."""
+    if any(_FIGURE.search(text) and _FORMULA in text for text in map(nodes.raw.astext, doctree.findall(nodes.raw))):
+        app.env.get_domain("math").data["has_equations"][app.env.docname] = True
 
 
 class _Notebooks:

@@ -23,7 +23,7 @@ line, = ax.plot([0, 1])
 def update(n):
     line.set_ydata([0, wave_.height(n)])
     return line,
-explore(fig, update, n=IntSlider(min=0, max=3), id="fig-wave", alt="A wave.", caption="A wave.")"""
+explore(fig, update, n=IntSlider(min=0, max=3), id="fig-wave", alt="A wave.", caption="A wave of $n$.")"""
 
 
 def build(book, *path):
@@ -94,8 +94,9 @@ def test_a_book_is_built_again_only_where_it_changed_and_fails_where_update_fail
     assert runs(tmp_path) == ["moving", "still"]
     html = page.read_text()
     assert '<figure class="explorable" id="fig-wave">' in html and "explorable-recording" in html
+    assert "mathjax" in html.lower(), "for the formula in the caption"
     assert "explorable.js" in html and "explorable.css" in html and not re.search("widget-view|widget-state|require|embed", html)
-    assert re.search("widget-view.*embed-amd", (page.parent / "widget.html").read_text(), re.DOTALL), "what shows a widget needs them"
+    assert re.search("embed-amd.*widget-view", (page.parent / "widget.html").read_text(), re.DOTALL), "what shows a widget needs them"
     for name in ("explorable.js", "explorable.css"):
         assert (page.parent / "_static" / name).exists()
 
