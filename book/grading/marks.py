@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import reprlib
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from .values import Other
 __all__ = ["Marks", "NotAsExpected", "SEED", "StudentError", "check", "checks", "difference", "number", "one_seed", "own"]
 
 SEED = "GRADING_SEED"  # the environment variable that says which inputs to draw
+LONGEST = 1000  # characters of what is said of one item
 TOLERANCE = 1e-4  # of the largest entry: float32 passes, and any order of summation
 
 
@@ -103,8 +106,9 @@ def number(value: Any) -> Any:
 
 
 def _line(words):
-    """On one line, whatever a student's exception says: no message may look like a line of the tests' own."""
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in words)
+    """On one line, and not too long, whatever a student's exception says: no message may look like a line of the tests' own."""
+    words = words if len(words) <= LONGEST else words[:LONGEST] + " …"
+    return "".join(each if each.isprintable() else each.encode("unicode_escape", "surrogatepass").decode() for each in words)
 
 
 def _sort(want):
@@ -112,7 +116,7 @@ def _sort(want):
 
 
 def _listed(names):
-    return ", ".join(repr(name) for name in names) or "nothing"
+    return ", ".join(map(reprlib.repr, islice(names, 20))) or "nothing"
 
 
 def _kind(value):

@@ -37,6 +37,7 @@ __all__ = ["Sandbox"]
 LONGEST = 2 * LARGEST  # bytes in one answer
 SHOWN = 21_000  # characters of what a request printed, and of a traceback
 MEMORY = 4 * 2**30  # bytes of all processes of a student's together
+FILES = 20_000  # in its folders in memory, each of which costs a kilobyte or more that no other limit counts
 LOOK = 0.5  # seconds between two looks at that
 START = 60  # seconds in which a process must be ready, on a busy machine
 OWN = "<your own cell>"  # the label of all cells that a student has added
@@ -167,7 +168,7 @@ class Sandbox:
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                                              cwd=environment["HOME"] if self._folder else "/", env=environment, start_new_session=True)
             self._unread, self._ended = bytearray(), threading.Event()
-            self._watch = threading.Thread(target=self._watch_memory, args=(self._process.pid, self._ended), daemon=True)
+            self._watch = threading.Thread(target=self._watch_memory, args=(self._process.pid, self._ended, self.isolated), daemon=True)
             self._watch.start()
             if self._line(time.monotonic() + START) != b"ready":
                 raise EOFError
@@ -310,15 +311,19 @@ class Sandbox:
         return line
 
     @classmethod
-    def _watch_memory(cls, pid, ended):
-        """End the processes when together they have more than they may."""
+    def _watch_memory(cls, pid, ended, isolated):
+        """End the processes when together they have more than they may, or too many files in memory."""
         while not ended.wait(LOOK):
-            used = 0
+            used, files = 0, 0
             with contextlib.suppress(psutil.NoSuchProcess):
                 for process in psutil.Process(pid).children(recursive=True):
                     with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
                         used += process.memory_info().rss
-            if used > MEMORY:
+                    for folder in ("tmp", "dev/shm") if isolated else ():
+                        with contextlib.suppress(OSError):  # it has just ended
+                            space = os.statvfs(f"/proc/{process.pid}/root/{folder}")
+                            files = max(files, space.f_files - space.f_ffree)
+            if used > MEMORY or files > FILES:
                 cls._signal(pid)
 
 

@@ -19,6 +19,7 @@ __all__ = ["Other", "Room", "TooLarge", "decode", "encode", "name_of"]
 
 LARGEST = 50_000_000  # bytes of all arrays and text in one value
 ENTRIES = 300_000  # in all its lists, tuples and dictionaries
+NAME = 100  # characters
 IN_KEY = 8  # of a tuple that is a key
 KEYS = 1000  # in one dictionary: keys with the same hash, chosen by a student, would take the square of it
 DEEPEST = 50  # lists in lists
@@ -111,8 +112,8 @@ def encode(value: Any, function: Callable[[Callable], Any] | None = None, room: 
 
 
 def name_of(kind: type) -> str:
-    """The name of a class, which its metaclass can't change."""
-    return type.__dict__["__name__"].__get__(kind)
+    """The name of a class, which its metaclass can't change; of a long one, the beginning."""
+    return type.__dict__["__name__"].__get__(kind)[:NAME]
 
 
 def _array(array, name, room):
@@ -170,7 +171,7 @@ def decode(value: Any, function: Callable[[Any], Callable] | None = None) -> Any
             case {"dict": list(pairs)} if len(pairs) <= KEYS:
                 return {decode(_key(key)): decode(each, function) for key, each in pairs}
             case {"other": str(kind)}:
-                return Other(kind)
+                return Other(kind[:NAME])
             case {"function": known} if function:
                 return function(known)
     raise ValueError(f"value: got {reprlib.repr(value)}, want what encode makes")
