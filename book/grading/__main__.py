@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+import nbformat
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
@@ -34,10 +35,13 @@ def graded(course: Path, student: str, assignment: str) -> bool:
 
     Its last step takes away the permission to write. A folder without that was left by a kill.
     """
-    handed_in, done = (list((course / kind / student / assignment).glob("*.ipynb")) for kind in ("submitted", "autograded"))
+    from .nbgrader_cells import DIGEST, digest_of
+
+    done = list((course / "autograded" / student / assignment).glob("*.ipynb"))
     if not done or any(notebook.stat().st_mode & 0o222 for notebook in done):
         return False
-    return max(notebook.stat().st_ctime for notebook in handed_in) <= min(notebook.stat().st_ctime for notebook in done)
+    return all(nbformat.read(notebook, as_version=4).metadata.get(DIGEST) == digest_of(course / "submitted" / student / assignment / notebook.name)
+               for notebook in done)
 
 
 def lacking(course: Path, student: str, assignment: str) -> list[str]:

@@ -15,6 +15,8 @@ import hashlib
 import html
 import re
 import secrets
+import shutil
+from pathlib import Path
 from types import MappingProxyType
 from xml.etree import ElementTree
 
@@ -341,8 +343,19 @@ class Formgrader(Inert):
 
 
 def guard_feedback() -> None:
-    """Of what was handed in beside a notebook nothing lies beside its page: nbgrader would copy all of it, pages with scripts, too."""
-    GenerateFeedback.init_assignment = lambda *_: None
+    """Of what was handed in beside a notebook nothing lies beside its page: nbgrader would copy all of it, pages with scripts, too.
+
+    But for two files that `nbgrader release_feedback` needs.
+    """
+    def copy(converter, assignment, student):
+        source, destination = (Path(place(assignment, student)) for place in (converter._format_source, converter._format_dest))
+        destination.mkdir(parents=True, exist_ok=True)
+        for name in ("timestamp.txt", "submission_secret.txt"):
+            if (source / name).is_file():
+                (destination / name).unlink(missing_ok=True)
+                shutil.copy(source / name, destination)
+
+    GenerateFeedback.init_assignment = copy
 
 
 def guard_formgrader() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import os
 import reprlib
@@ -47,6 +48,17 @@ class StudentError(Exception):
     def __init__(self, name: str, message: str, traceback: str = ""):
         super().__init__(f"{name}: {message}" if message else name)
         self.name, self.traceback = name, traceback
+
+    __str__ = Exception.__str__  # KeyError has another one
+
+    @classmethod
+    def like(cls, kind: str, *args: str) -> StudentError:
+        """One that is also an exception of Python's own kind, so that `except ValueError` catches what was one."""
+        built_in = getattr(builtins, kind, None)
+        if isinstance(built_in, type) and issubclass(built_in, (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)):
+            with contextlib.suppress(TypeError):  # some ask for other arguments
+                return type(cls.__name__, (cls, built_in), {})(*args)
+        return cls(*args)
 
     def _render_traceback_(self):  # IPython shows this
         return (self.traceback or str(self)).rstrip().split("\n")

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import site
@@ -40,6 +41,7 @@ MEMORY = 8 * 2**30  # bytes of the tests' kernel: a student's code may call the 
 # Of a file that is handed in. Values take up to 400 bytes each in memory; a notebook with many plots has some thousands.
 LARGEST = {"characters": 100 * 2**20, "values": 2_000_000, "cells": 2_000, "text": 2_000_000, "pictures": 1_000}
 CONNECTION = "kernel.json"  # the tests' kernel's; its sockets lie beside it
+DIGEST = "handed_in"  # in the notebook's metadata: of the file that is graded, SHA-256
 UNREADABLE = "unreadable"  # in the notebook's metadata: it is a message in place of a file
 
 __all__ = ["ExecuteApart", "OwnFiles", "ReadAnything", "Rebuild"]
@@ -55,10 +57,14 @@ class ReadAnything(NotebookExporter):
         metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
         try:
             handed_in = getattr(self.parent, "_sanitizing", True)  # or else `Rebuild` has seen it, and added to it
+            if handed_in:  # before it is read: if it is replaced just now, it will be graded anew
+                metadata[DIGEST] = digest_of(file_stream.name)
             text = file_stream.read(LARGEST["characters"] + 1 if handed_in else -1).lstrip("\ufeff")
             if handed_in:
                 self._limit(characters=len(text), values=text.count(",") + text.count("[") + text.count("{"))
-            cells = [self._cell(cell) for cell in nbformat.reads(text, as_version=4).cells]
+            nb = nbformat.reads(text, as_version=4)
+            cells = [self._cell(cell) for cell in nb.cells]
+            metadata.setdefault(DIGEST, nb.metadata.get(DIGEST))
             if handed_in:
                 self._limit(cells=len(cells), text=sum(len(cell.source) for cell in cells),
                             pictures=sum(len(cell.get("attachments", ())) for cell in cells))
@@ -87,6 +93,12 @@ class ReadAnything(NotebookExporter):
                 name: {kind: data for kind, data in picture.items() if isinstance(data, str)}
                 for name, picture in pictures.items() if isinstance(picture, dict)}
         return fresh
+
+
+def digest_of(path: str | Path) -> str:
+    """SHA-256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class Rebuild(NbGraderPreprocessor):
@@ -217,7 +229,7 @@ class ExecuteApart(Execute):
             if not own or is_solution(cell):
                 cell.source = f"_sandbox.run({source!r}, {label!r})"
             elif not own.get("points"):  # a public check, too
-                cell.source += f"\n_sandbox.give({source!r}, {label!r})"
+                cell.source += f"\n_sandbox.give({source!r}, {label!r}, {'points' in own!r})"
         limit = f"import resource as _resource\n_resource.setrlimit(_resource.RLIMIT_AS, ({MEMORY}, {MEMORY}))\n"
         begin = new_code_cell(
             (limit if self.isolation else "") +

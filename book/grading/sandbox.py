@@ -81,10 +81,13 @@ class Sandbox:
             self._adopt(answer["names"], answer["gone"])
         self._raise(answer)
 
-    def give(self, code: str, label: str) -> None:
-        """Run a cell of the teacher's, which the tests have run, too: what it sets is here already."""
+    def give(self, code: str, label: str, check: bool = False) -> None:
+        """Run a cell of the teacher's, which the tests have run, too: what it sets is here already.
+
+        check  whether it is a public check, which leaves the student's own names as they are
+        """
         many = 1 if self._stopped else 6  # it may call many functions; but not again one that does not end
-        self._ran_now({"run": code, "label": label}, quiet=True, seconds=many * self.seconds, share="repeats")
+        self._ran_now({"run": code, "label": label, "by": "check" if check else "teacher"}, quiet=True, seconds=many * self.seconds, share="repeats")
 
     def _ran_now(self, request, **options):
         """The answer to a cell, which from now on belongs to what a fresh process needs."""
@@ -148,7 +151,7 @@ class Sandbox:
     def _raise(self, answer):
         if error := answer.get("error"):
             name, message, trace = (self._text(error.get(key, "")) for key in ("name", "message", "traceback"))
-            raise StudentError(name, message + SHORTENED * self._shortened, trace)
+            raise StudentError.like(error.get("kind", ""), name, message + SHORTENED * self._shortened, trace)
 
     def _start(self):
         self._folder, begin = None, time.monotonic()
@@ -276,7 +279,7 @@ class Sandbox:
             if "call" in request and has(ask=int) and "args" in answer and "kwargs" in answer:
                 return answer
             error = answer.get("error", {})
-            sound = isinstance(error, dict) and all(isinstance(error.get(key, ""), str) for key in ("name", "message", "traceback"))
+            sound = isinstance(error, dict) and all(isinstance(error.get(key, ""), str) for key in ("name", "kind", "message", "traceback"))
             if "call" in request:
                 complete = "value" in answer or error
             else:

@@ -4,7 +4,8 @@ It says "ready", reads requests from its standard input and writes answers to it
 with the "number" of the request:
 
     {"run": code, "label": text}                 run a cell; the answer has the "names" that it set. With "definitions": true
-                                                 only its imports, functions, classes and constants
+                                                 only its imports, functions, classes and constants; with "by": "teacher" it
+                                                 is no student's, with "check" it leaves the student's names as they are
     {"call": name, "args": [...], "kwargs": {}}  call a function; the answer has its "value"
     {"result": value} or {"raised": text}        what a function of the caller's, passed as an argument, returned
 
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 import __future__
 import ast
+import builtins
 import contextlib
 import ctypes
 import errno
@@ -131,6 +133,7 @@ class Worker:
         self.space.update(display=lambda *values, **_: print(*values), get_ipython=lambda: shell)
         found = sys.modules["IPython.core.getipython"] = types.ModuleType("IPython.core.getipython")  # for `from IPython import get_ipython`
         found.get_ipython = self.space["get_ipython"]
+        self.own = set()  # the names that the student's cells have set, and no cell of the teacher's after that
         self.loop = None  # for `await` in a cell
         self.future = 0  # the flags of `from __future__ import …`, which hold for all cells that follow, as in IPython
         self.asking = threading.Lock()
@@ -159,7 +162,7 @@ class Worker:
         alarm(signal.ITIMER_REAL, 0)
         limit(max(DEPTH, sys.getrecursionlimit()))
 
-    def run(self, run, label, definitions=False):
+    def run(self, run, label, definitions=False, by="student"):
         before, answer = dict(self.space), {}
         try:
             self.execute(run, label, definitions)
@@ -167,9 +170,15 @@ class Worker:
             self.calm()
             answer["error"] = described(error)
         self.calm()
+        if by == "check":
+            self.space.update({name: before[name] for name in self.own if name in before})
         after = dict(self.space)
         changed = {name: value for name, value in after.items() if type(name) is str and not name.startswith("_")
                    and (value is not before.get(name, self) or issubclass(type(value), CHANGEABLE))}
+        if by == "student":
+            self.own |= changed.keys()
+        elif by == "teacher":
+            self.own -= {name for name in changed if after[name] is not before.get(name, self)}
         answer["names"] = shown(changed)
         answer["gone"] = [name for name in changed if name not in answer["names"]]
         answer["gone"] += [name for name in before if type(name) is str and not name.startswith("_") and name not in after]
@@ -260,7 +269,8 @@ def described(error):
         lines = "".join(traceback.format_list(own) + traceback.format_exception_only(error))[-PRINTED:]
     except BaseException:
         lines = ""
-    return {"name": name_of(type(error)), "message": message, "traceback": lines}
+    kind = next(each for each in type.mro(type(error)) if any(each is known for known in vars(builtins).values()))
+    return {"name": name_of(type(error)), "kind": name_of(kind), "message": message, "traceback": lines}
 
 
 def become(user: int) -> None:

@@ -94,7 +94,7 @@ def test_every_control_is_in_what_to_try(path):
         if cell.cell_type != "code":
             continue
         for call in chapters.explore_sources(cell.source):
-            controls = [k for k in call.keywords if k.arg not in ("id", "alt", "caption")]
+            controls = [k for k in call.keywords if k.arg not in ("id", "alt", "caption", "handles")]
             if not controls:
                 continue
             after = "\n".join(c.source for c in cells[number + 1 :] if c.cell_type == "markdown")
