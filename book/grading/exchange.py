@@ -144,7 +144,7 @@ class Collect(ExchangeCollect):
             raise ValueError("no folder")
         try:
             record = super()._path_to_record(path)
-        except (ValueError, OverflowError):
+        except (ValueError, ArithmeticError):  # dateutil's words for numbers that are too large: the latter
             raise ValueError("its name has no time") from None
         now = datetime.now(timezone.utc).replace(tzinfo=None)
         if not EARLIEST <= record["timestamp"] <= now + AHEAD:
@@ -187,7 +187,7 @@ class Collect(ExchangeCollect):
         """The time of what was collected before, or None. A student may have written it, if nbgrader's own collect was in use."""
         try:
             return self.coursedir.get_existing_timestamp(dest)
-        except (ValueError, OverflowError, AttributeError):  # the last is nbgrader's: it means to say that there is no time
+        except (ValueError, ArithmeticError, AttributeError):  # the last is nbgrader's: it means to say that there is no time
             self.log.warning("No time, and older than any: %s/timestamp.txt", dest)
             return None
 
