@@ -70,6 +70,7 @@ SYSTEM = re.compile(r"\._.*|\.DS_Store|Thumbs\.db|desktop\.ini", re.IGNORECASE)
 WRAPPERS = {"submissions", "submission", "submitted", "handins", "hand-ins", "downloaded", "downloads", "archive", "extracted"}
 GROUP = re.compile(r"(?:section|sektion|group|gruppe|groupe|grupo|gruppo|class|classe|klasse|course|cours|kurs|lab|tutorial|tutorium|seminar"
                    r"|cohort|übung|班|组)s?[-_. ]*\w{0,4}", re.IGNORECASE)
+DOCUMENT = re.compile(r"\.(?:pdf|docx?|odt|rtf|pages|jpe?g|heic|md)", re.IGNORECASE)  # which may have answers in words
 COPY = re.compile(r"[-_. ]*(?:copy|kopie|copie|\(?)\s*\d*\)?", re.IGNORECASE)
 MAKING = timedelta(minutes=10)  # times that lie closer are those of the making of the archive
 LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "Ae", "ø": "o", "Ø": "O", "œ": "oe", "Œ": "Oe", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D",
@@ -167,11 +168,12 @@ def find_owners(files: list[File], assignment: str, known: set[str]) -> None:
     below = [(folders[len(inside)], bool(file.kind)) for file, folders, _ in told if len(folders) > len(inside)]
     students, notebooks = {name for name, _ in below}, {name for name, kind in below if kind}
     many = len(notebooks) > 1 or len({*here} - {""}) > 1 or len(students) > 1 and not here
-    first = next((at for at, folder in enumerate(inside) if folder.casefold() not in WRAPPERS), len(inside))
+    groups = {at for at, folder in enumerate(inside[:-1]) if GROUP.fullmatch(folder)}  # with one section alone
+    first = next((at for at, folder in enumerate(inside) if folder.casefold() not in WRAPPERS and at not in groups), len(inside))
     theirs = known | {_key(name) for name in (*students, *here) if name}
     claimed = next((at for at in range(first, len(inside)) if many and _key(inside[at]) in theirs), None)
     root = len(inside) if many and claimed is None else first if claimed is None else claimed
-    doubt = claimed is not None or (len(notebooks) < 2 and not here if many else len(inside) - root > 1)
+    doubt = claimed is not None or (len(notebooks) < 2 and not here if many else len(inside) - root > 1 or bool(groups) and _key(inside[root]) not in known)
     below_that = _below([folders[root:] for file, folders, _ in told if file.kind]) if many else {}
     if _are_groups(below_that):
         root, doubt = root + 1, not {_key(name) for names in below_that.values() for name in names} <= known
@@ -259,8 +261,8 @@ def _platform(file, outer, known, several):
     folders, name = _place(file.entry)
     parts = (*folders, name) if name else folders
     for at, part in enumerate(parts):
-        around = [folder for folder in parts[:at] if folder.casefold() not in WRAPPERS]
-        if parts[:at] != outer[:at] or any(_key(ARCHIVE.sub("", folder)) in known for folder in around):
+        around = [folder for folder in parts[:at] if folder.casefold() not in WRAPPERS and not GROUP.fullmatch(folder)]
+        if any(not GROUP.fullmatch(folder) for folder in parts[len(outer):at]) or parts[:at][:len(outer)] != outer[:at] or any(_key(ARCHIVE.sub("", folder)) in known for folder in around):
             return False
         if found := MOODLE.fullmatch(part):
             file.platform, file.who, file.number = True, found["name"], found["number"] or ""
@@ -577,7 +579,7 @@ def _decide(student, own, course, given, gradebook, memory):
     for file in own:
         file.look = file.look or bool(student) and not taken
         if not file.fate:
-            file.becomes("not collected: not a notebook", look=not taken)
+            file.becomes("not collected: not a notebook", look=not taken or DOCUMENT.fullmatch(Path(file.entry.name).suffix) is not None)
 
 
 def _due(gradebook, assignment, student):

@@ -53,24 +53,28 @@ class ReadAnything(NotebookExporter):
     A file that is no notebook, or is far too large for one, becomes one that is empty but for a message.
     """
 
+    _digest = None
+
+    def from_filename(self, filename, resources=None, **options):
+        self._digest = digest_of(filename)  # before it is read: if it is replaced just now, it will be graded anew
+        return super().from_filename(filename, resources, **options)
+
     def from_file(self, file_stream, resources=None, **options):
         metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
         try:
             handed_in = getattr(self.parent, "_sanitizing", True)  # or else `Rebuild` has seen it, and added to it
-            if handed_in:  # before it is read: if it is replaced just now, it will be graded anew
-                metadata[DIGEST] = digest_of(file_stream.name)
             text = file_stream.read(LARGEST["characters"] + 1 if handed_in else -1).lstrip("\ufeff")
             if handed_in:
                 self._limit(characters=len(text), values=text.count(",") + text.count("[") + text.count("{"))
             nb = nbformat.reads(text, as_version=4)
             cells = [self._cell(cell) for cell in nb.cells]
-            metadata.setdefault(DIGEST, nb.metadata.get(DIGEST))
+            metadata[DIGEST] = self._digest if handed_in else nb.metadata.get(DIGEST)
             if handed_in:
                 self._limit(cells=len(cells), text=sum(len(cell.source) for cell in cells),
                             pictures=sum(len(cell.get("attachments", ())) for cell in cells))
         except Exception as error:  # whatever was handed in
             cells = [new_markdown_cell(f"The file could not be read as a notebook: {error!s:.200}")]
-            metadata[UNREADABLE] = True
+            metadata |= {UNREADABLE: True, DIGEST: self._digest}
         return self.from_notebook_node(new_notebook(cells=cells, metadata=metadata), resources, **options)
 
     @staticmethod

@@ -194,6 +194,20 @@ def median_threshold(losses, norms, above):
     return np.max(norms)"""),
     ("ps4", "ps4-cliff", """
 def median_threshold(losses, norms, above):
+    values, counts = np.unique(norms, return_counts=True)
+    return values[counts.argmax()]"""),
+    ("ps3", "ps3-step-bounds", """
+def norms_by_lag(P):
+    return np.arange(len(P))
+def step_bounds(W_hh, slopes):
+    return np.ones(len(slopes) + 1)"""),
+    ("ps3", "ps3-share", """
+def share(terms):
+    return terms[0, 0, 0] * np.arange(1.0, len(terms) + 1)
+def reach(shares, part=0.9):
+    return 50_000_000"""),
+    ("ps4", "ps4-cliff", """
+def median_threshold(losses, norms, above):
     return np.nanmin(norms)"""),
     ("ps4", "ps4-cliff", """
 def median_threshold(losses, norms, above):
@@ -209,8 +223,8 @@ def train(parameters, gradient, clip, batches, rate, mu):
 def test_numbers_that_fit_each_other_and_nothing_else_earn_nothing(name, key, code, monkeypatch):
     """Sums that add up, steps that are counted right: with no step of the way."""
     monkeypatch.setenv("GRADING_SEED", SEED)
-    test = {"ps3-lag-terms": "ps3-share-test"}.get(key, f"{key}-test")
-    others = {"ps3-lag-terms": 2.5}.get(key, 0)  # of share and reach, in the same test
+    test = {"ps3-lag-terms": "ps3-share-test", "ps3-step-bounds": "ps3-verdict-test"}.get(key, f"{key}-test")
+    others = {"ps3-lag-terms": 2.5, "ps3-share": 3.5, "ps3-step-bounds": 2}.get(key, 0)  # of other functions, in the same test
     assert earned(name, {key: f"import numpy as np\n{code}"}) == points_of(source(name)) | {test: others}
 
 
@@ -568,6 +582,14 @@ def test_a_kill_loses_nothing_and_nothing_is_graded_twice(course):
     assert "1 to grade" in work.communicate(timeout=60)[0] and work.returncode == 0
     work = grading(course, "ps1")
     assert "0 to grade" in work.communicate(timeout=60)[0]
+    notebook = course / "submitted" / "student-0" / "ps1" / "ps1.ipynb"
+    before = notebook.stat()
+    notebook.write_text(notebook.read_text() + "\n")  # as if it had been replaced while its grading went on
+    for path in (course / "autograded" / "student-0" / "ps1").glob("*.ipynb"):
+        path.chmod(0o444)
+    os.utime(notebook, ns=(before.st_atime_ns, before.st_mtime_ns))
+    work = grading(course, "ps1")
+    assert "1 to grade" in work.communicate(timeout=60)[0]
 
 
 def test_handed_in_anew_it_is_graded_anew_and_the_same_seed_gives_the_same_inputs(course):

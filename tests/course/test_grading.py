@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from grading.marks import SEED, Marks, NotAsExpected, StudentError, check, checks, difference, number, own
 from grading.sandbox import Sandbox
-from grading.values import decode, encode
+from grading.values import Other, decode, encode, name_of
 
 A = np.array([[1.0, -2.0], [0.5, 4.0]])
 
@@ -264,6 +264,36 @@ def test_a_function_as_an_argument_calls_back(sandbox):
     assert sandbox.space["slope"](lambda v: float(v**2), 3.0) == 7
     with pytest.raises(StudentError, match="RuntimeError: ZeroDivisionError"):
         sandbox.space["slope"](lambda v: 1 / 0, 3.0)
+
+
+def test_a_public_check_leaves_the_students_names_as_they_are(sandbox):
+    """What other cells of the teacher's set counts, as in the notebook; and what a check sets anew."""
+    sandbox.run("def step(x):\n    return x + 1\ndata = 1\ndef f(x):\n    return step(x), data", "<cell>")
+    sandbox.give("for step in range(3):\n    pass\nnew = 5", "<check>", True)
+    sandbox.give("data = 2", "<given>")
+    sandbox.give("data = 3", "<check>", True)
+    sandbox.run("def g():\n    return new, data", "<cell>")
+    assert sandbox.space["f"](1) == (2, 3) and sandbox.space["g"]() == (5, 3)
+
+
+@pytest.mark.parametrize("code, kind", [
+    ("raise FloatingPointError('x')", FloatingPointError), ("class E(FloatingPointError): pass\nraise E('x')", FloatingPointError),
+    ("{}['x']", KeyError), ("float('x')", ValueError), ("raise StopIteration('x')", StudentError), ("exit('x')", StudentError),
+    ("type('x', (ValueError,), {'__module__': 1})\nclass M(type):\n    def __getattribute__(c, n): 1 / 0\n"
+     "class E(ValueError, metaclass=M): pass\nraise E('x')", ValueError)])
+def test_an_error_keeps_its_kind(sandbox, code, kind):
+    with pytest.raises(kind) as raised:
+        sandbox.run(code, "<cell>")
+    assert isinstance(raised.value, StudentError) and str(raised.value).count("'") in (0, 2)
+
+
+def test_messages_have_an_end(capsys):
+    marks = Marks(3)
+    kind = type("k" * 10**6, (), {})
+    marks.close(1, "a", lambda: Other(name_of(kind)), 1.0)
+    marks.close(1, "b", lambda: {"\x01" * 10**6 * k: k for k in range(1, 4)}, {"c": 1})
+    marks.close(1, "c", lambda: 1 / 0 if "x" * 10**6 else 0, 1)
+    assert len(capsys.readouterr().out) < 30_000
 
 
 def test_threads_may_call_back_at_once(sandbox):

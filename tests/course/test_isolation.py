@@ -167,6 +167,14 @@ def test_all_processes_together_have_a_limit_of_memory(sandbox, monkeypatch):
     assert alive == [False] and time.monotonic() - begin < 15
 
 
+def test_files_in_memory_have_a_limit(sandbox, monkeypatch):
+    """Each takes a kilobyte of the computer's memory, though it is empty and belongs to no process."""
+    monkeypatch.setattr("grading.sandbox.FILES", 2_000)
+    for folder in ("/tmp", "/dev/shm"):
+        with pytest.raises(StudentError, match="used more memory than there is"):
+            sandbox.run(f"import time\nfor k in range(5_000):\n    open(f'{folder}/{{k}}', 'w').close()\ntime.sleep(20)", "<cell>")
+
+
 def test_no_process_survives(sandbox):
     mark = f"8765{os.getpid()}"
     sandbox.run("import os, subprocess\nfor _ in range(10):\n    if not os.fork():\n        os.setsid()\n        if os.fork(): os._exit(0)\n"
