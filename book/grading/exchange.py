@@ -1,12 +1,12 @@
 """Collect from nbgrader's exchange, a folder that every student can write to: `c.ExchangeFactory.collect` in nbgrader's settings.
 
 nbgrader 0.9.6 believes what it finds there. A folder made by hand could take another student's place, a link in it was
-followed with the teacher's rights (to the solutions, say), and a name without a time ended the collection for all.
+followed with the teacher's rights (to the solutions, say), and a name without a time ended the collection for all. The
+time of a hand-in is in the name of its folder as well, for the student to choose.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 import pwd
 import re
@@ -15,39 +15,106 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from nbgrader.exchange.default import ExchangeCollect
-from nbgrader.utils import parse_utc
+
+MOST = 10_000  # files and folders in a hand-in
+DEEPEST, LONGEST = 20, 1000  # folders in each other; bytes in the name of a file, with its folders
+NAMED = 10  # of those that are left out, as many are named
+BLOCK = 1 << 20  # bytes
+EARLIEST, AHEAD = datetime(2000, 1, 1), timedelta(days=1)  # times beyond are no times of hand-ins
+HANDING_IN = timedelta(minutes=10)  # from the time in the name to the last file, and what two clocks may differ by
 
 
-def copy_plain_files(src: str, dest: Path) -> Iterator[tuple[str, str]]:
-    """Copy the folders and plain files below `src`; what else is there, and why it stays there.
+def below(folder: int, within: str = "", depth: int = 1) -> Iterator[tuple[str, int, os.stat_result | None, str]]:
+    """What is below an open folder: its name, and a descriptor (open until the next one is asked for) with its status,
+    or -1, None and why there is none.
 
-    Each file is opened before it is looked at, so that nobody can put a link in its place in between.
+    A file is looked at again after it was opened: nobody can put a link in its place in between.
     """
-    for folder, folders, files, descriptor in os.fwalk(src):
-        here = dest / os.path.relpath(folder, src)
-        here.mkdir(parents=True, exist_ok=True)
-        for name in folders + files:
+    with os.scandir(folder) as found:
+        for entry in found:
+            name = os.path.join(within, entry.name)
             try:
-                file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=descriptor)
+                kind = entry.stat(follow_symlinks=False).st_mode
+                if stat.S_ISLNK(kind) or not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+                    yield name, -1, None, "a link" if stat.S_ISLNK(kind) else "no plain file"
+                    continue
+                if depth > DEEPEST or len(os.fsencode(name)) > LONGEST:
+                    yield name, -1, None, "too many folders in each other" if depth > DEEPEST else "its name is too long"
+                    continue
+                file = os.open(entry.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+                try:
+                    status = os.fstat(file)
+                    yield name, file, status, ""
+                    if stat.S_ISDIR(status.st_mode):
+                        yield from below(file, name, depth + 1)
+                finally:
+                    os.close(file)
             except OSError as error:
-                yield os.path.join(folder, name), "a link" if error.errno == errno.ELOOP else error.strerror
+                yield name, -1, None, error.strerror
+
+
+def take(src: str, dest: Path | None, largest_file: int, largest: int) -> tuple[float, list[tuple[str, str]]]:
+    """Copy the folders and plain files below `src` to a new folder `dest`, if there is one; sizes are in bytes.
+
+    Returns when the last of them was changed (seconds since 1970, by the clock of the system, which users can't set), and
+    what else is there with why it stays there. Raises ValueError for what is too large, OSError for what can't be read.
+    """
+    size, left_out = 0, []
+    top = os.open(src, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        status = os.fstat(top)
+        owner, changed = status.st_uid, status.st_ctime
+        if dest:
+            dest.mkdir()
+        for count, (name, file, status, why) in enumerate(below(top), 1):
+            if count > MOST:
+                raise ValueError(f"more than {MOST} files and folders")
+            if status and stat.S_ISREG(status.st_mode):
+                if status.st_nlink > 1 and status.st_uid != owner:
+                    why = "a link"  # a hard one, to a file of somebody else
+                elif status.st_size > largest_file:
+                    why = f"{status.st_size} bytes, where {largest_file} is most"
+            elif status and not stat.S_ISDIR(status.st_mode):
+                why = "no plain file"
+            if why:
+                left_out.append((name, why))
                 continue
-            try:
-                kind = os.fstat(file).st_mode
-                if stat.S_ISREG(kind):
-                    with open(file, "rb", closefd=False) as source, (here / name).open("wb") as target:
-                        shutil.copyfileobj(source, target)
-                elif not stat.S_ISDIR(kind):
-                    yield os.path.join(folder, name), "no plain file"
-            finally:
-                os.close(file)
+            changed = max(changed, status.st_ctime)
+            if stat.S_ISDIR(status.st_mode):
+                if dest:
+                    (dest / name).mkdir()
+                continue
+            if size + status.st_size > largest:
+                raise ValueError(f"more than {largest} bytes")
+            size += copied(file, dest / name, largest - size) if dest else status.st_size
+    finally:
+        os.close(top)
+    return changed, left_out
+
+
+def copied(file: int, target: Path, most: int) -> int:
+    """Copy an open file, which may grow; its size in bytes. Raises ValueError if that is more than `most`."""
+    size = 0
+    with target.open("wb") as copy:
+        while block := os.read(file, BLOCK):
+            size += copy.write(block)
+            if size > most:
+                raise ValueError("it grew too large while it was copied")
+    return size
+
+
+def printable(text: str) -> str:
+    """On one line, with what can't be printed as its code."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 class Collect(ExchangeCollect):
-    """As nbgrader's, but a hand-in is its owner's, links stay where they are, and no hand-in stops the others."""
+    """As nbgrader's, but a hand-in is its owner's, links stay where they are, no hand-in stops the others, and none
+    that was changed later counts as in time."""
 
     def init_src(self):
         super().init_src()
@@ -55,35 +122,110 @@ class Collect(ExchangeCollect):
 
     def _path_to_record(self, path):
         """Whose hand-in this is, and of what time; of nobody's, if it is none."""
-        nobody = {"username": "", "filename": os.path.basename(path), "timestamp": parse_utc("1970-01-01 00:00:00 UTC")}
-        if os.path.islink(path) or not os.path.isdir(path):
-            self.log.error("Not collected, no folder: %s", path)
-            return nobody
+        try:
+            return self.record(path)
+        except (OSError, ValueError) as error:
+            self.not_collected(error, path)
+            return {"username": "", "filename": os.path.basename(path), "timestamp": EARLIEST}
+
+    def not_collected(self, error, path, whose=""):
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        self.log.error("Not collected%s, %s: %s", whose and f" from {printable(whose)}", printable(why), printable(path))
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """Bytes: of a file, of a hand-in, which leave room for the two files that `collect` adds. nbgrader's are in kB."""
+        return 1000 * (self.coursedir.max_file_size or self.coursedir.max_dir_size), 1000 * (self.coursedir.max_dir_size - 1)
+
+    def record(self, path):
+        """nbgrader's record of a hand-in, with `claimed`, the time in its name. Raises ValueError or OSError if it is none."""
+        status = os.lstat(path)
+        if not stat.S_ISDIR(status.st_mode):
+            raise ValueError("no folder")
         try:
             record = super()._path_to_record(path)
-        except (ValueError, OverflowError):
-            self.log.error("Not collected, its name has no time: %s", path)
-            return nobody
-        try:
-            owner = pwd.getpwuid(os.lstat(path).st_uid).pw_name
-        except KeyError:  # an account that is gone; nbgrader warns
-            return record
-        if self.check_owner and owner != record["username"]:
-            self.log.error("Handed in by %s under another name, and counted as %s's: %s", owner, owner, path)
-            record["username"] = owner
-        return record
+        except (ValueError, ArithmeticError):  # dateutil's words for numbers that are too large: the latter
+            raise ValueError("its name has no time") from None
+        now = datetime.now(timezone.utc).replace(tzinfo=None)
+        if not EARLIEST <= record["timestamp"] <= now + AHEAD:
+            raise ValueError(f"its name has a time that can't be, {record['timestamp']}")
 
-    def do_copy(self, src, dest, log=None):
+        if self.check_owner:
+            try:
+                owner = pwd.getpwuid(status.st_uid).pw_name
+            except KeyError:
+                self.log.warning("Handed in by an account that is gone, and counted as its name says: %s", printable(path))
+            else:
+                if owner != record["username"]:
+                    self.log.error("Handed in by %s under another name, and counted as %s's: %s", owner, owner, printable(path))
+                record["username"] = owner
+        if not record["username"].isprintable() or record["username"].startswith("."):
+            raise ValueError("its name has no student")
+
+        try:
+            changed, _ = take(path, None, *self.limits)
+        except (OSError, ValueError) as error:
+            self.not_collected(error, path, record["username"])
+            return record | {"username": ""}
+        changed = datetime.fromtimestamp(changed, timezone.utc).replace(tzinfo=None)
+        late = changed - record["timestamp"] > HANDING_IN
+        return record | {"claimed": record["timestamp"], "timestamp": changed if late else record["timestamp"]}
+
+    def copy_files(self):
+        if not self.src_records:
+            return super().copy_files()  # which says so
+        self.log.info("Processing %d submissions of '%s' for course '%s'",
+                      len(self.src_records), self.coursedir.assignment_id, self.coursedir.course_id)
+        for record in self.src_records:
+            path = os.path.join(self.inbound_path, record["filename"])
+            try:
+                self.collect(path, record)
+            except (OSError, ValueError, RuntimeError) as error:  # nbgrader's word for a folder that is too large: RuntimeError
+                self.not_collected(error, path, record["username"])
+
+    def time_of_collected(self, dest):
+        """The time of what was collected before, or None. A student may have written it, if nbgrader's own collect was in use."""
+        try:
+            return self.coursedir.get_existing_timestamp(dest)
+        except (ValueError, ArithmeticError, AttributeError):  # the last is nbgrader's: it means to say that there is no time
+            self.log.warning("No time, and older than any: %s/timestamp.txt", dest)
+            return None
+
+    def collect(self, path, record):
+        """As a turn of the loop in nbgrader's `copy_files`, but what was collected before stays until the new one is safe."""
+        student, assignment, time = record["username"], self.coursedir.assignment_id, record["timestamp"]
+        if time != record["claimed"]:
+            self.log.error("%s's hand-in of %s UTC was changed later, at %s UTC, and counts as of then: %s",
+                           student, record["claimed"], f"{time:%Y-%m-%d %H:%M:%S}", printable(path))
+        dest = self.coursedir.format_path(self.coursedir.submitted_directory, student, assignment)
+        exists = os.path.isdir(dest)
+        if exists:
+            before = self.time_of_collected(dest)
+            if not (self.update and (before is None or time > before) or self.before_duedate and time != before):
+                self.log.info("No newer submission to collect: %s %s" if self.update else
+                              "Submission already exists, use --update to update: %s %s", student, assignment)
+                return
+        self.log.info("Updating submission: %s %s" if exists else "Collecting submission: %s %s", student, assignment)
+
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder, "copy")
+            _, left_out = take(path, copy, *self.limits)
+            for name, why in left_out[:NAMED]:
+                self.log.error("Left out, %s: %s", why, printable(os.path.join(path, name)))
+            if len(left_out) > NAMED:
+                self.log.error("Left out, %d more: %s", len(left_out) - NAMED, printable(path))
+            # By these two files nbgrader sends the feedback back; `nbgrader submit` makes them.
+            (copy / "timestamp.txt").write_text(
+                record["filename"].rsplit("+", 3)[2] if time == record["claimed"] else f"{time:%Y-%m-%d %H:%M:%S.%f} UTC")
+            secret = copy / "submission_secret.txt"
+            if not (secret.is_file() and re.fullmatch(rb"[0-9a-f]{128}", secret.read_bytes())):
+                secret.write_text(secrets.token_hex(64))
+
+            if exists:
+                shutil.rmtree(dest)
             try:
-                for name, why in copy_plain_files(src, copy):
-                    self.log.error("Left out, %s: %s", why, name)
-                # By these two files nbgrader sends the feedback back; `nbgrader submit` makes them.
-                (copy / "timestamp.txt").write_text(os.path.basename(src).rsplit("+", 3)[2])
-                secret = copy / "submission_secret.txt"
-                if not (secret.is_file() and re.fullmatch(rb"[0-9a-f]{128}", secret.read_bytes())):
-                    secret.write_text(secrets.token_hex(64))
-                super().do_copy(copy, dest, log)
-            except (OSError, RuntimeError) as error:  # nbgrader's word for a folder that is too large: RuntimeError
-                self.log.error("Not collected: %s: %s", src, error)
+                os.makedirs(os.path.dirname(dest), exist_ok=True)
+                self.do_copy(copy, dest)
+            except BaseException:
+                shutil.rmtree(dest, ignore_errors=True)  # half of it would be taken for all
+                raise

@@ -8,16 +8,22 @@ all others end.
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import tempfile
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.utils import parse_utc
 
 import chapters
-from grading.exchange import copy_plain_files
+from grading import exchange
 
 IN_CI = os.environ.get("CI") == "true"
 EMPTIED = {Path(name) for name in ("/tmp", "/run", "/srv", "/home", "/root")}
@@ -83,8 +89,177 @@ def test_plain_files_are_copied_and_nothing_else(tmp_path):
     (src / "data/a.txt").write_text("a")
     (src / "data/loop").symlink_to(src)
     (src / "b.txt").symlink_to(src / "data/a.txt")
+    (src / "large").write_text("0123456789")
     os.mkfifo(src / "pipe")
-    assert set(copy_plain_files(str(src), dest)) == {
-        (f"{src}/data/loop", "a link"), (f"{src}/b.txt", "a link"), (f"{src}/pipe", "no plain file")}
-    assert [path.relative_to(dest).as_posix() for path in sorted(dest.rglob("*"))] == ["data", "data/a.txt"]
+    with socket.socket(socket.AF_UNIX) as there:
+        there.bind(os.path.relpath(src / "socket"))  # a long path would not do
+    (src / os.fsdecode(b"\xff.txt")).write_text("b")
+    changed, left_out = exchange.take(str(src), dest, largest_file=9, largest=10)
+    assert set(left_out) == {("data/loop", "a link"), ("b.txt", "a link"), ("pipe", "no plain file"), ("socket", "no plain file"),
+                             ("large", "10 bytes, where 9 is most")}
+    assert {os.fsencode(path.relative_to(dest)) for path in dest.rglob("*")} == {b"data", b"data/a.txt", b"\xff.txt"}
     assert (dest / "data/a.txt").read_text() == "a"
+    assert changed == max(path.lstat().st_ctime for path in (src, src / "data", src / "data/a.txt", src / os.fsdecode(b"\xff.txt")))
+
+
+def test_a_file_that_is_changed_later_tells_the_time(tmp_path):
+    (tmp_path / "src/data").mkdir(parents=True)
+    path = tmp_path / "src/data/a.txt"
+    path.write_text("a")
+    while os.stat(tmp_path / "src").st_ctime == path.stat().st_ctime:
+        path.write_text("b")
+    os.utime(path, (0, 0))
+    assert exchange.take(str(tmp_path / "src"), None, 9, 9) == (path.stat().st_ctime, [])
+
+
+class Exchange:
+    """An exchange in a folder, and a course. All of it is one account's: whose a hand-in is, is read from its name."""
+
+    def __init__(self, folder: Path, caplog):
+        self.inbound, self.course, self.caplog = folder / "exchange/course/inbound", folder / "course", caplog
+        self.inbound.mkdir(parents=True)
+        self.course.mkdir()
+
+    def hand_in(self, student: str, text: str = "", time: datetime | str | None = None) -> Path:
+        """A new folder with a notebook."""
+        time = time or datetime.now(timezone.utc)
+        folder = self.inbound / f"{student}+ps1+{time if isinstance(time, str) else f'{time:%Y-%m-%d %H:%M:%S.%f} UTC'}"
+        folder.mkdir()
+        (folder / "ps1.ipynb").write_text(text or student)
+        return folder
+
+    def collector(self, **settings) -> exchange.Collect:
+        course = CourseDirectory(root=str(self.course), course_id="course", assignment_id="ps1",
+                                 db_url=f"sqlite:///{self.course}/gradebook.db")
+        logger = logging.getLogger("exchange")
+        logger.setLevel("INFO")
+        return exchange.Collect(coursedir=course, root=str(self.inbound.parents[1]), check_owner=False, log=logger, **settings)
+
+    def collect(self, **settings) -> str:
+        """What the command says."""
+        self.caplog.clear()
+        self.collector(**settings).start()
+        return self.caplog.text
+
+    def collected(self) -> dict[str, str]:
+        return {path.parts[-3]: path.read_text() for path in self.course.glob("submitted/*/ps1/ps1.ipynb")}
+
+    def time(self, student: str) -> str:
+        return (self.course / "submitted" / student / "ps1/timestamp.txt").read_text()
+
+
+@pytest.fixture
+def hub_exchange(tmp_path, caplog, monkeypatch):
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    caplog.set_level("INFO")
+    yield Exchange(tmp_path, caplog)
+    subprocess.run(["rm", "-rf", tmp_path / "exchange"], check=True)  # shutil.rmtree can't, if folders are too deep
+    assert not list((tmp_path / "temporary").iterdir())  # whatever happened
+
+
+def nest(folder: Path, levels: int) -> None:
+    """Folders in each other; their path may be too long for a system call."""
+    here = os.open(folder, os.O_RDONLY)
+    for _ in range(levels):
+        os.mkdir("d", dir_fd=here)
+        here, above = os.open("d", os.O_RDONLY, dir_fd=here), here
+        os.close(above)
+    os.close(here)
+
+
+def test_no_hand_in_stops_the_others(hub_exchange, monkeypatch):
+    """Each odd one is named; none of its many or large files is copied."""
+    names = []
+    copied = exchange.copied
+    monkeypatch.setattr(exchange, "copied", lambda file, target, most: names.append(target.name) or copied(file, target, most))
+    for student in ("ann", "zoe"):
+        hub_exchange.hand_in(student)
+    deep = hub_exchange.hand_in("deep")
+    nest(deep, 1500)
+    many = hub_exchange.hand_in("many")
+    for number in range(exchange.MOST):
+        (many / f"{number}").touch()
+    with (hub_exchange.hand_in("huge") / "big.bin").open("wb") as file:
+        file.truncate(6 * 10**9)
+    large = hub_exchange.hand_in("large")
+    for number in range(2):
+        with (large / f"half{number}").open("wb") as file:
+            file.truncate(60 * 10**6)
+    links = hub_exchange.hand_in("links")
+    for number in range(30):
+        (links / f"link\n{number}").symlink_to("/etc/passwd")
+    (hub_exchange.hand_in("own") / "timestamp.txt").mkdir()
+    hub_exchange.hand_in(os.fsdecode(b"\xff"), "text")
+    hub_exchange.hand_in("..")
+    said = hub_exchange.collect()
+    assert set(hub_exchange.collected()) == {"ann", "zoe", "deep", "huge", "links"}
+    for words in (f"too many folders in each other: {deep}/d/d", "Not collected from many, more than 10000 files and folders: ",
+                  "Left out, 6000000000 bytes, where 100000000 is most: ", "Not collected from large, more than 99999000 bytes: ",
+                  "/link\\n", "Left out, 20 more: ", "Not collected from own, Is a directory: ", "no student: "):
+        assert words in said, words
+    assert "big.bin" not in names and "half0" not in names and "0" not in names
+    assert {path.name for path in (hub_exchange.course / "submitted").iterdir()} == set(hub_exchange.collected())
+
+
+def test_a_folder_that_goes_while_others_are_collected(hub_exchange):
+    gone = hub_exchange.hand_in("eve")
+    hub_exchange.hand_in("zoe")
+    collector = hub_exchange.collector()
+    collector.init_src()
+    shutil.rmtree(gone)
+    collector.copy_files()
+    assert set(hub_exchange.collected()) == {"zoe"}
+    assert "Not collected from eve, No such file or directory: " in hub_exchange.caplog.text
+
+
+def test_what_was_collected_stays_until_the_new_one_is_safe(hub_exchange, monkeypatch):
+    hub_exchange.hand_in("ann", "old")
+    hub_exchange.hand_in("zoe", "old")
+    hub_exchange.collect()
+    hub_exchange.hand_in("zoe", "new")
+    path = hub_exchange.hand_in("ann", "new") / "grows"
+    path.touch()
+    read = os.read
+
+    def while_it_grows(file, most):
+        if os.fstat(file).st_ino == path.stat().st_ino:
+            os.truncate(path, path.stat().st_size + most)
+        return read(file, most)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "read", while_it_grows)
+        said = hub_exchange.collect(update=True)
+    assert "Not collected from ann, it grew too large while it was copied: " in said
+    assert hub_exchange.collected() == {"ann": "old", "zoe": "new"}
+
+    os.truncate(path, 10**8)  # now it is seen beforehand, and the one before it counts
+    assert "Not collected from ann, more than 99999000 bytes: " in hub_exchange.collect(update=True)
+    assert hub_exchange.collected() == {"ann": "old", "zoe": "new"}
+    (hub_exchange.course / "submitted/ann/ps1/timestamp.txt").write_text("when?")  # as nbgrader's own collect left it
+    path.unlink()
+    assert "No time, and older than any: " in hub_exchange.collect(update=True)
+    assert hub_exchange.collected() == {"ann": "new", "zoe": "new"}
+
+
+def test_a_time_that_the_student_made_up_does_not_count(hub_exchange):
+    now = datetime.now(timezone.utc).replace(tzinfo=None)
+    for student, time in {"ann": now, "zoe": now - timedelta(minutes=9), "eve": "2020-01-01 00:00:00 UTC"}.items():
+        hub_exchange.hand_in(student, time=time)
+    for time in ("0001-01-01 00:00:00 UTC", "1999-01-01 00:00:00 UTC", "9999-01-01 00:00:00 UTC", f"{now + timedelta(days=2)} UTC"):
+        hub_exchange.hand_in("odd", time=time)
+    for time in ("never", "9" * 40 + "m", "9" * 40 + " UTC", "2026-11-20 10:00:00 " + "9" * 40):
+        hub_exchange.hand_in("odd", time=time)
+    said = hub_exchange.collect()
+    assert set(hub_exchange.collected()) == {"ann", "zoe", "eve"}
+    assert parse_utc(hub_exchange.time("ann")) == now
+    assert parse_utc(hub_exchange.time("zoe")) == now - timedelta(minutes=9)
+    assert timedelta(0) <= parse_utc(hub_exchange.time("eve")) - now < timedelta(minutes=1)
+    assert "eve's hand-in of 2020-01-01 00:00:00 UTC was changed later, at " in said
+    assert said.count("its name has a time that can't be, ") == said.count("its name has no time: ") == 4
+    assert "ann's" not in said and "zoe's" not in said
+
+    hub_exchange.hand_in("eve", "again", time="2020-01-02 00:00:00 UTC")  # is the newer one, since it was made later
+    assert "Updating submission: eve ps1" in hub_exchange.collect(update=True)
+    assert hub_exchange.collected()["eve"] == "again"
+    assert "No newer submission to collect: eve ps1" in hub_exchange.collect(update=True)

@@ -6,11 +6,13 @@ one; Eve, who has a terminal.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import time
 import urllib.error
 import urllib.request
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from urllib.parse import quote
 
@@ -235,7 +237,7 @@ def test_bob_fetches_works_and_submits(bob):
 
 
 def test_the_teacher_collects_and_collects_what_came_anew(ann):
-    types("teacher", "nbgrader collect ps1")
+    assert "changed later" not in types("teacher", "nbgrader collect ps1")
     assert sorted(path.name for path in COURSE.glob("submitted/*")) == ["ann", "bob"]
 
     ann.writes(right_answers())
@@ -303,14 +305,22 @@ def test_bob_sees_his_own_and_nothing_else(ann, bob):
 
 def test_what_eve_puts_into_the_exchange_is_hers_and_no_more(hub):
     before = (COURSE / "submitted/ann/ps1/ps1.ipynb").read_text()
-    own, others = "eve+ps1+2031-01-01 00:00:00 UTC", "ann+ps1+2030-01-01 00:00:00 UTC"
-    types("eve", f"""cd {EXCHANGE / COURSE_ID}/inbound && mkdir eve+ps1+never && ln -s {COURSE}/source/ps1 "{own}"
-        mkdir "{others}" && cd "{others}" && echo mine > ps1.ipynb && mkfifo pipe
-        ln -s {COURSE}/source/ps1/ps1.ipynb link.ipynb && ln -s {COURSE}/source folder""")
+    link, own, others = (f"{user}+ps1+{datetime.now(timezone.utc) + timedelta(hours=hour):%Y-%m-%d %H:%M:%S} UTC"
+                         for user, hour in (("eve", 2), ("eve", 1), ("ann", 3)))
+    types("eve", f"""cd {EXCHANGE / COURSE_ID}/inbound && mkdir eve+ps1+never && ln -s {COURSE}/source/ps1 "{link}"
+        mkdir "{own}" "{others}" && truncate --size=60M "{own}/1" "{own}/2"
+        cd "{others}" && echo mine > ps1.ipynb && mkfifo pipe && truncate --size=6G big.bin
+        mkdir shut && touch unreadable && chmod 0 shut unreadable
+        ln -s {COURSE}/source/ps1/ps1.ipynb link.ipynb && ln -s {COURSE}/source folder
+        mkdir -p {"d/" * 1500}""")
+    (EXCHANGE / "roots").write_text("not eve's")
+    os.link(EXCHANGE / "roots", EXCHANGE / COURSE_ID / "inbound" / others / "hard.ipynb")  # Linux may be set to let users do that
     said = types("teacher", "nbgrader collect ps1 --update")
     assert (COURSE / "submitted/ann/ps1/ps1.ipynb").read_text() == before
     eves = COURSE / "submitted/eve/ps1"
-    assert {path.name for path in eves.iterdir()} == {"ps1.ipynb", "timestamp.txt", "submission_secret.txt"}
+    assert {path.name for path in eves.iterdir()} == {"ps1.ipynb", "timestamp.txt", "submission_secret.txt", "d"}
     assert (eves / "ps1.ipynb").read_text() == "mine\n"
-    for words in ("counted as eve's", "a link: ", "no plain file: ", "no folder: ", "its name has no time: "):
+    for words in ("counted as eve's", "a link: ", "no plain file: ", "no folder: ", "its name has no time: ", "Permission denied: ",
+                  "too many folders in each other: ", "6442450944 bytes, where 100000000 is most: ",
+                  "Not collected from eve, more than 99999000 bytes: "):
         assert words in said
