@@ -37,11 +37,15 @@ def graded(course: Path, student: str, assignment: str) -> bool:
     """
     from .nbgrader_cells import DIGEST, digest_of
 
-    done = list((course / "autograded" / student / assignment).glob("*.ipynb"))
+    handed_in, done = (course / kind / student / assignment for kind in ("submitted", "autograded"))
+    done = list(done.glob("*.ipynb"))
     if not done or any(notebook.stat().st_mode & 0o222 for notebook in done):
         return False
-    return all(nbformat.read(notebook, as_version=4).metadata.get(DIGEST) == digest_of(course / "submitted" / student / assignment / notebook.name)
-               for notebook in done)
+    changed = max(path.stat().st_ctime for path in (*handed_in.glob("*.ipynb"), *handed_in.glob("timestamp.txt")))
+    if changed > min(notebook.stat().st_ctime for notebook in done):
+        return False
+    # It may have been replaced while the one before was graded.
+    return all(nbformat.read(notebook, as_version=4).metadata.get(DIGEST) == digest_of(handed_in / notebook.name) for notebook in done)
 
 
 def lacking(course: Path, student: str, assignment: str) -> list[str]:

@@ -583,11 +583,8 @@ def test_a_kill_loses_nothing_and_nothing_is_graded_twice(course):
     work = grading(course, "ps1")
     assert "0 to grade" in work.communicate(timeout=60)[0]
     notebook = course / "submitted" / "student-0" / "ps1" / "ps1.ipynb"
-    before = notebook.stat()
     notebook.write_text(notebook.read_text() + "\n")  # as if it had been replaced while its grading went on
-    for path in (course / "autograded" / "student-0" / "ps1").glob("*.ipynb"):
-        path.chmod(0o444)
-    os.utime(notebook, ns=(before.st_atime_ns, before.st_mtime_ns))
+    (course / "autograded" / "student-0" / "ps1" / "ps1.ipynb").chmod(0o444)
     work = grading(course, "ps1")
     assert "1 to grade" in work.communicate(timeout=60)[0]
 
