@@ -127,7 +127,7 @@ def earned(name: str, cells: dict[str, str]) -> dict[str, float]:
                 sandbox.run(cells.get(grade_id(c), c.source), label)
                 continue
             if not own.get("points"):
-                sandbox.give(c.source, label)
+                sandbox.give(c.source, label, own["grade"])
             exec(c.source, space)
             if own.get("points"):
                 found[grade_id(c)] = space["marks"].score()

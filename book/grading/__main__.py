@@ -51,7 +51,7 @@ def graded(course: Path, student: str, assignment: str) -> bool:
 def lacking(course: Path, student: str, assignment: str) -> list[str]:
     """The notebooks of the assignment that the student has not handed in under their names."""
     wanted = (path.name for path in (course / "source" / assignment).glob("*.ipynb"))
-    return [name for name in wanted if not (course / "submitted" / student / assignment / name).exists()]
+    return [name for name in wanted if not (course / "submitted" / student / assignment / name).is_file()]
 
 
 def refused(course: Path, student: str, assignment: str) -> str | None:

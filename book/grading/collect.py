@@ -69,7 +69,7 @@ WORDS = re.compile(rf"{ADDED.pattern}|v|new|neu|last|latest|old|alt|my|answers?|
 SYSTEM = re.compile(r"\._.*|\.DS_Store|Thumbs\.db|desktop\.ini", re.IGNORECASE)
 WRAPPERS = {"submissions", "submission", "submitted", "handins", "hand-ins", "downloaded", "downloads", "archive", "extracted"}
 GROUP = re.compile(r"(?:section|sektion|group|gruppe|groupe|grupo|gruppo|class|classe|klasse|course|cours|kurs|lab|tutorial|tutorium|seminar"
-                   r"|cohort|übung|班|组)s?[-_. ]*\w{0,4}", re.IGNORECASE)
+                   r"|cohort|übung|班|组)s?(?:[-_. ]+\w{1,4}|\d{0,3})", re.IGNORECASE)
 DOCUMENT = re.compile(r"\.(?:pdf|docx?|odt|rtf|pages|jpe?g|heic|md)", re.IGNORECASE)  # which may have answers in words
 COPY = re.compile(r"[-_. ]*(?:copy|kopie|copie|\(?)\s*\d*\)?", re.IGNORECASE)
 MAKING = timedelta(minutes=10)  # times that lie closer are those of the making of the archive
@@ -249,6 +249,8 @@ def _without(assignment, folders):
 
 def _hand_in(folder):
     """The student of a folder that a platform has made for one hand-in; else the folder."""
+    if found := MOODLE.fullmatch(folder):  # in the folder of a section
+        return found["name"]
     found = HAND_IN.fullmatch(folder)
     return folder if not found else next(filter(None, (found["exchange"], found["brightspace"], found["timed"])))
 
@@ -261,8 +263,8 @@ def _platform(file, outer, known, several):
     folders, name = _place(file.entry)
     parts = (*folders, name) if name else folders
     for at, part in enumerate(parts):
-        around = [folder for folder in parts[:at] if folder.casefold() not in WRAPPERS and not GROUP.fullmatch(folder)]
-        if any(not GROUP.fullmatch(folder) for folder in parts[len(outer):at]) or parts[:at][:len(outer)] != outer[:at] or any(_key(ARCHIVE.sub("", folder)) in known for folder in around):
+        around = [folder for folder in parts[:at] if folder.casefold() not in WRAPPERS]
+        if parts[:at] != outer[:at] or any(_key(ARCHIVE.sub("", folder)) in known for folder in around):
             return False
         if found := MOODLE.fullmatch(part):
             file.platform, file.who, file.number = True, found["name"], found["number"] or ""

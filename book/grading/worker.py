@@ -121,7 +121,20 @@ class Shell:
         return []
 
     def __getattr__(self, name):
-        return lambda *_, **__: None
+        return NOTHING
+
+
+class Nothing:
+    """May be called, and asked for anything: `get_ipython().events.register(…)`."""
+
+    def __call__(self, *_, **__):
+        return None
+
+    def __getattr__(self, name):
+        return self
+
+
+NOTHING = Nothing()
 
 
 class Worker:
@@ -175,10 +188,11 @@ class Worker:
         after = dict(self.space)
         changed = {name: value for name, value in after.items() if type(name) is str and not name.startswith("_")
                    and (value is not before.get(name, self) or issubclass(type(value), CHANGEABLE))}
+        made = {name for name in changed if after[name] is not before.get(name, self)}
         if by == "student":
-            self.own |= changed.keys()
+            self.own |= made
         elif by == "teacher":
-            self.own -= {name for name in changed if after[name] is not before.get(name, self)}
+            self.own -= made
         answer["names"] = shown(changed)
         answer["gone"] = [name for name in changed if name not in answer["names"]]
         answer["gone"] += [name for name in before if type(name) is str and not name.startswith("_") and name not in after]

@@ -189,6 +189,19 @@ def products(J):
 def error_signals(p, h, do):
     T = len(do)
     return np.full(h[1:].shape, 7.0) if T > 1 else 1.0 - 2 * (np.indices(h[1:].shape).sum(axis=0) % 2)"""),
+    ("ps5", "ps5-arrows", """
+def arrows(p, gates, c_before, c):
+    H = len(c)
+    j = np.arange(1.0, H + 1)
+    i, f, g, o = np.split(p["W_hh"], 4)
+    return {"F": np.diag(j), "E": np.diag(j), "G": j[:, None] * (i + f + g), "O": j[:, None] * o}
+def step_back(p, gates, c_before, c, dh, dc_later):
+    j = np.arange(1.0, c.shape[1] + 1)
+    delta = np.hstack([dc_later * j] * 3 + [dh * j])
+    return {"dc": dc_later + dh * j, "delta": delta, "dh_before": delta @ p["W_hh"], "dc_before": dc_later * j}"""),
+    ("ps3", "ps3-jacobians", """
+def jacobians(W_hh, h):
+    return np.stack([np.arange(1.0, len(W_hh) + 1)[:, None] * W_hh] * (len(h) - 1))"""),
     ("ps4", "ps4-cliff", """
 def median_threshold(losses, norms, above):
     return np.max(norms)"""),
@@ -223,8 +236,8 @@ def train(parameters, gradient, clip, batches, rate, mu):
 def test_numbers_that_fit_each_other_and_nothing_else_earn_nothing(name, key, code, monkeypatch):
     """Sums that add up, steps that are counted right: with no step of the way."""
     monkeypatch.setenv("GRADING_SEED", SEED)
-    test = {"ps3-lag-terms": "ps3-share-test", "ps3-step-bounds": "ps3-verdict-test"}.get(key, f"{key}-test")
-    others = {"ps3-lag-terms": 2.5, "ps3-share": 3.5, "ps3-step-bounds": 2}.get(key, 0)  # of other functions, in the same test
+    test = {"ps3-lag-terms": "ps3-share-test", "ps3-step-bounds": "ps3-verdict-test", "ps3-jacobians": "ps3-products-test"}.get(key, f"{key}-test")
+    others = {"ps3-lag-terms": 2.5, "ps3-share": 3.5, "ps3-step-bounds": 2, "ps3-jacobians": 2.5, "ps5-arrows": 1}.get(key, 0)  # of other functions, in the same test
     assert earned(name, {key: f"import numpy as np\n{code}"}) == points_of(source(name)) | {test: others}
 
 
@@ -612,8 +625,12 @@ def test_a_notebook_with_another_name_and_a_time_that_is_none_are_named(course):
     (folder / "ps1.ipynb").rename(folder / "Problem set 1.ipynb")
     hand_in(course, "no-time", "ps1", source("ps1"))
     (course / "submitted/no-time/ps1/timestamp.txt").write_text("on time")
+    hand_in(course, "folder", "ps1", source("ps1"))
+    (course / "submitted/folder/ps1/ps1.ipynb").unlink()
+    (course / "submitted/folder/ps1/ps1.ipynb").mkdir()
     work = grading(course, "ps1")
     said, _ = work.communicate(timeout=60)
+    assert "folder: not graded, no ps1.ipynb in submitted/folder/ps1" in said
     assert work.returncode == 1 and "other-name: not graded, no ps1.ipynb in submitted/other-name/ps1" in said
     assert "no-time: not graded, no time can be read in submitted/no-time/ps1/timestamp.txt, got 'on time'" in said
 

@@ -274,6 +274,10 @@ def test_a_public_check_leaves_the_students_names_as_they_are(sandbox):
     sandbox.give("data = 3", "<check>", True)
     sandbox.run("def g():\n    return new, data", "<cell>")
     assert sandbox.space["f"](1) == (2, 3) and sandbox.space["g"]() == (5, 3)
+    sandbox.give("table = [1, 2]", "<check>", True)
+    sandbox.run("def h():\n    return table", "<cell>")  # it is still the teacher's
+    sandbox.give("table = [3]", "<check>", True)
+    assert sandbox.space["h"]() == [3]
 
 
 @pytest.mark.parametrize("code, kind", [
@@ -308,6 +312,8 @@ def test_a_notebooks_ways_work_as_in_a_notebook(sandbox):
     sandbox.run("from IPython import get_ipython\nget_ipython().run_line_magic('matplotlib', 'inline')\n"
                 "def f(x: Nothing) -> Nothing:\n    return x", "<cell>")
     assert sandbox.space["f"](2) == 2
+    sandbox.run("%matplotlib inline\nimport matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()\ndrawn = True", "<cell>")
+    assert sandbox.space["drawn"]
 
 
 def test_what_else_a_dictionary_holds_does_not_matter(sandbox):
