@@ -287,7 +287,7 @@ def _first_look(line, first, demand):
     error, own = abs(first.slope - demand.g), demand.own(demand.g)
     allowed = max(demand.rtol * abs(demand.g), min(max(demand.rtol * demand.largest, 8 * first.rounding), own / 10))
     smooth = abs(first.gap) <= max(2 * own, 16 * first.rounding)
-    if first.finite and error <= allowed and NOISY * first.rounding <= own and smooth:
+    if first.finite and error <= allowed and NOISY * first.rounding <= own > 0 and smooth:
         return _Verdict("agrees", first.slope, allowed, error + first.rounding)
     return None
 
@@ -429,18 +429,18 @@ class _Ladder:
         return [rung for k, rung in sorted(self.rungs.items()) if rung.finite]
 
     def kink(self):
-        """A rung which shows that f has a kink there, or None.
+        """The k of the smallest step which shows that f has a kink there, or None.
 
         One-sided slopes come together by 4 from step to step where f is smooth and by less than 2, regularly, at a
         kink. They then differ by more than the noise at the three smallest steps.
         """
         noise = max(max(self.errors[k], 2 * self.rounding(k)) * self[k].step for k in sorted(self.errors)[-3:])
-        rungs = self.in_order()
-        for coarse, middle, fine in zip(rungs, rungs[1:], rungs[2:]):
-            if coarse.gap and middle.gap and abs(fine.gap) * fine.step > 4 * noise:
+        for k in sorted(self.errors, reverse=True):
+            coarse, middle, fine = (self.rungs.get(j) for j in (k - 2, k - 1, k))
+            if coarse and coarse.finite and coarse.gap and middle.gap and abs(fine.gap) * fine.step > 4 * noise:
                 first, second = middle.gap / coarse.gap, fine.gap / middle.gap
                 if first >= 0.5 and 0.8 <= second / first <= 1.25:
-                    return fine
+                    return k
         return None
 
     def jump(self):
@@ -461,7 +461,8 @@ def _closer_look(line, first, demand):
             climb()
     k, verdict = _judged(ladder, demand)
     while verdict.outcome in ("agrees", "wrong"):
-        doubted = verdict.outcome == "wrong" or ladder.allowed(k) > demand.tight or abs(demand.g) < SEEN * demand.largest
+        doubted = (verdict.outcome == "wrong" or ladder.still(k) or ladder.allowed(k) > demand.tight
+                   or abs(demand.g) <= SEEN * demand.largest)
         if not (doubted and ladder.measure(k)):
             finer = ladder.contradicted(k)
             if finer is None:
@@ -499,8 +500,9 @@ def _judged(ladder, demand):
     kink = ladder.kink()
     if kink is None:
         return k, _Verdict("too_small", numeric, allowed, math.inf)
-    between = 0.55 * abs(kink.gap)
-    return k, _Verdict("wrong" if abs(kink.slope - demand.g) > between else "kinks", kink.slope, between, math.inf)
+    between, numeric = 0.55 * abs(ladder[kink].gap), ladder[kink].slope
+    outside = abs(numeric - demand.g) > between and ladder.contradicted(kink) is None
+    return kink, _Verdict("wrong" if outside else "kinks", numeric, between, math.inf)
 
 
 def _arrays(parameters, gradients):
