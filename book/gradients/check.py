@@ -14,9 +14,10 @@ The first is 15 times the truncation and, of rounding, about what D(h/4) has its
 leaves nothing but rounding. Together they are at least the error that one kink makes, wherever it lies.
 
 f is rounded inside, too: 1 - cos(x) near 0 is about as wrong as 1 is, not as f is. How wrong shows in how its values
-scatter: fourth differences at nine points, where a smooth f leaves next to nothing (R. W. Hamming, Introduction to
-Applied Numerical Analysis, 1971; J. J. More & S. M. Wild, Estimating computational noise, SIAM J. Sci. Comput. 33, 2011).
-Where f stands still at small steps, the first jump shows it.
+scatter: what is left of nine of them after a fit by a polynomial of degree 3 (as with the difference tables of
+Moré & Wild, Estimating computational noise, SIAM J. Sci. Comput. 33, 2011; but here the points are unevenly spaced:
+at even ones the same roundings may meet again and hide the noise). Where f stands still at small steps, its first jump
+shows how wrong it is.
 """
 
 import math
@@ -36,8 +37,11 @@ LARGEST = 0.05 # step, times max(1, |x_i|)
 FAR = 2        # likewise, where f stands still
 NOISY = 64     # roundings of f: more is unusual
 REPEATS = 8    # of f at the same point before anything is blamed on the gradient
-APART = 0.1171 # of a step: no part of it, or the same roundings would meet again and hide the noise
 HALVINGS = 12  # to find where f jumps
+OTHERS = (0.71, 1.37)  # times the first step: second opinions
+PARTS = np.sort(np.arange(9) * (math.sqrt(5) - 1) / 2 % 1)  # of a step, where the noise of f is measured
+CUBIC = np.linalg.qr(np.vander(PARTS, 4))[0]
+NOT_CUBIC = np.eye(len(PARTS)) - CUBIC @ CUBIC.T
 
 
 def _positive(argument, value):
@@ -227,9 +231,9 @@ class _Line:
     def scatter(self, step):
         """The standard deviation of the noise of f within the step, on the side where f is smoother (it may have a kink)."""
         def on_one_side(step):
-            fourth = np.diff([self.f_x, *(self.at(j * APART * step) for j in range(1, 9))], 4)
-            largest = np.abs(fourth).max()
-            return largest and largest * float(np.sqrt(np.mean((fourth / largest) ** 2) / 70))
+            left = NOT_CUBIC @ [self.f_x, *(self.at(part * step) for part in PARTS[1:])]
+            largest = np.abs(left).max()
+            return largest and float(largest * np.linalg.norm(left / largest) / math.sqrt(len(PARTS) - 4))
 
         with np.errstate(over="ignore", invalid="ignore"):
             return min(filter(math.isfinite, (on_one_side(step), on_one_side(-step))), default=0.0)
@@ -319,7 +323,7 @@ def _creeps(line, still):
             return False
         if moving.slope or moving.gap:
             change = max(abs(moving.slope), abs(moving.gap)) * moving.step
-            return line.jump(still.step, moving.step) >= change / 8
+            return line.jump(still.step, moving.step) >= change / 64
         still = moving
     return False
 
@@ -452,7 +456,19 @@ class _Ladder:
 
 
 def _closer_look(line, first, demand):
-    """The verdict from the step that sees best, after the noise of f was measured there."""
+    """The verdict from the step that sees best. The gradient is blamed only if it is wrong from other first steps, too."""
+    verdict = _from_one_step(line, first, demand)
+    for times in OTHERS:
+        if verdict.outcome == "wrong":
+            other = _from_one_step(line, line.difference(times * first.step), demand)
+            if other.outcome != "wrong":
+                other.outcome = "too_small" if other.outcome == "agrees" else other.outcome
+                return other
+    return verdict
+
+
+def _from_one_step(line, first, demand):
+    """The verdict, after the noise of f was measured."""
     ladder = _Ladder(line, first)
     noisy = abs(first.slope - demand.g) <= 32 * first.rounding
     up, down = lambda: ladder.climb_up(demand.tight, demand.most_up), lambda: ladder.climb_down(demand.tight)
