@@ -37,6 +37,8 @@ LARGEST = 0.05 # step, times max(1, |x_i|)
 FAR = 2        # likewise, where f stands still
 NOISY = 64     # roundings of f: more is unusual
 REPEATS = 8    # of f at the same point before anything is blamed on the gradient
+ROUGH = 16     # likewise, of f or of a number near 1: f isn't smooth at the step
+BLAME = 3      # times the error allowed, where this is more than rtol: less is doubt
 HALVINGS = 12  # to find where f jumps
 OTHERS = (0.71, 1.37)  # times the first step: second opinions
 PARTS = np.sort(np.arange(9) * (math.sqrt(5) - 1) / 2 % 1)  # of a step, where the noise of f is measured
@@ -260,6 +262,7 @@ class _Verdict:
     numeric: float
     allowed: float    # the error allowed, absolute
     unseen: float     # the error that may have gone unseen, absolute
+    plain: bool = False  # whether no step speaks for the gradient
     noisy: bool = False  # whether f turned out to be much rougher than one rounding makes it
 
 
@@ -374,6 +377,8 @@ class _Ladder:
                      abs(self[j].slope - self[k].slope) > self.allowed(k) + 8 * self.rounding(j)), None)
 
     def leave_out_above(self, k):
+        if k not in self.errors:
+            self.judge(k)
         self.errors = {j: error for j, error in self.errors.items() if j >= k}
         self.coarsest = k
 
@@ -384,11 +389,11 @@ class _Ladder:
         self._measured.add(k)
         known = max(self.noise, self[k].rounding * self[k].step / 2)
         noise = self._quantum() if self.still(k) else self._line.scatter(self[k].step)
-        unit = self._line.unit
-        if noise > NOISY * unit and not self.still(k):
-            self.stairs |= self._stands_still(noise, self[k].slope)
-        elif noise > NOISY * unit:
-            self.stairs = True
+        if noise > ROUGH * self._line.unit:
+            self.stairs |= self.still(k) or self._stands_still(noise, self[k].slope)
+            if not self.stairs and k < MOST_DOWN:  # a wave?
+                self.leave_out_above(k + 1)
+                return True
         self.noise = max(self.noise, noise)
         return noise > known
 
@@ -459,7 +464,7 @@ def _closer_look(line, first, demand):
     """The verdict from the step that sees best. The gradient is blamed only if it is wrong from other first steps, too."""
     verdict = _from_one_step(line, first, demand)
     for times in OTHERS:
-        if verdict.outcome == "wrong":
+        if verdict.outcome == "wrong" and not verdict.plain:
             other = _from_one_step(line, line.difference(times * first.step), demand)
             if other.outcome != "wrong":
                 other.outcome = "too_small" if other.outcome == "agrees" else other.outcome
@@ -489,6 +494,7 @@ def _from_one_step(line, first, demand):
     if ladder.stairs and (verdict.outcome == "agrees" or abs(demand.g) <= verdict.allowed):
         verdict = _Verdict("too_small", verdict.numeric, math.inf, math.inf)
     verdict.noisy = ladder.noisy()
+    verdict.plain = all(abs(ladder[j].slope - demand.g) > BLAME * ladder.allowed(j) for j in ladder.errors)
     return verdict
 
 
@@ -511,7 +517,7 @@ def _judged(ladder, demand):
         return k, _Verdict("agrees", numeric, allowed, error + unseen)
     if ladder.jump():
         return k, _Verdict("kinks", numeric, math.inf, math.inf)
-    if error > allowed:
+    if error > max(allowed, BLAME * unseen):
         return k, _Verdict("wrong", numeric, allowed, math.inf)
     kink = ladder.kink()
     if kink is None:
