@@ -303,18 +303,19 @@ def _flat(line, first, demand):
     """A verdict if f is the same on both sides at two steps, as the gradient 0 says, and it isn't a kink; else None.
 
     It counts only if rounding can't hide a slope that matters: one of rtol of the largest entry, or of the slopes at
-    the larger step. If f stands still, it must do so until it moves by more than rounding makes it jump.
+    the larger step. If f stands still, it must first move at a kink, not by a jump as if it were rounded.
     """
     if not demand.g == first.slope == 0:
         return None
     times = SHRINK**demand.most_up
     far = line.difference(first.step * times)
-    if far.slope != 0 or abs(far.gap) < times / 2 * abs(first.gap) or first.gap == 0 != far.gap:
+    if first.gap == 0:
+        flat = far.slope == far.gap == 0
+        if not (flat and line.unit / far.step <= demand.rtol * demand.largest) and _creeps(line, far if flat else first):
+            return _Verdict("too_small", 0.0, math.inf, math.inf)
+    elif not (far.slope == 0 and abs(far.gap) >= times / 2 * abs(first.gap)
+              and far.rounding <= demand.rtol * max(demand.largest, abs(far.gap))):
         return None
-    if far.gap and far.rounding > demand.rtol * max(demand.largest, abs(far.gap)):
-        return None
-    if not far.gap and line.unit / far.step > demand.rtol * demand.largest and _creeps(line, far):
-        return _Verdict("too_small", 0.0, math.inf, math.inf)
     return _Verdict("agrees", 0.0, 0.0, 0.0)
 
 
