@@ -358,7 +358,7 @@ class _Ladder:
 
     def rounding(self, k):
         """What the noise of f does to the slope at k."""
-        return max(self[k].rounding, 2 * self.noise / self[k].step)
+        return max(self[k].rounding, self.noise / self[k].step)
 
     def allowed(self, k):
         """The error allowed at k. Noise in f grows by 4 from rung to rung: the next two tell how much there is."""
@@ -388,7 +388,7 @@ class _Ladder:
         if k in self._measured:
             return False
         self._measured.add(k)
-        known = max(self.noise, self[k].rounding * self[k].step / 2)
+        known = max(self.noise, self[k].rounding * self[k].step)
         noise = self._quantum() if self.still(k) else self._line.scatter(self[k].step)
         if noise > ROUGH * self._line.unit:
             self.stairs |= self.still(k) or self._stands_still(noise, self[k].slope)
