@@ -12,6 +12,12 @@ From two steps h and h/4, with slopes D and gaps G, all three errors of D(h/4) c
 
 The first is 15 times the truncation and, of rounding, about what D(h/4) has itself. In the second a smooth f
 leaves nothing but rounding. Together they are at least the error that one kink makes, wherever it lies.
+
+f is rounded inside, too: 1 - cos(x) near 0 is about as wrong as 1 is, not as f is. How wrong shows in how its values
+scatter: what is left of nine of them after a fit by a polynomial of degree 3 (as with the difference tables of
+Moré & Wild, Estimating computational noise, SIAM J. Sci. Comput. 33, 2011; but here the points are unevenly spaced:
+at even ones the same roundings may meet again and hide the noise). Where f stands still at small steps, its first jump
+shows how wrong it is.
 """
 
 import math
@@ -28,8 +34,16 @@ SEEN = 5e-4    # an entry counts as checked if an error of this part of it would
 SHRINK = 4     # from one step to the next
 MOST_DOWN = 14   # times; from 6e-6 to 2e-14
 LARGEST = 0.05 # step, times max(1, |x_i|)
+FAR = 2        # likewise, where f stands still
 NOISY = 64     # roundings of f: more is unusual
 REPEATS = 8    # of f at the same point before anything is blamed on the gradient
+ROUGH = 16     # likewise, of f or of a number near 1: f isn't smooth at the step
+BLAME = 3      # times the error allowed, where this is more than rtol: less is doubt
+HALVINGS = 12  # to find where f jumps
+OTHERS = (0.71, 1.37)  # times the first step: second opinions
+PARTS = np.sort(np.arange(9) * (math.sqrt(5) - 1) / 2 % 1)  # of a step, where the noise of f is measured
+CUBIC = np.linalg.qr(np.vander(PARTS, 4))[0]
+NOT_CUBIC = np.eye(len(PARTS)) - CUBIC @ CUBIC.T
 
 
 def _positive(argument, value):
@@ -188,16 +202,56 @@ class _Difference:
         return math.isfinite(self.slope) and math.isfinite(self.gap)
 
 
-def _difference(along, x, f_x, step, eps):
-    """`along` takes a number for the entry, whose value is x."""
-    with np.errstate(over="ignore"):
-        above, below = x + x.dtype.type(step), x - x.dtype.type(step)
-    if not (np.isfinite(above) and np.isfinite(below) and below < x < above):
-        return _Difference(step, math.nan, math.nan, math.inf)
-    f_above, f_below = along(above), along(below)
-    left, right = float(x) - float(below), float(above) - float(x)
-    return _Difference(step, (f_above - f_below) / (left + right), (f_above - f_x) / right - (f_x - f_below) / left,
-                       eps * max(abs(f_above), abs(f_x), abs(f_below)) / step)
+@dataclass
+class _Line:
+    """f as a function of one entry, whose value is x."""
+
+    along: Callable
+    x: np.floating
+    f_x: float
+    eps: float
+
+    @property
+    def unit(self):
+        """One rounding of f, or of a number near 1 inside f."""
+        return self.eps * max(1, abs(self.f_x))
+
+    def difference(self, step):
+        with np.errstate(over="ignore"):
+            above, below = self.x + self.x.dtype.type(step), self.x - self.x.dtype.type(step)
+        if not (np.isfinite(above) and np.isfinite(below) and below < self.x < above):
+            return _Difference(step, math.nan, math.nan, math.inf)
+        f_above, f_below = self.along(above), self.along(below)
+        left, right = float(self.x) - float(below), float(above) - float(self.x)
+        return _Difference(step, (f_above - f_below) / (left + right),
+                           (f_above - self.f_x) / right - (self.f_x - f_below) / left,
+                           self.eps * max(abs(f_above), abs(self.f_x), abs(f_below)) / step)
+
+    def at(self, shift):
+        return self.along(self.x + self.x.dtype.type(shift))
+
+    def scatter(self, step):
+        """The standard deviation of the noise of f within the step, on the side where f is smoother (it may have a kink)."""
+        def on_one_side(step):
+            left = NOT_CUBIC @ [self.f_x, *(self.at(part * step) for part in PARTS[1:])]
+            largest = np.abs(left).max()
+            return largest and float(largest * np.linalg.norm(left / largest) / math.sqrt(len(PARTS) - 4))
+
+        with np.errstate(over="ignore", invalid="ignore"):
+            return min(filter(math.isfinite, (on_one_side(step), on_one_side(-step))), default=0.0)
+
+    def jump(self, still, moving):
+        """By how much f jumps where it first moves, between two steps: about 0 if it doesn't jump."""
+        def change(shift):
+            return abs(self.at(shift) - self.f_x)
+
+        side = 1 if change(moving) else -1
+        size = change(side * moving)
+        for _ in range(HALVINGS):
+            middle = (still + moving) / 2
+            here = change(side * middle)
+            still, moving, size = (still, middle, here) if here else (middle, moving, size)
+        return size
 
 
 @dataclass
@@ -208,6 +262,7 @@ class _Verdict:
     numeric: float
     allowed: float    # the error allowed, absolute
     unseen: float     # the error that may have gone unseen, absolute
+    plain: bool = False  # whether no step speaks for the gradient
     noisy: bool = False  # whether f turned out to be much rougher than one rounding makes it
 
 
@@ -230,7 +285,7 @@ class _Demand:
         return max(SEEN, self.rtol) * max(abs(self.g), abs(numeric))
 
 
-def _first_look(difference, first, demand):
+def _first_look(line, first, demand):
     """A verdict if the difference agrees, sees enough and shows no sign of a kink; else None.
 
     How noisy f is isn't known yet. So it must see enough even if that is NOISY roundings of f, and agree more
@@ -239,33 +294,60 @@ def _first_look(difference, first, demand):
     error, own = abs(first.slope - demand.g), demand.own(demand.g)
     allowed = max(demand.rtol * abs(demand.g), min(max(demand.rtol * demand.largest, 8 * first.rounding), own / 10))
     smooth = abs(first.gap) <= max(2 * own, 16 * first.rounding)
-    if first.finite and error <= allowed and NOISY * first.rounding <= own and smooth:
+    if first.finite and error <= allowed and NOISY * first.rounding <= own > 0 and smooth:
         return _Verdict("agrees", first.slope, allowed, error + first.rounding)
     return None
 
 
-def _flat(difference, first, demand):
-    """A verdict if f is the same on both sides at two steps, as the gradient 0 says, and it isn't a kink; else None."""
-    if demand.g == first.slope == 0:
-        times = SHRINK**demand.most_up
-        far = difference(first.step * times)
-        if far.slope == 0 and abs(far.gap) >= times / 2 * abs(first.gap):
-            return _Verdict("agrees", 0.0, 0.0, 0.0)
-    return None
+def _flat(line, first, demand):
+    """A verdict if f is the same on both sides at two steps, as the gradient 0 says, and it isn't a kink; else None.
+
+    It counts only if rounding can't hide a slope that matters: one of rtol of the largest entry, or of the slopes at
+    the larger step. If f stands still, it must first move at a kink, not by a jump as if it were rounded.
+    """
+    if not demand.g == first.slope == 0:
+        return None
+    times = SHRINK**demand.most_up
+    far = line.difference(first.step * times)
+    if first.gap == 0:
+        flat = far.slope == far.gap == 0
+        if not (flat and line.unit / far.step <= demand.rtol * demand.largest) and _creeps(line, far if flat else first):
+            return _Verdict("too_small", 0.0, math.inf, math.inf)
+    elif not (far.slope == 0 and abs(far.gap) >= times / 2 * abs(first.gap)
+              and far.rounding <= demand.rtol * max(demand.largest, abs(far.gap))):
+        return None
+    return _Verdict("agrees", 0.0, 0.0, 0.0)
+
+
+def _creeps(line, still):
+    """Whether f, which stands still at this step, moves by a jump at a larger one: so it may have a slope."""
+    while still.step < FAR * max(1, abs(float(line.x))):
+        moving = line.difference(SHRINK * still.step)
+        if not moving.finite:
+            return False
+        if moving.slope or moving.gap:
+            change = max(abs(moving.slope), abs(moving.gap)) * moving.step
+            return line.jump(still.step, moving.step) >= change / 64
+        still = moving
+    return False
 
 
 class _Ladder:
     """Differences at the steps s 4^-k, k = 0, 1, ... smaller and k = -1, -2, ... larger than the first, s."""
 
-    def __init__(self, difference, first):
-        self._difference = difference
+    def __init__(self, line, first):
+        self._line = line
         self.rungs = {0: first}
         self.judged = set()
         self.errors = {}  # k -> E of the slope at k, from k - 1 and k
+        self.coarsest = -math.inf  # larger steps are left out
+        self.noise = 0.0  # of f, as far as it was measured
+        self.stairs = False  # whether f turned out to be rounded to few digits, or a staircase
+        self._measured = set()
 
     def __getitem__(self, k):
         if k not in self.rungs:
-            self.rungs[k] = self._difference(self.rungs[0].step / SHRINK**k)
+            self.rungs[k] = self._line.difference(self.rungs[0].step / SHRINK**k)
         return self.rungs[k]
 
     def judge(self, k):
@@ -274,29 +356,71 @@ class _Ladder:
         if coarse.finite and fine.finite:
             self.errors[k] = max(abs(coarse.slope - fine.slope), abs(coarse.gap - SHRINK * fine.gap) / SHRINK)
 
+    def rounding(self, k):
+        """What the noise of f does to the slope at k."""
+        return max(self[k].rounding, self.noise / self[k].step)
+
     def allowed(self, k):
         """The error allowed at k. Noise in f grows by 4 from rung to rung: the next two tell how much there is."""
-        return 4 * max(self.errors[j] / SHRINK**(j - k) for j in (k, k + 1, k + 2) if j in self.errors) + 2 * self[k].rounding
+        error = max(self.errors[j] / SHRINK**(j - k) for j in (k, k + 1, k + 2) if j in self.errors)
+        return 4 * error + 2 * self.rounding(k)
 
     def best(self):
         """k and the error allowed there."""
-        allowed = {k: self.allowed(k) for k in self.errors if not self._stuck(k)}
-        return min(allowed.items(), key=lambda pair: pair[1], default=(0, math.inf))
-
-    def _stuck(self, k):
-        """Whether f stands still at k only since it is rounded to fewer digits (say, to float32): two larger steps say so."""
-        if not self.still(k):
-            return False
-        return sum(abs(self[j].slope) > self.allowed(j) for j in self.errors if j < k and not self.still(j)) >= 2
+        return min(((k, self.allowed(k)) for k in self.errors), key=lambda pair: pair[1], default=(0, math.inf))
 
     def still(self, k):
         return self[k].slope == self[k].gap == 0
+
+    def contradicted(self, k):
+        """The next smaller step at which f has another slope than at k, beyond all noise; or None."""
+        return next((j for j in sorted(self.errors) if j > k and
+                     abs(self[j].slope - self[k].slope) > self.allowed(k) + 8 * self.rounding(j)), None)
+
+    def leave_out_above(self, k):
+        if k not in self.errors:
+            self.judge(k)
+        self.errors = {j: error for j, error in self.errors.items() if j >= k}
+        self.coarsest = k
+
+    def measure(self, k):
+        """Measure the noise of f at the step k, if that wasn't done; whether it is more than was known."""
+        if k in self._measured:
+            return False
+        self._measured.add(k)
+        known = max(self.noise, self[k].rounding * self[k].step)
+        noise = self._quantum() if self.still(k) else self._line.scatter(self[k].step)
+        if noise > ROUGH * self._line.unit:
+            self.stairs |= self.still(k) or self._stands_still(noise, self[k].slope)
+            if not self.stairs and k < MOST_DOWN:  # a wave?
+                self.leave_out_above(k + 1)
+                return True
+        self.noise = max(self.noise, noise)
+        return noise > known
+
+    def _stands_still(self, noise, slope):
+        """Whether f keeps its value at a step at which it should change by much less than the noise, and by some roundings."""
+        change = math.sqrt(noise * self._line.unit)
+        near = self._line.difference(min(change / abs(slope), self[0].step)) if slope else self[MOST_DOWN]
+        return near.slope == near.gap == 0
+
+    def _quantum(self):
+        """By how much f jumps, if that is why it stands still at small steps; a unit's rounding if it never moves."""
+        moving = [k for k in sorted(self.rungs, reverse=True) if self[k].finite and not self.still(k)]
+        if not moving:
+            return 2 * self._line.unit
+        still = next((k for k in sorted(self.rungs) if k > moving[0] and self.still(k)), None)
+        if still is None:
+            return 0.0
+        jump = self._line.jump(self[still].step, self[moving[0]].step)
+        slope = max(max(abs(self[k].slope), abs(self[k].gap)) for k in moving[:2])
+        return jump if 8 * jump >= slope * self[still].step else 0.0
 
     def climb_down(self, enough):
         for k in range(1, MOST_DOWN + 1):
             self.judge(k)
             smallest = self.best()[1]
-            if smallest <= enough or 2 * SHRINK * self[k].rounding > smallest:
+            if smallest <= enough or 2 * SHRINK * self.rounding(k) > smallest:
                 return
 
     def climb_up(self, enough, most):
@@ -315,18 +439,18 @@ class _Ladder:
         return [rung for k, rung in sorted(self.rungs.items()) if rung.finite]
 
     def kink(self):
-        """A rung which shows that f has a kink there, or None.
+        """The k of the smallest step which shows that f has a kink there, or None.
 
         One-sided slopes come together by 4 from step to step where f is smooth and by less than 2, regularly, at a
         kink. They then differ by more than the noise at the three smallest steps.
         """
-        noise = max(max(self.errors[k], 2 * self[k].rounding) * self[k].step for k in sorted(self.errors)[-3:])
-        rungs = self.in_order()
-        for coarse, middle, fine in zip(rungs, rungs[1:], rungs[2:]):
-            if coarse.gap and middle.gap and abs(fine.gap) * fine.step > 4 * noise:
+        noise = max(max(self.errors[k], 2 * self.rounding(k)) * self[k].step for k in sorted(self.errors)[-3:])
+        for k in sorted(self.errors, reverse=True):
+            coarse, middle, fine = (self.rungs.get(j) for j in (k - 2, k - 1, k))
+            if coarse and coarse.finite and coarse.gap and middle.gap and abs(fine.gap) * fine.step > 4 * noise:
                 first, second = middle.gap / coarse.gap, fine.gap / middle.gap
                 if first >= 0.5 and 0.8 <= second / first <= 1.25:
-                    return fine
+                    return k
         return None
 
     def jump(self):
@@ -337,45 +461,71 @@ class _Ladder:
         return len(finest) == 4 and (grow([rung.slope for rung in finest]) or grow([rung.gap for rung in finest]))
 
 
-def _closer_look(difference, first, demand):
-    """The verdict from the step that sees best."""
-    ladder = _Ladder(difference, first)
-    verdict = _judged(ladder, demand)
-    verdict.noisy = ladder.noisy()
+def _closer_look(line, first, demand):
+    """The verdict from the step that sees best. The gradient is blamed only if it is wrong from other first steps, too."""
+    verdict = _from_one_step(line, first, demand)
+    for times in OTHERS:
+        if verdict.outcome == "wrong" and not verdict.plain:
+            other = _from_one_step(line, line.difference(times * first.step), demand)
+            if other.outcome != "wrong":
+                other.outcome = "too_small" if other.outcome == "agrees" else other.outcome
+                return other
     return verdict
 
 
-def _judged(ladder, demand):
-    first = ladder[0]
+def _from_one_step(line, first, demand):
+    """The verdict, after the noise of f was measured."""
+    ladder = _Ladder(line, first)
     noisy = abs(first.slope - demand.g) <= 32 * first.rounding
     up, down = lambda: ladder.climb_up(demand.tight, demand.most_up), lambda: ladder.climb_down(demand.tight)
     for climb in (up, down) if noisy else (down, up):
         if ladder.best()[1] > demand.tight:
             climb()
+    k, verdict = _judged(ladder, demand)
+    while verdict.outcome in ("agrees", "wrong"):
+        doubted = (verdict.outcome == "wrong" or ladder.still(k) or ladder.allowed(k) > demand.tight
+                   or abs(demand.g) <= SEEN * demand.largest)
+        if not (doubted and ladder.measure(k)):
+            finer = ladder.contradicted(k)
+            if finer is None:
+                break
+            if not ladder.measure(finer):
+                ladder.leave_out_above(finer)
+        k, verdict = _judged(ladder, demand)
+    if ladder.stairs and (verdict.outcome == "agrees" or abs(demand.g) <= verdict.allowed):
+        verdict = _Verdict("too_small", verdict.numeric, math.inf, math.inf)
+    verdict.noisy = ladder.noisy()
+    verdict.plain = all(abs(ladder[j].slope - demand.g) > BLAME * ladder.allowed(j) for j in ladder.errors)
+    return verdict
+
+
+def _judged(ladder, demand):
+    """The step that sees best, and the verdict."""
     if not ladder.errors:
-        return _Verdict("not_finite", first.slope, math.inf, math.inf)
+        return 0, _Verdict("not_finite", ladder[0].slope, math.inf, math.inf)
     while True:
         k, unseen = ladder.best()
         numeric, allowed = ladder[k].slope, max(unseen, demand.tight)
         error = abs(numeric - demand.g)
         more = range(-demand.most_up + 1, 1) if ladder.still(k) else (k - 1, k + 1, k + 2)
-        missing = [j for j in more if -demand.most_up < j <= MOST_DOWN and j not in ladder.judged]
+        missing = [j for j in more if max(-demand.most_up + 1, ladder.coarsest) <= j <= MOST_DOWN and j not in ladder.judged]
         if not missing or error <= allowed and unseen <= demand.tight and not ladder.still(k):
             break
         for j in missing:
             ladder.judge(j)
     seen = unseen <= demand.own(numeric) or unseen <= demand.rtol * demand.largest
     if error <= allowed and seen:
-        return _Verdict("agrees", numeric, allowed, error + unseen)
+        return k, _Verdict("agrees", numeric, allowed, error + unseen)
     if ladder.jump():
-        return _Verdict("kinks", numeric, math.inf, math.inf)
-    if error > allowed:
-        return _Verdict("wrong", numeric, allowed, math.inf)
+        return k, _Verdict("kinks", numeric, math.inf, math.inf)
+    if error > max(allowed, BLAME * unseen):
+        return k, _Verdict("wrong", numeric, allowed, math.inf)
     kink = ladder.kink()
     if kink is None:
-        return _Verdict("too_small", numeric, allowed, math.inf)
-    between = 0.55 * abs(kink.gap)
-    return _Verdict("wrong" if abs(kink.slope - demand.g) > between else "kinks", kink.slope, between, math.inf)
+        return k, _Verdict("too_small", numeric, allowed, math.inf)
+    between, numeric = 0.55 * abs(ladder[kink].gap), ladder[kink].slope
+    outside = abs(numeric - demand.g) > between and ladder.contradicted(kink) is None
+    return kink, _Verdict("wrong" if outside else "kinks", numeric, between, math.inf)
 
 
 def _arrays(parameters, gradients):
@@ -467,19 +617,19 @@ def gradient_check(
         steps, largest = _default_steps(x, eps), float(np.abs(analytic[name]).max())
         most_up = max(1, int(math.log(LARGEST / np.cbrt(eps), SHRINK)))
 
-        def differences_along(i):
+        def line_along(i):
             def along(value):
                 point[i] = value
                 f_there = loss({**values, name: point})
                 point[i] = x[i]
                 return float(f_there)
 
-            return lambda step: _difference(along, x[i], f_x, step, eps)
+            return _Line(along, x[i], f_x, eps)
 
         def look_at(i, *looks):
-            difference = differences_along(i)
-            first, demand = difference(float(steps[i])), _Demand(float(analytic[name][i]), largest, rtol, most_up)
-            return next(filter(None, (look(difference, first, demand) for look in looks)))
+            line, demand = line_along(i), _Demand(float(analytic[name][i]), largest, rtol, most_up)
+            first = line.difference(float(steps[i]))
+            return next(filter(None, (look(line, first, demand) for look in looks)))
 
         verdicts = {i: look_at(i, _first_look, _flat, _closer_look) for i in np.ndindex(x.shape)}
         if 10 * sum(verdict.noisy for verdict in verdicts.values()) > x.size:  # who agreed at once may have had luck

@@ -378,6 +378,93 @@ def test_a_wide_recurrent_relu_net():
         assert outcome(check) == (np.sum([np.sum(array == 0) for array in few.values()]), len(check.wrong), 0, 0, 0)
 
 
+# --- rounding inside f, and steps of f
+
+def one(f, x, gradient, rtol=1e-7):
+    """"agrees", "wrong" or "not checked"."""
+    check = gradient_check(lambda x: float(f(x[0])), np.array([x]), np.array([gradient]), rtol=rtol)
+    return "agrees" if check else "wrong" if check.wrong else "not checked"
+
+
+ROUNDED_INSIDE = {
+    "1 - cos": (lambda x: 1 - np.cos(x), np.sin, (1e-8, 3)),
+    "sqrt(1 + x^2) - 1": (lambda x: np.sqrt(1 + x**2) - 1, lambda x: x / np.sqrt(1 + x**2), (1e-8, 3)),
+    "log cosh": (lambda x: np.log(np.cosh(x)), np.tanh, (1e-8, 3)),
+    "exp(x) - 1 - x": (lambda x: np.exp(x) - 1 - x, np.expm1, (1e-8, 3)),
+    "-log sigmoid": (lambda x: -np.log(1 / (1 + np.exp(-x))), lambda x: -1 / (1 + np.exp(x)), (0.1, 40)),
+    "(tanh - 1)^2": (lambda x: (np.tanh(x) - 1) ** 2, lambda x: -4 / (np.exp(2 * x) + 1) / np.cosh(x) ** 2, (0.1, 18)),
+    "float16": (lambda x: np.float16(np.sin(x)), np.cos, (1e-3, 3)),
+    "float32": (lambda x: np.float32(np.sin(x)), np.cos, (1e-3, 3)),
+    "six digits": (lambda x: np.round(np.sin(x), 6), np.cos, (1e-3, 3)),
+}
+
+
+@pytest.mark.parametrize("name", ROUNDED_INSIDE)
+def test_rounding_inside_f_refuses_no_right_gradient_and_lets_no_wrong_one_through(name):
+    f, slope, ends = ROUNDED_INSIDE[name]
+    points = np.exp(np.random.default_rng(0).uniform(*np.log(ends), 60))
+    right = [one(f, x, slope(x)) for x in points]
+    assert "wrong" not in right
+    assert name.startswith(("float", "six")) or right.count("agrees") > 25
+    for factor in (0, 1.001, -1):
+        assert "agrees" not in [one(f, x, factor * slope(x)) for x in points]
+
+
+def test_small_differences_and_losses_of_sure_classes_by_name():
+    assert one(lambda x: 1 - np.cos(x), 1e-3, np.sin(1e-3)) == "agrees"
+    assert one(lambda x: -np.log(1 / (1 + np.exp(-x))), 40.0, -np.exp(-40)) == "not checked"
+    z = np.array([30.0, 0, -2])
+    p = np.exp(z) / np.exp(z).sum()
+    check = gradient_check(lambda z: float(-np.log(np.exp(z[0]) / np.exp(z).sum())), z, np.r_[-p[1] - p[2], p[1:]])
+    assert not check.wrong and check.too_small
+
+
+def test_a_small_slope_claimed_to_be_zero_is_seen_or_named():
+    assert one(lambda x: np.sin(x) + 1e14, np.pi / 2 + 1e-3, 0.0) == "not checked"
+    assert one(lambda x: np.sin(x) + 1e10, np.pi / 2 + 1e-6, 0.0) == "not checked"
+    assert one(lambda x: -np.log(1 / (1 + np.exp(-x))), 39.0, 0.0) == "not checked"
+    x = np.zeros(3, np.float32)
+    for slope in (1e-5, 1e-6, 1e-7):
+        check = gradient_check(lambda x: np.float32(1) + np.float32(slope) * x.sum(), x, 0 * x, rtol=1e-2)
+        assert not check and not check.wrong
+    assert gradient_check(lambda x: np.float32(1) + np.maximum(x - 1, 0).sum(), x, 0 * x, rtol=1e-2)  # flat, up to a kink
+
+
+@pytest.mark.parametrize("width", [1e-4, 1e-7, 1e-9])
+def test_a_staircase_is_not_passed_and_the_slope_of_its_steps_is_not_refused(width):
+    for x in np.random.default_rng(0).uniform(-2, 2, 20):
+        stairs = lambda x: np.floor(x / width) * width
+        assert one(stairs, x, 0.0) == one(stairs, x, 1.0) == "not checked"
+        assert one(stairs, x, 5.0) != "agrees"
+
+
+@pytest.mark.parametrize("offset", [0, 5])
+def test_a_narrow_plateau_is_no_rounding(offset):
+    for width in (1e-3, 1e-6, 1e-8, 1e-9):
+        for x in (0, 0.5 * width):
+            shrink = lambda x: offset + np.sign(x) * np.maximum(np.abs(x) - width, 0)
+            assert one(shrink, x, 1.0) != "agrees" and one(shrink, x, 0.5) != "agrees"
+            assert one(shrink, x, 0.0) == "agrees" if offset == 0 else one(shrink, x, 0.0) != "wrong"
+
+
+def test_waves_much_shorter_than_the_step_are_not_blamed_on_the_gradient():
+    for k, x in ((100, -1e8), (1e6, 1e5), (1e8, 1e3)):
+        assert one(lambda x: np.sin(k * x), x, k * np.cos(k * x)) != "wrong"
+    assert one(lambda x: x + 1e-9 * np.sin(1e7 * x), 30.0, 1 + 1e-2 * np.cos(3e8)) != "wrong"
+
+
+def test_right_float32_relu_nets_are_not_refused():
+    for seed in range(3):
+        f, p, g, _ = wide_net(seed, (3, 20, 3), 200)
+        p, g = ({name: array.astype(np.float32) for name, array in arrays.items()} for arrays in (p, g))
+        rounded = lambda p: np.float32(f({name: array.astype(float) for name, array in p.items()}))
+        assert not gradient_check(rounded, p, g, rtol=1e-2).wrong
+        name = ("W1", "b1", "W2")[seed]
+        i = np.unravel_index(np.abs(g[name]).argmax(), g[name].shape)
+        g[name][i] *= -1
+        assert gradient_check(rounded, p, g, rtol=1e-2).wrong == ((name, tuple(map(int, i))),)
+
+
 # --- noise, dtypes and sizes of numbers
 
 @pytest.mark.parametrize("noise", [1e-16, 1e-14, 1e-12, 1e-10])
