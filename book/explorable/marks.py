@@ -37,9 +37,10 @@ class Mark(NamedTuple):
 
     Attributes
     ----------
-    tag : "path", "text" or "image", the SVG element that shows it; "slot"
-        for the place of a moving artist, whose id is then the body; "refused"
-        for what cannot be recorded and stands still.
+    tag : "path", "text" or "image", the SVG element that shows it; "g" for
+        stamps that are painted one by one; "slot" for the place of a moving
+        artist, whose id is then the body; "refused" for what cannot be
+        recorded and stands still.
     style : its CSS declarations.
     body : for a path, "codes:" and the run-length coded path commands, or
         "stamp:" and a relative path to put down at each point; for a text,
@@ -227,7 +228,8 @@ class MarkRenderer(RendererBase):
         reach = np.abs(shape.vertices).max() if len(shape.vertices) else 0.0  # how far a stamp sticks out
         points = points[((points >= low - reach) & (points <= high + reach)).all(axis=1)]
         if len(points):
-            self.marks.append(Mark("path", style, "stamp:" + body, points))
+            together = len(points) == 1 or _is_one_paint(style)
+            self.marks.append(Mark("path" if together else "g", style, "stamp:" + body, points))
 
     def _window(self, gc):
         """What can be seen of a path, with a margin: the clip rectangle or the canvas."""
@@ -306,6 +308,13 @@ def _closed_where_it_began(path) -> Path:
         elif code == Path.CLOSEPOLY:
             vertices[i] = vertices[began]
     return Path(vertices, path.codes)
+
+
+def _is_one_paint(style: str) -> bool:
+    """Whether shapes of this style look the same painted one by one and as one shape, though they overlap."""
+    declared = dict(declaration.split(":", 1) for declaration in style.split(";"))
+    paints = {declared[use] for use in ("fill", "stroke") if declared.get(use, "none") != "none"}
+    return len(paints) <= 1 and "fill-opacity" not in declared and "stroke-opacity" not in declared
 
 
 def _alpha(color) -> float:

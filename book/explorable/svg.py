@@ -44,7 +44,7 @@ def figure_html(fig, artists, recording: Recording, clips: dict[str, str], grid:
         for track in recording.tracks(slot):
             group.append(_element(recording.mark(track, grid.initial), track.tag))
         _name_paths(group, artists[int(slot)], recording, recording.tracks(slot))
-    pinnable = svg.find(".//path[@class='explorable-curve']") is not None
+    pinnable = svg.find(".//*[@class='explorable-curve']") is not None
     width, height = fig.get_size_inches()
     with at_dpi(fig, 72):
         svg.extend(_handle_element(handle, artists, grid, height * 72) for handle in handles)
@@ -137,7 +137,7 @@ def _name_paths(group, artist, recording: Recording, tracks: list[Track]) -> Non
         size = min(text.get_fontsize() for text in texts)
         group.set("style", f"--explorable-size:{size:g};--explorable-origin:{_origin(artist)}")
     for element, track in zip(group, tracks):
-        if track.tag == "path" and not texts:
+        if track.tag in ("path", "g") and not texts:
             element.set("class", "explorable-curve")
         elif track.tag == "path" and recording.mark(track, track.style.argmax()).body.startswith("stamp:"):
             element.set("class", "explorable-formula")
@@ -217,7 +217,10 @@ def _element(mark: Mark | None, tag: str) -> ElementTree.Element:
     element.set("style", _FONT_SIZE.sub(_LEGIBLE, mark.style))
     kind, _, rest = mark.body.partition(":")
     x, y = (f"{value:g}" for value in mark.points[0])
-    if tag == "path":
+    if tag == "g":
+        for px, py in mark.points:
+            ElementTree.SubElement(element, "path", d=f"M{px:g} {py:g}{rest}")
+    elif tag == "path":
         if kind == "codes":
             element.set("d", path_data(rest, mark.points))
         else:

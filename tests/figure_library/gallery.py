@@ -91,6 +91,12 @@ def marker_style(ax):
 
 
 @kind()
+def markers_on_markers(ax):
+    line, = unit(ax).plot(X, wave(0), "o", ms=12, mec="w", mew=2)
+    return lambda n: line.set(ydata=wave(n), mfc=f"C{n}") and line
+
+
+@kind()
 def dashes(ax):
     lines = [unit(ax).plot([0, 1], [y, y], ls=ls, lw=3)[0] for y, ls in ((0.2, "--"), (0.4, "-."), (0.6, ":"), (0.8, (3, (5, 1, 2, 1))))]
     return lambda n: [line.set_dash_capstyle(["butt", "round", "projecting"][n]) or line.set_linewidth(3 + n) or line for line in lines]
@@ -207,6 +213,28 @@ def scatter(ax):
         return cloud
 
     return update
+
+
+def on_one_another(n):
+    return np.c_[0.5 + X[:12] * (n - 1), np.linspace(0.4, 0.6, 12)]
+
+
+@kind()
+def scatter_through_which_one_sees(ax):
+    cloud = unit(ax).scatter(*on_one_another(0).T, s=400, alpha=0.15)
+    return lambda n: cloud.set_offsets(on_one_another(n)) or cloud
+
+
+@kind()
+def scatter_with_edges(ax):
+    cloud = unit(ax).scatter(*on_one_another(0).T, s=300, c="C1", ec="k", lw=2)
+    return lambda n: cloud.set_offsets(on_one_another(n)[: 12 - 5 * n]) or cloud
+
+
+@kind()
+def rings_through_which_one_sees(ax):
+    cloud = unit(ax).scatter(*on_one_another(0).T, s=300, fc="none", ec="C3", lw=6, alpha=0.3)
+    return lambda n: cloud.set_offsets(on_one_another(n)) or cloud
 
 
 @kind()

@@ -58,8 +58,8 @@
     const end = k + track.counts[shape];
     const parts = [];
     if (body.startsWith("stamp:")) {
-      const outline = body.slice(6);
-      for (; k < end; k++) parts.push("M", x[k] / 10, " ", y[k] / 10, outline);
+      const [before, after] = track.tag === "g" ? ['<path d="M', '"/>'] : ["M", ""];
+      for (; k < end; k++) parts.push(before, x[k] / 10, " ", y[k] / 10, body.slice(6), after);
       return parts.join("");
     }
     for (const [letter, times] of recording.commands(body.slice(6))) {
@@ -87,10 +87,8 @@
     shown.body = body;
     shown.shape = shape;
     const text = recording.bodies[body];
-    if (track.tag === "path") {
-      element.setAttribute("d", pathData(recording, track, text, shape));
-      return;
-    }
+    if (track.tag === "path") return element.setAttribute("d", pathData(recording, track, text, shape));
+    if (track.tag === "g") return (element.innerHTML = pathData(recording, track, text, shape));
     const x = track.x[shape * track.width] / 10;
     const y = track.y[shape * track.width] / 10;
     const colon = text.indexOf(":");
@@ -185,7 +183,7 @@
       const ghost = slot.cloneNode();
       ghost.setAttribute("class", "explorable-ghost");
       for (const curve of curves) {
-        const copy = curve.cloneNode();
+        const copy = curve.cloneNode(true);
         const { fill, stroke } = curve.style;
         copy.style.stroke = stroke && stroke !== "none" ? stroke : fill;
         if (fill === "none") copy.style.strokeDasharray = "3 2";
