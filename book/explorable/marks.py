@@ -178,11 +178,8 @@ class MarkRenderer(RendererBase):
         buffer = io.BytesIO()
         Image.fromarray(im[::-1]).save(buffer, format="png", optimize=True)
         data = base64.b64encode(buffer.getvalue()).decode("ascii")
-        style = [self._clip(gc)]
-        if gc.get_alpha() != 1 and gc.get_clip_path()[0] is not None:  # else it is in the pixels alone, as Agg has it
-            style.append(f"opacity:{gc.get_alpha():.4g}")
         top_left = np.array([(x, self.height - y - height)])
-        self.marks.append(Mark("image", ";".join(filter(None, style)), f"{width:.4g},{height:.4g}:{data}", top_left))
+        self.marks.append(Mark("image", self._clip(gc), f"{width:.4g},{height:.4g}:{data}", top_left))  # alpha is in the pixels
 
     def draw_gouraud_triangles(self, gc, triangles_array, colors_array, transform):
         self._refuse("gouraud shading cannot be recorded; use shading='nearest' or an image", triangles_array, colors_array)

@@ -10,7 +10,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Callable, Iterable, Mapping
 
 import numpy as np
-from matplotlib.artist import Artist
+from matplotlib.artist import Artist, allow_rasterization
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.collections import Collection, QuadMesh, TriMesh
@@ -74,19 +74,18 @@ def slot_id(name: str, slot: int | str) -> str:
 def placeholders(artists, name: str):
     """Let each artist draw an empty group in its place."""
 
-    def placeholder(slot):
-        def draw(renderer):
-            renderer.open_group("slot", gid=slot_id(name, slot))
-            renderer.close_group("slot")
+    @allow_rasterization  # ends what was rasterized before it
+    def draw(artist, renderer):
+        renderer.open_group("slot", gid=slot_id(name, slots[artist]))
+        renderer.close_group("slot")
 
-        return draw
-
-    with _replaced([(artist, "draw", placeholder(slot)) for slot, artist in enumerate(artists)]):
+    slots = {artist: slot for slot, artist in enumerate(artists)}
+    with replaced([(artist, "draw", partial(draw, artist)) for artist in artists]):
         yield
 
 
 @contextmanager
-def _replaced(changes: list[tuple]):
+def replaced(changes: list[tuple]):
     """Give objects other attributes, (object, name, value), for a while."""
     before = [(thing, name, name in vars(thing), vars(thing).get(name)) for thing, name, _ in changes]
     for thing, name, value in changes:
@@ -257,7 +256,7 @@ class _Solids:
         return sorted((child for child in visible if not np.isnan(depths.get(child, 0))), key=zorders.get)
 
     def in_order(self) -> list[tuple]:
-        """Changes, for `_replaced`, that make the axes draw in this order."""
+        """Changes, for `replaced`, that make the axes draw in this order."""
         if not self.ax.computed_zorder:
             return []
         return [(self.ax, "computed_zorder", False), *((child, "zorder", rank) for rank, child in enumerate(self.order))]
@@ -364,7 +363,7 @@ def _audit(fig, update, grid: Grid, name: str, recording: Recording, artists: li
     """Come back to some states, draw the whole figure, and compare that with what the page will show."""
     states = list(grid.states())
     _run_again(update, states[grid.initial], name, artists)
-    with placeholders(artists, name), _replaced(in_order):
+    with placeholders(artists, name), replaced(in_order):
         page = _drawing(fig, renderer)
     slots = {slot_id(name, slot): slot for slot in range(len(artists))}
     for number in _audited(grid):
@@ -425,7 +424,7 @@ def _drawing(fig, renderer: MarkRenderer) -> list[tuple[Artist, Mark]]:
         up_to_now()
         open_artists.pop()
 
-    with _replaced([(artist, "draw", partial(note, artist, artist.draw)) for artist in fig.findobj()]):
+    with replaced([(artist, "draw", partial(note, artist, artist.draw)) for artist in fig.findobj()]):
         fig.draw(renderer)
     return list(zip(owners, renderer.marks, strict=True))
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import base64
 import io
 import re
-from contextlib import contextmanager
 from html import escape
 from xml.etree import ElementTree
 
 import matplotlib
+from matplotlib.axes import Axes
 from matplotlib.text import Text
 
 from explorable.controls import Grid
 from explorable.handles import Handle
 from explorable.marks import PAGE_COLORS, Mark, path_data
-from explorable.recorder import at_dpi, placeholders, slot_id
+from explorable.recorder import at_dpi, placeholders, replaced, slot_id
 from explorable.recording import Recording, Track
 
 _SVG = "http://www.w3.org/2000/svg"
@@ -92,24 +92,25 @@ def caption_html(caption: str) -> str:
     )
 
 
-@contextmanager
-def _named(texts: dict[str, Text]):
-    """Let each text draw itself into a group with its key as id."""
-    before = [text.get_gid() for text in texts.values()]
-    for key, text in texts.items():
-        text.set_gid(key)
-    try:
-        yield
-    finally:
-        for text, gid in zip(texts.values(), before):
-            text.set_gid(gid)
+def _vectors(fig, artists) -> list[tuple]:
+    """Changes, for `replaced`, that leave the artists, and what they are in, out of what is rasterized."""
+    moving = set(artists)
+    changes = []
+    for ax in fig.findobj(Axes):
+        below = ax.get_rasterization_zorder()
+        if below is not None:
+            changes += [(child, "_rasterized", True) for child in ax.get_children() if child.get_zorder() < below]
+            changes.append((ax, "_rasterization_zorder", None))
+    return changes + [(artist, "_rasterized", False) for artist in fig.findobj() if not moving.isdisjoint(artist.findobj())]
 
 
 def _still_svg(fig, artists, name: str) -> ElementTree.Element:
     buffer = io.BytesIO()
     options = {"svg.fonttype": "path", "svg.hashsalt": name, "image.composite_image": False, "savefig.bbox": None}
     texts = {f"{name}-text-{i}": text for i, text in enumerate(fig.findobj(Text))}
-    with matplotlib.rc_context(options), placeholders(artists, name), _named(texts), at_dpi(fig, 72):
+    gids = [*((artist, "_gid", None) for artist in fig.findobj()), *((text, "_gid", key) for key, text in texts.items())]
+    changes = [*gids, *_vectors(fig, artists)]
+    with matplotlib.rc_context(options), placeholders(artists, name), replaced(changes), at_dpi(fig, 72):
         fig.savefig(buffer, format="svg", facecolor="auto", edgecolor="auto",
                     metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
         svg = ElementTree.fromstring(buffer.getvalue())

@@ -1027,6 +1027,35 @@ def still_parts_of_every_kind(ax):
     return lambda n: line.set_ydata(wave(n)) or line
 
 
+@kind()
+def rasterized(ax):
+    """Each line lies on what is rasterized."""
+    unit(ax).set_rasterization_zorder(0)
+    below = ax.plot(X, X, lw=6, zorder=-1)
+    ax.fill_between(X, 0, 0.3, fc="C2", rasterized=True)
+    above = ax.plot(X, 1 - X, lw=6, c="C1", rasterized=True)
+    box = ax.legend([below[0]], ["a"], loc="upper center")
+    box.set_rasterized(True)
+    entry = box.get_texts()[0]
+    return lambda n: (below[0].set_ydata(wave(n)), above[0].set_ydata(wave(n + 1) / 2), entry.set_color(f"C{n}")) and (below, above, entry)
+
+
+@kind()
+def ids_of_the_page(ax):
+    ax.add_patch(patches.Rectangle((0.1, 0.1), 0.8, 0.3, fc="C3", gid="fig-ids-of-the-page-slot-0"))
+    note = ax.text(0.1, 0.8, "still", gid="fig-ids-of-the-page-clip0", size=16)
+    note.set_gid("fig-ids-of-the-page-slot-0")
+    line, = unit(ax).plot(X, wave(0), lw=4)
+    return lambda n: line.set_ydata(wave(n)) or line
+
+
+@kind()
+def image_in_a_disc(ax):
+    image = unit(ax).imshow(HILLS, extent=(0, 1, 0, 1), aspect="auto", alpha=0.5)
+    image.set_clip_path(patches.Circle((0.5, 0.5), 0.4, transform=ax.transData))
+    return lambda n: image.set_data(np.roll(HILLS, 2 * n)) or image
+
+
 # Refused for what update does, not for what is drawn -------------------------------------
 
 @kind("an agg_filter cannot be recorded")
