@@ -65,17 +65,21 @@ class MarkRenderer(RendererBase):
     strict : whether to raise NotImplementedError when an artist draws what a
         recording cannot hold (hatches, sketches, gouraud shading, meshes, TeX),
         or to leave that out.
+    scale : the pixels a point of a figure that is drawn at another dpi than
+        72, for which the marks should be the same.
     """
 
-    def __init__(self, width: float, height: float, clip_prefix: str = "clip", strict: bool = True):
+    def __init__(self, width: float, height: float, clip_prefix: str = "clip", strict: bool = True, scale: int = 1):
         super().__init__()
-        self.width, self.height = width, height
+        self.width, self.height, self.scale = width, height, scale
+        self.dpi = 72 * scale  # figimage asks
         self.clip_prefix, self.strict = clip_prefix, strict
         self.marks: list[Mark] = []
         self.clips: dict[str, str] = {}
-        self._flip = Affine2D().scale(1, -1).translate(0, height)
+        self._flip = Affine2D().scale(1 / scale, -1 / scale).translate(0, height)
         self._clip_styles: dict[tuple, str] = {}
         self._text_sizes: dict[tuple, tuple] = {}
+        self._plain = RendererBase()  # measures in points
 
     def take(self, artist) -> list[Mark]:
         """The marks of one artist."""
@@ -93,17 +97,21 @@ class MarkRenderer(RendererBase):
         raise NotImplementedError("an agg_filter cannot be recorded: SVG has none")
 
     def get_canvas_width_height(self):
-        return self.width, self.height
+        return self.width * self.scale, self.height * self.scale
+
+    def points_to_pixels(self, points):
+        return points * self.scale
 
     def get_text_width_height_descent(self, s, prop, ismath):
         """Measured once: a text is measured for its layout and again when it is drawn, in many states."""
         key = s, prop, ismath
         if key not in self._text_sizes:
-            self._text_sizes[s, prop.copy(), ismath] = super().get_text_width_height_descent(s, prop, ismath)
+            sizes = self._plain.get_text_width_height_descent(s, prop, ismath)
+            self._text_sizes[s, prop.copy(), ismath] = tuple(size * self.scale for size in sizes)
         return self._text_sizes[key]
 
     def get_image_magnification(self):
-        return _IMAGE_SCALE
+        return _IMAGE_SCALE / self.scale
 
     def option_image_nocomposite(self):
         return True
@@ -117,7 +125,7 @@ class MarkRenderer(RendererBase):
             self.draw_path(gc, marker_path, marker_trans, rgbFace)
             return
         points = self._flip.transform(moves)
-        self._add_stamp(marker_path.transformed(marker_trans), points, self._style(gc, rgbFace), self._window(gc))
+        self._add_stamp(self._in_points(marker_path, marker_trans), points, self._style(gc, rgbFace), self._window(gc))
 
     def draw_path_collection(self, gc, master_transform, paths, all_transforms, offsets, offset_trans,
                              facecolors, edgecolors, linewidths, linestyles, antialiaseds, urls,
@@ -135,7 +143,7 @@ class MarkRenderer(RendererBase):
             path, transform = shapes[shape]
             moves = np.array([move for _, move in group])
             if moves.any():
-                self._add_stamp(path.transformed(transform), self._flip.transform(moves), style, window)
+                self._add_stamp(self._in_points(path, transform), self._flip.transform(moves), style, window)
             else:
                 self._add_path(path, transform, style, window, filled)
 
@@ -150,7 +158,7 @@ class MarkRenderer(RendererBase):
         width, _, _ = self.get_text_width_height_descent(s, prop, ismath)
         along = {"left": 0.0, "center": 0.5, "right": 1.0}[anchor] * width
         radians = np.deg2rad(angle)
-        point = np.array([(x + along * np.cos(radians), y - along * np.sin(radians))])
+        point = np.array([(x + along * np.cos(radians), y - along * np.sin(radians))]) / self.scale
         if np.abs(point).max() > _FURTHEST:
             return
         style = [self._clip(gc), *_paint(tuple(gc.get_rgb()), "fill", gc.get_rgb()[3])]
@@ -178,7 +186,7 @@ class MarkRenderer(RendererBase):
         buffer = io.BytesIO()
         Image.fromarray(im[::-1]).save(buffer, format="png", optimize=True)
         data = base64.b64encode(buffer.getvalue()).decode("ascii")
-        top_left = np.array([(x, self.height - y - height)])
+        top_left = np.array([(x / self.scale, self.height - y / self.scale - height)])
         self.marks.append(Mark("image", self._clip(gc), f"{width:.4g},{height:.4g}:{data}", top_left))  # alpha is in the pixels
 
     def draw_gouraud_triangles(self, gc, triangles_array, colors_array, transform):
@@ -201,13 +209,16 @@ class MarkRenderer(RendererBase):
         """An affine transform, and then to SVG points."""
         return Affine2D(np.dot(self._flip.get_matrix(), transform.get_matrix()))
 
+    def _in_points(self, path, transform):
+        return path.transformed(transform + Affine2D().scale(1 / self.scale))
+
     def _draw_outline(self, gc, x, y, s, prop, angle, ismath):
         """Mathtext, or a text that the page could not show as a text: its outline, put down at the point (x, y)."""
         vertices, codes = self._text2path.get_text_path(prop, s, ismath=ismath)
         scale = prop.get_size_in_points() / self._text2path.FONT_SCALE
         outline = Path(vertices, codes).transformed(Affine2D().scale(scale).rotate_deg(angle))
         gc.set_linewidth(0.0)
-        self._add_stamp(outline, np.array([(x, y)]), self._style(gc, gc.get_rgb()), self._window(gc))
+        self._add_stamp(outline, np.array([(x, y)]) / self.scale, self._style(gc, gc.get_rgb()), self._window(gc))
 
     def _add_path(self, path, transform, style, window, filled):
         try:
@@ -234,7 +245,7 @@ class MarkRenderer(RendererBase):
         if bounds is None:
             x0, y0, x1, y1 = 0, 0, self.width, self.height
         else:
-            x0, y0, x1, y1 = bounds.x0, self.height - bounds.y1, bounds.x1, self.height - bounds.y0
+            (x0, y1), (x1, y0) = self._flip.transform(bounds.get_points())
         return Bbox([[x0 - _MARGIN, y0 - _MARGIN], [x1 + _MARGIN, y1 + _MARGIN]])
 
     def _clip(self, gc):
@@ -247,7 +258,7 @@ class MarkRenderer(RendererBase):
             return ""
         bounds = rectangle.bounds
         if bounds not in self._clip_styles:
-            x, y, w, h = bounds
+            x, y, w, h = (value / self.scale for value in bounds)
             self._clip_styles[bounds] = self._clip_style(
                 f'<rect x="{x:.4f}" y="{self.height - y - h:.4f}" width="{w:.4f}" height="{h:.4f}"/>')
         return self._clip_styles[bounds]

@@ -16,14 +16,14 @@ from matplotlib.axis import Axis
 from matplotlib.collections import Collection, QuadMesh, TriMesh
 from matplotlib.container import Container
 from matplotlib.figure import FigureBase
-from matplotlib.image import AxesImage, FigureImage
+from matplotlib.image import AxesImage
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.offsetbox import AnnotationBbox, OffsetBox
-from matplotlib.patches import FancyArrowPatch, Patch, Shadow
+from matplotlib.patches import Patch
 from matplotlib.quiver import QuiverKey
 from matplotlib.table import Table
-from matplotlib.text import Annotation, Text
+from matplotlib.text import Text
 
 from explorable.controls import Grid
 from explorable.marks import Mark, MarkRenderer
@@ -31,9 +31,10 @@ from explorable.recording import Recording
 
 _RECORDED = (Line2D, Collection, Patch, Text, AxesImage, Legend, OffsetBox, AnnotationBbox, QuiverKey, Table)
 _NOT_RECORDED = (QuadMesh, TriMesh)
+_FINE = 2  # pixels a point of a drawing that must look like that with one
 _AUDITED = 8  # states drawn for the audit, besides the first, the last and the widgets' own
 _SAME_PLACE = 0.06  # points: recorded places are rounded to 0.1
-_CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.7, 0.4]])  # of an axes, and one point inside
+_HALF_A_PIXEL = 0.4  # points, nearly: an arrow ends where its curve is cut, to a fraction of a pixel
 _LOCATIONS = ("upper right", "upper left", "lower left", "lower right", "right", "center left", "center right",
               "lower center", "upper center", "center")  # where loc="best" may put a legend
 
@@ -105,7 +106,6 @@ class _StillParts:
 
     def __init__(self, fig, moving: list[Artist], renderer: MarkRenderer, name: str):
         self.fig, self.moving, self.renderer, self.name = fig, dict.fromkeys(moving), renderer, name  # quick to look up
-        _refuse_pixels(fig, fig.findobj(lambda artist: isinstance(artist, (FigureBase, Axes))))
         with placeholders(moving, name):
             fig.draw(renderer)  # from here on, `stale` tells what has been touched
         self.axes = [(ax, _probes(ax)) for ax in fig.findobj(Axes)]  # insets, too
@@ -190,27 +190,6 @@ def _frame(ax, probes) -> tuple:
             ax.get_visible(), ax.axison, ax.get_frame_on and ax.get_frame_on(), ax.get_zorder(), ax.get_axisbelow())
 
 
-def _refuse_pixels(fig, holders: list) -> None:
-    """Raise if a child of `holders` is placed in pixels, of which a page has another number a point than a picture has."""
-    children = [child for holder in holders for child in holder.get_children()]
-    coarse, fine = [], []
-    for dpi, points in ((72, coarse), (144, fine)):
-        with at_dpi(fig, dpi):
-            points += [child.get_transform().transform((0.5, 0.5)) if _keeps_transform(child) else None for child in children]
-    for child, a, b in zip(children, coarse, fine):
-        coords = [getattr(child, name, None) for name in ("xycoords", "anncoords", "boxcoords")]
-        fixed = a is not None and np.isfinite(a).all() and np.allclose(a, b)
-        if isinstance(child, FigureImage) or "pixels" in str(coords) or fixed:
-            raise RuntimeError(f"{child} is placed in pixels, which a page does not have; place it in points, or in an axes")
-        if isinstance(child, AnnotationBbox) and child.arrow_patch:
-            raise RuntimeError(f"the arrow of {child} is of another size on a page than in a picture; use annotate() for arrows")
-
-
-def _keeps_transform(artist) -> bool:
-    """Whether it draws its own coordinates by its transform, which no drawing changes."""
-    return isinstance(artist, (Line2D, Patch, Text)) and not isinstance(artist, (FancyArrowPatch, Shadow, Annotation))
-
-
 def _is_solid(artist) -> bool:
     """Whether it is of those collections and patches that a 3-D axes projects and sorts by depth before it draws."""
     return hasattr(artist, "do_3d_projection")
@@ -276,8 +255,8 @@ def _same(a: list[Mark], b: list[Mark]) -> bool:
     return len(a) == len(b) and all(map(_alike, a, b))
 
 
-def _alike(a: Mark, b: Mark) -> bool:
-    return a[:3] == b[:3] and a.points.shape == b.points.shape and bool((np.abs(a.points - b.points) < _SAME_PLACE).all())
+def _alike(a: Mark, b: Mark, tolerance: float = _SAME_PLACE) -> bool:
+    return a[:3] == b[:3] and a.points.shape == b.points.shape and bool((np.abs(a.points - b.points) < tolerance).all())
 
 
 @contextmanager
@@ -366,6 +345,8 @@ def _audit(fig, update, grid: Grid, name: str, recording: Recording, artists: li
     with placeholders(artists, name), replaced(in_order):
         page = _drawing(fig, renderer)
     slots = {slot_id(name, slot): slot for slot in range(len(artists))}
+    fine = MarkRenderer(renderer.width, renderer.height, renderer.clip_prefix, strict=False, scale=_FINE)
+    fine.clips = renderer.clips
     for number in _audited(grid):
         _run_again(update, states[number], name, artists)
         shown = []
@@ -377,7 +358,23 @@ def _audit(fig, update, grid: Grid, name: str, recording: Recording, artists: li
             else:
                 shown.append((artist, mark))
         with _named(name, states[number]):
-            _compare(_drawing(fig, renderer), shown)
+            drawn = _drawing(fig, renderer)
+            _compare(drawn, shown)
+            with at_dpi(fig, 72 * _FINE):
+                _refuse_pixels(drawn, _drawing(fig, fine))
+
+
+def _refuse_pixels(coarse: list, fine: list) -> None:
+    """Raise unless the figure, drawn with one pixel a point and with more, looks the same."""
+    for (artist, mark), (_, other) in itertools.zip_longest(coarse, fine, fillvalue=(None, None)):
+        if isinstance(artist, Line2D) and artist.get_marker() == ",":
+            continue  # one pixel, whatever that is
+        if mark is None or other is None or not _alike(_without_png(mark), _without_png(other), _HALF_A_PIXEL):
+            raise RuntimeError(f"{artist} is placed or sized in pixels, which a page does not have; place it in points, or in an axes")
+
+
+def _without_png(mark: Mark) -> Mark:
+    return mark._replace(body=mark.body.partition(":")[0]) if mark.tag == "image" else mark
 
 
 def _compare(drawn: list, shown: list) -> None:

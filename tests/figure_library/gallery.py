@@ -22,7 +22,7 @@ from matplotlib.image import NonUniformImage
 from matplotlib.lines import Line2D
 from matplotlib.offsetbox import AnchoredText, AnnotationBbox, DrawingArea, OffsetImage, TextArea
 from matplotlib.path import Path
-from matplotlib.transforms import Affine2D
+from matplotlib.transforms import Affine2D, Bbox, IdentityTransform, offset_copy
 
 X = np.linspace(0, 1, 21)
 GRID = np.linspace(-1, 1, 8)
@@ -782,26 +782,87 @@ def specgram(ax):
     return lambda n: image.set_clim(-60, -10 - 15 * n) or image
 
 
-@kind("is placed in pixels")
+@kind("is placed or sized in pixels")
 def figimage(ax):
     ax.figure.figimage(np.eye(40), 10, 10)
     line, = ax.plot(X, X)
     return lambda n: line.set_ydata(wave(n)) or line
 
 
-@kind("is placed in pixels")
+@kind("is placed or sized in pixels")
 def annotate_in_pixels(ax):
     note = ax.annotate("a", (0.5, 0.5), (30, 10), textcoords="offset pixels")
     return lambda n: note.set_text("abc"[n]) or note
 
 
-@kind("is placed in pixels")
+@kind("is placed or sized in pixels")
 def text_in_pixels(ax):
     note = ax.text(60, 60, "a", transform=None)
     return lambda n: note.set_text("abc"[n]) or note
 
 
-@kind("the arrow of .* is of another size")
+@kind("sized in pixels")
+def quiver_in_dots(ax):
+    arrows = unit(ax).quiver([0.2, 0.6], [0.2, 0.6], [1, 1], [1, 0], units="dots", width=4, scale=5, scale_units="width")
+    return lambda n: arrows.set_UVC([1, 1], [1, n]) or arrows
+
+
+@kind("sized in pixels")
+def quiver_scaled_in_dots(ax):
+    arrows = unit(ax).quiver([0.2, 0.6], [0.2, 0.6], [1, 1], [1, 0], scale=0.05, scale_units="dots")
+    return lambda n: arrows.set_UVC([1, 1], [1, n]) or arrows
+
+
+@kind("sized in pixels")
+def ovals_in_dots(ax):
+    ovals = unit(ax).add_collection(EllipseCollection([20], [10], [0], units="dots", offsets=[(0.5, 0.5)], offset_transform=ax.transData))
+    return lambda n: ovals.set_angles([30 * n]) or ovals
+
+
+@kind("placed .* in pixels")
+def collection_in_pixels(ax):
+    fan = ax.add_collection(LineCollection([[(30, 30), (60, 50)]], transform=IdentityTransform()))
+    return lambda n: fan.set_segments([[(30, 30), (60, 50 - 10 * n)]]) or fan
+
+
+@kind("placed .* in pixels")
+def offset_in_dots(ax):
+    line, = unit(ax).plot(X, X, transform=offset_copy(ax.transData, ax.figure, y=8, units="dots"))
+    return lambda n: line.set_ydata(wave(n)) or line
+
+
+@kind("placed .* in pixels")
+def arrow_in_pixels(ax):
+    arrow = ax.add_patch(patches.FancyArrowPatch((40, 40), (80, 60), transform=None, mutation_scale=10))
+    return lambda n: arrow.set_positions((40, 40), (80, 60 - 10 * n)) or arrow
+
+
+@kind("placed .* in pixels")
+def connection_in_pixels(ax):
+    link = ax.add_artist(patches.ConnectionPatch((40, 40), (0.5, 0.5), "figure pixels", "data", axesB=ax))
+    return lambda n: link.set_color(f"C{n}") or link
+
+
+@kind("placed .* in pixels")
+def note_in_pixels_by_transform(ax):
+    note = ax.annotate("a", (40, 40), (10, 10), xycoords=IdentityTransform(), textcoords="offset points")
+    return lambda n: note.set_text("abc"[n]) or note
+
+
+@kind("placed .* in pixels")
+def note_in_pixels_by_function(ax):
+    note = ax.annotate("a", (0.5, 0.5), xycoords=lambda renderer: Bbox([[20, 20], [60, 60]]))
+    return lambda n: note.set_text("abc"[n]) or note
+
+
+@kind("placed .* in pixels")
+def still_text_in_pixels(ax):
+    ax.annotate("a", (40, 40), xycoords=lambda renderer: IdentityTransform())
+    line, = ax.plot(X, X)
+    return lambda n: line.set_ydata(wave(n)) or line
+
+
+@kind("sized in pixels")
 def box_with_arrow(ax):
     box = ax.add_artist(AnnotationBbox(TextArea("a"), (0.2, 0.2), xybox=(0.7, 0.7), arrowprops=dict(arrowstyle="->")))
     return lambda n: box.offsetbox.set_text("abc"[n]) or box

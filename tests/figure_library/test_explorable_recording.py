@@ -73,7 +73,7 @@ def test_an_untouched_text_is_drawn_once(ax, monkeypatch):
     drawn = []
     monkeypatch.setattr(text, "draw", lambda renderer: drawn.append(type(text).draw(text, renderer)), raising=False)
     recording, _, _ = recorder.record(ax.figure, lambda n: [text], Grid([SLIDER]), "fig-a")
-    assert len(drawn) == 1 + 4  # in the first state, and in the audit of all four
+    assert len(drawn) == 1 + 2 * 4  # in the first state, and in the audit of all four, at two dpi
     assert all(recording.mark(*recording.tracks("0"), n).body == "0:a" for n in range(4))
 
 
