@@ -26,7 +26,7 @@ _MARGIN = 10  # points kept beyond what is visible, so that no line end shows
 _FURTHEST = 3000  # points; recorded coordinates are 16-bit tenths of a point
 _LETTERS = {Path.MOVETO: "M", Path.LINETO: "L", Path.CURVE3: "Q", Path.CURVE4: "C", Path.CLOSEPOLY: "Z"}
 _VERTICES_PER_LETTER = {"M": 1, "L": 1, "Q": 2, "C": 3, "Z": 0}
-_IMAGE_SCALE = 2  # pixels a point
+_SCALE = 2  # pixels a point of the picture that the page should equal
 # Black and white stand for the page's text and background.
 PAGE_COLORS = {"#000000": "currentColor", "#ffffff": "var(--explorable-page)"}
 _GENERIC_FONTS = ("sans-serif", "serif", "monospace", "cursive", "fantasy")
@@ -111,7 +111,7 @@ class MarkRenderer(RendererBase):
         return self._text_sizes[key]
 
     def get_image_magnification(self):
-        return _IMAGE_SCALE / self.scale
+        return _SCALE / self.scale
 
     def option_image_nocomposite(self):
         return True
@@ -182,7 +182,7 @@ class MarkRenderer(RendererBase):
     def draw_image(self, gc, x, y, im, transform=None):
         if not im.size:
             return
-        height, width = np.array(im.shape[:2]) / _IMAGE_SCALE
+        height, width = np.array(im.shape[:2]) / _SCALE
         buffer = io.BytesIO()
         Image.fromarray(im[::-1]).save(buffer, format="png", optimize=True)
         data = base64.b64encode(buffer.getvalue()).decode("ascii")
@@ -240,13 +240,21 @@ class MarkRenderer(RendererBase):
             self.marks.append(Mark("path" if together else "g", style, "stamp:" + body, points))
 
     def _window(self, gc):
-        """What can be seen of a path, with a margin: the clip rectangle or the canvas."""
+        """What can be seen of a path, with a margin: the clip rectangle or the canvas.
+
+        Of a dashed line all that Agg draws, whose dashes start anew where it cuts the line.
+        """
         bounds = gc.get_clip_rectangle()
+        if gc.get_dashes()[1] is not None:
+            inset = 1 - 1 / _SCALE  # Agg goes one of its pixels beyond, `Path.cleaned` one of ours
+            return Bbox([[inset, inset], [self.width - inset, self.height - inset]])
         if bounds is None:
             x0, y0, x1, y1 = 0, 0, self.width, self.height
         else:
             (x0, y1), (x1, y0) = self._flip.transform(bounds.get_points())
-        return Bbox([[x0 - _MARGIN, y0 - _MARGIN], [x1 + _MARGIN, y1 + _MARGIN]])
+        width = gc.get_linewidth()
+        margin = max(_MARGIN, width / 2 * (miter_limit(width) if gc.get_joinstyle() == "miter" else 2))
+        return Bbox([[x0 - margin, y0 - margin], [x1 + margin, y1 + margin]])
 
     def _clip(self, gc):
         path, transform = gc.get_clip_path()
@@ -284,6 +292,8 @@ class MarkRenderer(RendererBase):
             style += _paint(tuple(rgb), "stroke", forced if forced is not None else _alpha(rgb))
             style.append(f"stroke-width:{gc.get_linewidth():.4g}")
             style.append(f"stroke-linejoin:{gc.get_joinstyle()}")
+            if gc.get_joinstyle() == "miter":
+                style.append(f"stroke-miterlimit:{miter_limit(gc.get_linewidth()):.4g}")
             style.append("stroke-linecap:" + {"projecting": "square"}.get(gc.get_capstyle(), gc.get_capstyle()))
             offset, dashes = gc.get_dashes()
             if dashes is not None:
@@ -316,6 +326,11 @@ def _closed_where_it_began(path) -> Path:
         elif code == Path.CLOSEPOLY:
             vertices[i] = vertices[began]
     return Path(vertices, path.codes)
+
+
+def miter_limit(linewidth: float) -> float:
+    """Where Agg cuts a spike: it takes the width in pixels for the limit."""
+    return max(1.0, _SCALE * linewidth)
 
 
 def _is_one_paint(style: str) -> bool:

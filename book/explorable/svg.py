@@ -14,7 +14,7 @@ from matplotlib.text import Text
 
 from explorable.controls import Grid
 from explorable.handles import Handle
-from explorable.marks import PAGE_COLORS, Mark, path_data
+from explorable.marks import PAGE_COLORS, Mark, miter_limit, path_data
 from explorable.recorder import at_dpi, placeholders, replaced, slot_id
 from explorable.recording import Recording, Track
 
@@ -23,6 +23,7 @@ WIDTH = 110  # CSS pixels an inch of a figure, at most
 _SCREEN = 700  # CSS pixels; a figure that is higher with its controls has them beside it where there is room
 _ROW = 44  # CSS pixels of one control
 _FONT_SIZE, _LEGIBLE = re.compile(r"font-size:([^;]+)"), r"font-size:max(\1,var(--explorable-least,0)*1px)"
+_WIDTH_OF_STROKE = re.compile(r"stroke-width:([\d.]+)")  # left out where it is 1
 _LINK = "{http://www.w3.org/1999/xlink}href"
 ElementTree.register_namespace("", _SVG)
 
@@ -181,6 +182,9 @@ def _tidy(svg) -> None:
             element.attrib.pop("opacity", None)  # it is in the pixels, too
         if "style" in element.attrib:
             style = element.get("style").replace("; ", ";").replace(": ", ":")
+            if "stroke-linejoin:miter" in style:
+                width = _WIDTH_OF_STROKE.search(style)
+                style += f";stroke-miterlimit:{miter_limit(float(width[1]) if width else 1.0):.4g}"
             for color, page_color in PAGE_COLORS.items():
                 style = style.replace(color, page_color)
             element.set("style", style)

@@ -121,6 +121,41 @@ def sharp_corners(ax):
 
 
 @kind()
+def spikes(ax):
+    still = unit(ax).add_patch(patches.Polygon([(0.1, 0.5), (0.12, 0.1), (0.14, 0.5)], lw=6, fc="none", ec="C2"))
+    assert still.get_joinstyle() == "miter"
+    shape = ax.add_patch(patches.Polygon([(0.4, 0.1), (0.5, 0.5), (0.6, 0.1)], lw=6, ec="C1"))
+    line, = ax.plot([0.8, 0.8, 0.8], [0.1, 0.5, 0.1], lw=4, solid_joinstyle="miter")
+
+    def update(n):
+        shape.set_xy([(0.5 - 0.3 / 4**n, 0.1), (0.5, 0.5), (0.5 + 0.3 / 4**n, 0.1)])
+        line.set_xdata([0.8 - 0.2 / 4**n, 0.8, 0.8 + 0.2 / 4**n])
+        return shape, line
+
+    return update
+
+
+@kind()
+def thick_from_outside(ax):
+    unit(ax)
+    line, = ax.plot([0, 1], [-0.25, -0.25], lw=60)
+    cross, = ax.plot([0.5], [1.3], "+", ms=10, mew=60, c="C1")
+    spike, = ax.plot([0.2, 0.25, 0.3], [1.4, 1.25, 1.4], lw=9, solid_joinstyle="miter", c="C2")
+    return lambda n: (line.set_ydata([-0.3 + 0.15 * n] * 2), cross.set_xdata([0.3 + 0.2 * n]), spike.set_xdata([0.2, 0.25 + 0.2 * n, 0.3])) and (
+        line, cross, spike)
+
+
+@kind()
+def dashes_from_outside(ax):
+    unit(ax)
+    near, = ax.plot([-0.25, 1], [0.2, 0.2], ls=(0, (5, 3)), lw=4)
+    far, = ax.plot([-50.13, 1], [0.8, 0.8], ls=(0, (4, 4)), lw=5, c="C1")
+    up, = ax.plot([0.5, 0.5], [-1e5, 0.7], ls="--", lw=6, c="C2")
+    return lambda n: (near.set_xdata([-0.25 - 0.06 * n, 1]), far.set_xdata([-50.13, 1 - n / 10]), up.set_xdata([0.3 + 0.2 * n, 0.5])) and (
+        near, far, up)
+
+
+@kind()
 def gaps(ax):
     line, = unit(ax).plot(X, wave(0), lw=4)
     return lambda n: line.set_ydata(np.where(np.arange(21) % (n + 3) == 1, np.nan, wave(n))) or line
