@@ -11,13 +11,16 @@ import base64
 import functools
 import io
 import itertools
+import os
 import re
+import unicodedata
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib import get_data_path
 from matplotlib.backend_bases import RendererBase
 from matplotlib.colors import rgb2hex
-from matplotlib.font_manager import weight_dict
+from matplotlib.font_manager import findfont, get_font
 from matplotlib.path import Path
 from matplotlib.transforms import Affine2D, Bbox
 from PIL import Image
@@ -29,7 +32,13 @@ _VERTICES_PER_LETTER = {"M": 1, "L": 1, "Q": 2, "C": 3, "Z": 0}
 _SCALE = 2  # pixels a point of the picture that the page should equal
 # Black and white stand for the page's text and background.
 PAGE_COLORS = {"#000000": "currentColor", "#ffffff": "var(--explorable-page)"}
-_GENERIC_FONTS = ("sans-serif", "serif", "monospace", "cursive", "fantasy")
+# The fonts that the page has, and what asks for them; a text in another one is drawn as an outline.
+_FACES = {
+    "DejaVuSans.ttf": [],
+    "DejaVuSans-Bold.ttf": ["font-weight:700"],
+    "DejaVuSans-Oblique.ttf": ["font-style:italic"],
+    "DejaVuSans-BoldOblique.ttf": ["font-weight:700", "font-style:italic"],
+}
 
 
 class Mark(NamedTuple):
@@ -152,8 +161,10 @@ class MarkRenderer(RendererBase):
             return
         if ismath == "TeX":
             return self._refuse("text.usetex=True cannot be recorded; use mathtext ($…$) instead")
-        if ismath or prop.get_file() or (angle and self._clip(gc)):  # SVG would turn the clip with the text
-            return self._draw_outline(gc, x, y, s, prop, angle, ismath)
+        shaping = _shaping(mtext)
+        face = _FACES.get(os.path.basename(findfont(prop)))
+        if ismath or face is None or shaping or not _is_plain(s) or (angle and self._clip(gc)):  # SVG would turn the clip, too
+            return self._draw_outline(gc, x, y, s, prop, angle, ismath, shaping)
         anchor = mtext.get_horizontalalignment() if mtext is not None else "left"
         width, _, _ = self.get_text_width_height_descent(s, prop, ismath)
         along = {"left": 0.0, "center": 0.5, "right": 1.0}[anchor] * width
@@ -163,14 +174,7 @@ class MarkRenderer(RendererBase):
             return
         style = [self._clip(gc), *_paint(tuple(gc.get_rgb()), "fill", gc.get_rgb()[3])]
         style.append(f"font-size:{prop.get_size_in_points():.4g}px")
-        weight = weight_dict.get(prop.get_weight(), prop.get_weight())  # CSS knows the names of two
-        if weight != 400:
-            style.append(f"font-weight:{weight}")
-        if prop.get_style() != "normal":
-            style.append(f"font-style:{prop.get_style()}")
-        families = prop.get_family()
-        if families[0] not in ("sans-serif", "DejaVu Sans"):
-            style.append("font-family:" + ",".join(name if name in _GENERIC_FONTS else f"'{name}'" for name in families))
+        style += face
         if anchor != "left":
             style.append("text-anchor:" + {"center": "middle", "right": "end"}[anchor])
         css = ";".join(filter(None, style))
@@ -212,9 +216,9 @@ class MarkRenderer(RendererBase):
     def _in_points(self, path, transform):
         return path.transformed(transform + Affine2D().scale(1 / self.scale))
 
-    def _draw_outline(self, gc, x, y, s, prop, angle, ismath):
+    def _draw_outline(self, gc, x, y, s, prop, angle, ismath, shaping):
         """Mathtext, or a text that the page could not show as a text: its outline, put down at the point (x, y)."""
-        vertices, codes = self._text2path.get_text_path(prop, s, ismath=ismath)
+        vertices, codes = self._text2path.get_text_path(prop, s, ismath=ismath, **shaping)
         scale = prop.get_size_in_points() / self._text2path.FONT_SCALE
         outline = Path(vertices, codes).transformed(Affine2D().scale(scale).rotate_deg(angle))
         gc.set_linewidth(0.0)
@@ -301,6 +305,19 @@ class MarkRenderer(RendererBase):
                 if offset:
                     style.append(f"stroke-dashoffset:{float(offset):.4g}")
         return ";".join(filter(None, style))
+
+
+def _shaping(text) -> dict:
+    """What a text asks of the shaping of its glyphs, which Matplotlib knows since 3.11."""
+    wanted = {"features": getattr(text, "_features", None), "language": getattr(text, "_language", None)}
+    return {key: value for key, value in wanted.items() if value}
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_plain(s: str) -> bool:
+    """Whether DejaVu Sans has all letters, and no browser would order them otherwise or make something else of them."""
+    glyphs = get_font(os.path.join(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")).get_charmap()
+    return all(ord(c) in glyphs and unicodedata.category(c)[0] not in "CM" and unicodedata.bidirectional(c) not in ("R", "AL", "AN") for c in s)
 
 
 def _visible_part(path, transform, window, filled) -> Path:

@@ -647,6 +647,28 @@ def font_file(ax):
     return lambda n: note.set_text("aej"[n]) or note
 
 
+def words(ax, *options):
+    notes = [unit(ax).text(0.05, 0.7 - 0.3 * k, "x", **{"size": 12, **option}) for k, option in enumerate(options)]
+    return lambda n: [note.set_text(["Hamburg", "five words", "aeg 123"][n]) or note for note in notes]
+
+
+@kind()
+def fonts(ax):
+    return words(ax, {"family": "serif"}, {"family": "cmr10", "size": 16}, {"family": ["No Such", "monospace"]})
+
+
+@kind()
+def faces(ax):
+    return words(ax, {"weight": 550}, {"style": "oblique", "weight": "bold"}, {"stretch": "condensed"})
+
+
+@kind()
+def letters_beyond_the_font(ax):
+    notes = [unit(ax).text(0.02, 0.85 - 0.25 * k, "x", size=15, bbox=dict(fc="none", pad=0)) for k in range(4)]
+    strings = [("שלום abc", "א ב (1)", "אבג"), ("a\tb", "\ta", "a\t\tb"), ("漢字 x", "x 漢", "字"), ("a\u202eb", "aé\u0301", "\u2066abc\u2069")]
+    return lambda n: [note.set_text(string[n]) or note for note, string in zip(notes, strings)]
+
+
 @kind()
 def annotate(ax):
     note = unit(ax).annotate("here", (0.2, 0.2), (0.6, 0.7), arrowprops=dict(arrowstyle="->", connectionstyle="arc3,rad=0.2"), bbox=dict(fc="w"))
