@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib import get_data_path
 from matplotlib.backend_bases import RendererBase
-from matplotlib.colors import rgb2hex
+from matplotlib.colors import rgb2hex, to_rgba
 from matplotlib.font_manager import findfont, get_font
 from matplotlib.path import Path
 from matplotlib.transforms import Affine2D, Bbox
@@ -282,9 +282,10 @@ class MarkRenderer(RendererBase):
     def _style(self, gc, rgbFace):
         """CSS for a path, as Matplotlib's own SVG backend writes it."""
         if gc.get_hatch() is not None:
-            self._refuse(f"a hatch ({gc.get_hatch()}) cannot be recorded; use a colour or an edge instead")
+            look = gc.get_hatch_linewidth(), *to_rgba(gc.get_hatch_color())
+            self._refuse(f"a hatch ({gc.get_hatch()}) cannot be recorded; use a colour or an edge instead", look)
         if gc.get_sketch_params() is not None:
-            self._refuse("sketch parameters (xkcd style) cannot be recorded")
+            self._refuse("sketch parameters (xkcd style) cannot be recorded", gc.get_sketch_params())
         forced = gc.get_alpha() if gc.get_forced_alpha() else None
         style = [self._clip(gc)]
         if rgbFace is None:

@@ -53,10 +53,9 @@ def artists_of(returned) -> list[Artist]:
     """
     if isinstance(returned, Artist):
         if not isinstance(returned, _RECORDED) or isinstance(returned, _NOT_RECORDED):
-            raise TypeError(
-                f"update returned a {type(returned).__name__}, which cannot be recorded; "
-                "return lines, collections, patches, texts, images, legends or tables"
-            )
+            instead = ("use imshow, pcolor or tripcolor(shading='flat') instead" if isinstance(returned, _NOT_RECORDED)
+                       else "return lines, collections, patches, texts, images, legends or tables")
+            raise TypeError(f"update returned a {type(returned).__name__}, which cannot be recorded; {instead}")
         return [returned]
     if isinstance(returned, Container):
         returned = returned.get_children()  # without the None of an error bar that has no line
@@ -112,18 +111,23 @@ class _StillParts:
         self.solids = [_Solids(ax, self.moving) for ax, _ in self.axes if hasattr(ax, "get_proj")]
         self.parts = self._collect(fig)
         self.held, self.within = self._holders()
+        self.drawn_always = {part for part in self.parts if isinstance(part, Collection) or self._follows(part)
+                             or isinstance(part, Patch) and part.get_hatch()}
         self.marks = {id(part): self._take(part) for part in self.parts if part not in self.within}
         self.frames = self._frames()
 
     def check(self) -> None:
         """Project the solids that move, and raise where anything else has changed."""
-        if self._frames() != self.frames:
+        frames = self._frames()
+        if frames != self.frames:
+            self._refuse_colorbars([ax for (ax, _), a, b in zip(self.axes, frames[2:], self.frames[2:]) if a != b])
             raise RuntimeError(
                 "update changed the limits, scale, view or place of an axes, or the order in which artists are drawn; "
                 "set them once, before explore(), so that they suit every state"
             )
         parts = self._collect(self.fig)
         if len(parts) != len(self.parts) or any(a is not b for a, b in zip(parts, self.parts)):
+            self._refuse_colorbars([part.axes for part in set(parts) ^ set(self.parts)])
             raise RuntimeError(
                 "update added or removed an artist; make every artist before explore() and change its data or visibility"
             )
@@ -133,11 +137,24 @@ class _StillParts:
             if part in self.within:
                 continue
             held = self.held.get(part, [])
-            # Collection.set_array leaves `stale` as it was
-            touched = part.stale or isinstance(part, Collection) or any(artist.stale for artist in held)
+            # Collection.set_array and Patch.set_hatch_linewidth leave `stale` as it was
+            touched = part.stale or part in self.drawn_always or any(artist.stale for artist in held)
             if touched and not _same(self._take(part), self.marks[id(part)]):
+                if isinstance(part, Axis):
+                    raise RuntimeError(
+                        f"update changed {part} of {part.axes}: its ticks, its grid or where it stands; set them once, before explore() "
+                        "(only a label can move: return what ax.set_xlabel returns)"
+                    )
                 also = f" (with {held[0]}, which is in it)" if held else ""
                 raise RuntimeError(f"update changed {part}{also}, but does not return it")
+
+    def _refuse_colorbars(self, axes: list) -> None:
+        for ax in axes:
+            if hasattr(ax, "_colorbar"):
+                raise RuntimeError(
+                    f"update changed the colours, norm or limits of {ax._colorbar.mappable}, and so its colorbar, which stands still: "
+                    "set cmap, norm, vmin and vmax once, before explore(), so that they suit every state"
+                )
 
     def _take(self, part) -> list[Mark]:
         if part not in self.held:
@@ -167,6 +184,15 @@ class _StillParts:
                     held[part] = moving
                     within.update(inside)
         return held, within
+
+    def _follows(self, part) -> bool:
+        """Whether a part of it is placed or cut by an artist that moves, and so moves untouched."""
+        leaders = []
+        for artist in part.findobj():
+            leaders += [getattr(artist, name, None) for name in ("xycoords", "anncoords", "boxcoords", "patchA", "patchB")]
+            leaders.append(getattr(artist.get_clip_path(), "_patch", None))
+        flat = [leader for entry in leaders for leader in (entry if isinstance(entry, tuple) else (entry,))]
+        return any(isinstance(leader, Artist) and any(artist in self.moving for artist in leader.findobj()) for leader in flat)
 
     def _frames(self) -> list:
         zorders = [artist.get_zorder() for artist in (*self.moving, *self.parts)]

@@ -157,7 +157,7 @@ def _handle_element(handle: Handle, artists, grid: Grid, height: float) -> Eleme
     """A target of 44 CSS pixels and a ring, which the script puts where the point of the handle is; `fig.dpi` is 72."""
     controls = {control.name: control for control in grid.controls}
     element = ElementTree.Element("g", {
-        "class": "explorable-handle", "aria-hidden": "true", "style": "display:none", "data-artist": str(artists.index(handle.point))})
+        "class": "explorable-handle", "aria-hidden": "true", "style": "visibility:hidden", "data-artist": str(artists.index(handle.point))})
     for axis, name in handle.names.items():
         element.set(f"data-{axis}", name)
         places = handle.places(axis, controls[name])

@@ -654,7 +654,7 @@ def words(ax, *options):
 
 @kind()
 def fonts(ax):
-    return words(ax, {"family": "serif"}, {"family": "cmr10", "size": 16}, {"family": ["No Such", "monospace"]})
+    return words(ax, {"family": "serif", "weight": "bold", "size": 16}, {"family": ["No Such", "cmr10"], "size": 18})
 
 
 @kind()
@@ -938,11 +938,28 @@ def colorbar(ax):
     return lambda n: image.set_data(np.roll(HILLS, 2 * n)) or image
 
 
-@kind("update changed the limits")
-def colorbar_changes(ax):
+def with_colorbar(ax):
     image = ax.imshow(HILLS)
     ax.figure.colorbar(image)
+    return image
+
+
+@kind("and so its colorbar")
+def colorbar_changes(ax):
+    image = with_colorbar(ax)
     return lambda n: image.set_clim(-1, 2 + n) or image
+
+
+@kind("and so its colorbar")
+def colorbar_changes_colours(ax):
+    image = with_colorbar(ax)
+    return lambda n: image.set_cmap(["viridis", "gray", "plasma"][n]) or image
+
+
+@kind("and so its colorbar")
+def colorbar_changes_its_norm(ax):
+    image = with_colorbar(ax)
+    return lambda n: image.set_norm(PowerNorm(1 + n, -1, 2)) or image
 
 
 # Axes ----------------------------------------------------------------------------------
@@ -1206,7 +1223,27 @@ def aspect(ax):
     return lambda n: ax.set_aspect(1 + n) or line
 
 
-@kind("update changed XAxis")
+@kind("update changed Rectangle")
+def hatch_of_what_stands_still(ax):
+    bars = ax.bar([0, 1], [1, 2], hatch="/")
+    line, = ax.plot([0, 1], [1, 1])
+    return lambda n: bars[0].set_hatch_linewidth(1 + n) or line
+
+
+@kind("update changed Rectangle")
+def hatch_colour_of_what_stands_still(ax):
+    bars = ax.bar([0, 1], [1, 2], hatch="/")
+    line, = ax.plot([0, 1], [1, 1])
+    return lambda n: bars[0].set(edgecolor=f"C{n}", linewidth=0) and line
+
+
+@kind("update changed YAxis.* its ticks, its grid")
+def grid(ax):
+    line, = ax.plot(X, X)
+    return lambda n: ax.grid(n > 0, axis="y") or line
+
+
+@kind("update changed XAxis.* its ticks, its grid")
 def ticks(ax):
     line, = ax.plot(X, X)
     return lambda n: ax.set_xticks([0, 0.3 * n + 0.1]) and line
@@ -1218,11 +1255,32 @@ def formatter(ax):
     return lambda n: ax.ticklabel_format(axis="x", style="sci" if n else "plain", scilimits=(0, 0)) or line
 
 
-@kind("would not show Annotation")
+@kind("update changed Annotation")
 def note_on_what_moves(ax):
     bar, = ax.bar([0], [1])
     ax.annotate("on top", (0.5, 0.5), xycoords=bar, ha="center")
     return lambda n: bar.set_height(1 - n / 4) or bar
+
+
+@kind("update changed Annotation")
+def note_aside_of_what_moves(ax):
+    bar, = ax.bar([0], [1])
+    ax.annotate("on top", (0.5, 0.5), xycoords=("data", bar), ha="center")
+    return lambda n: bar.set_height(1 - n / 4) or bar
+
+
+@kind("update changed FancyArrowPatch")
+def arrow_to_what_moves(ax):
+    disc = unit(ax).add_patch(patches.Circle((0.2, 0.2), 0.1))
+    ax.add_patch(patches.FancyArrowPatch((0.2, 0.2), (0.8, 0.8), patchA=disc, mutation_scale=10))
+    return lambda n: disc.set_radius(0.1 + n / 10) or disc
+
+
+@kind("update changed Line2D")
+def cut_by_what_moves(ax):
+    shape = unit(ax).add_patch(patches.Polygon([(0, 0), (1, 0), (0, 1)], fc="none"))
+    ax.plot(X, X, lw=9)[0].set_clip_path(shape)
+    return lambda n: shape.set_xy([(0, 0), (1, n / 3), (0, 1)]) or shape
 
 
 @kind("is there chance in it")

@@ -139,6 +139,7 @@
 
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   let stop = () => {}; // what plays; one at a time on a page
+  let pending; // the address, of which there is one, too
 
   // Run a slider up, down and back to where it was, until a touch, a key, or the figure leaves the screen.
   function play(figure, { button, get, set, last }, show, settle) {
@@ -233,7 +234,7 @@
     return (state) => {
       const k = shape[state] * width;
       here = { x: x[k] / 10, y: y[k] / 10 };
-      element.style.display = style[state] ? "" : "none";
+      element.style.visibility = style[state] ? "" : "hidden"; // without a box it would lose the pointer
       element.setAttribute("transform", `translate(${here.x} ${here.y})`);
     };
   }
@@ -249,7 +250,6 @@
     const initial = controls.map((c) => c.get());
     const pin = form.querySelector(".explorable-pin");
     let pinned = [];
-    let pending;
 
     const address = () => {
       const settings = new URLSearchParams(controls.map((c) => [c.name, c.keys[c.get()]]));
@@ -273,6 +273,8 @@
     const restore = () => {
       const [, id, settings] = /^#([\w-]+)(?:\?|%3F)(.*)$/i.exec(location.hash) || [];
       if (id !== figure.id) return;
+      stop();
+      clearTimeout(pending);
       const wrong = [];
       controls.forEach((c, i) => c.set(initial[i])); // what the address leaves out
       for (const [name, key] of new URLSearchParams(settings)) {
