@@ -318,7 +318,9 @@ def _shaping(text) -> dict:
 def _is_plain(s: str) -> bool:
     """Whether DejaVu Sans has all letters, and no browser would order them otherwise or make something else of them."""
     glyphs = get_font(os.path.join(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")).get_charmap()
-    return all(ord(c) in glyphs and unicodedata.category(c)[0] not in "CM" and unicodedata.bidirectional(c) not in ("R", "AL", "AN") for c in s)
+    backwards = ("R", "AL", "AN")
+    return all(ord(c) in glyphs and unicodedata.category(c)[0] not in "CM" and unicodedata.bidirectional(c) not in backwards
+               for c in s)
 
 
 def _visible_part(path, transform, window, filled) -> Path:

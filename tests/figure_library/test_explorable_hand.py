@@ -70,7 +70,7 @@ GHOSTS = """(figure) => [...figure.querySelectorAll(".explorable-ghost")].map((g
   ghost.dataset.artist, [...ghost.children].map((e) => e.tagName === "path" ? e.getAttribute("d") : e.tagName)])"""
 CURVES = """(figure) => [...figure.querySelectorAll(".explorable-slot")].map((slot) => [
   slot.dataset.artist, [...slot.querySelectorAll(".explorable-curve")].filter((e) => e.style.display !== "none")
-    .map((e) => e.getAttribute("d"))]).filter(([, curves]) => curves.length)"""
+    .map((e) => e.tagName === "path" ? e.getAttribute("d") : e.tagName)]).filter(([, curves]) => curves.length)"""
 
 
 def test_pin_keeps_the_curves_and_lets_them_go(page, site):
