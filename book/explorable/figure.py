@@ -30,7 +30,11 @@ def explore(fig, update: Callable | None = None, /, *, id: str, alt: str, captio
     fig : `matplotlib.figure.Figure`. It is closed in pyplot, so that the
         notebook does not show it a second time.
     update : called with one keyword argument per control; changes artists of
-        `fig` and returns them all. None for a figure without controls.
+        `fig` and returns them all. None for a figure without controls. While
+        recording, what it does not return is looked at in every state where
+        it was touched, or is placed or cut by an artist that it returns; what
+        follows in another way (a tick formatter that reads a global, say)
+        only in the first state, the last and about ten others.
     id : the figure's name on the page: a letter, then letters, digits, dashes.
     alt : what is plotted, for readers who cannot see it.
     caption : shown under the figure; ``$…$`` is typeset, and ``\\$`` is a dollar.

@@ -68,7 +68,7 @@ def check_handles(handles: Any, fig, controls: list[Control], artists: list[Arti
     ------
     TypeError : something else than a `Handle`, its point no line of one marker, its control not numeric.
     ValueError : a control that is not there or has values outside the axes; axes of another figure, or
-        polar or 3-D ones; a point that `update` does not return.
+        polar or 3-D ones; a point with another transform than its axes' data, or that `update` does not return.
     """
     if not isinstance(handles, Iterable) or not all(isinstance(handle, Handle) for handle in handles):
         raise TypeError(f"handles is {handles!r}; wanted a list of Handle(point, x=..., y=...)")
@@ -97,6 +97,8 @@ def _check_point(handle: Handle, fig, artists: list[Artist]) -> None:
         raise ValueError(f"{handle}: its point is not on axes of this figure")
     if point.axes.name != "rectilinear":
         raise ValueError(f"{handle}: its point is on {point.axes.name} axes; wanted axes with straight x and y")
+    if point.get_transform() != point.axes.transData:
+        raise ValueError(f"{handle}: its point has a transform of its own; wanted one in the data coordinates of its axes")
     if point.get_marker() in (None, "None", "none", " ", "") or point.get_linestyle() not in ("None", "none", " ", ""):
         raise TypeError(f"{handle}: its point is a line; wanted a marker alone, as ax.plot([x], [y], 'o') makes it")
     if point not in artists:

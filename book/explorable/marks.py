@@ -11,13 +11,16 @@ import base64
 import functools
 import io
 import itertools
+import os
 import re
+import unicodedata
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib import get_data_path
 from matplotlib.backend_bases import RendererBase
-from matplotlib.colors import rgb2hex
-from matplotlib.font_manager import weight_dict
+from matplotlib.colors import rgb2hex, to_rgba
+from matplotlib.font_manager import findfont, get_font
 from matplotlib.path import Path
 from matplotlib.transforms import Affine2D, Bbox
 from PIL import Image
@@ -26,10 +29,16 @@ _MARGIN = 10  # points kept beyond what is visible, so that no line end shows
 _FURTHEST = 3000  # points; recorded coordinates are 16-bit tenths of a point
 _LETTERS = {Path.MOVETO: "M", Path.LINETO: "L", Path.CURVE3: "Q", Path.CURVE4: "C", Path.CLOSEPOLY: "Z"}
 _VERTICES_PER_LETTER = {"M": 1, "L": 1, "Q": 2, "C": 3, "Z": 0}
-_IMAGE_SCALE = 2  # pixels a point
+_SCALE = 2  # pixels a point of the picture that the page should equal
 # Black and white stand for the page's text and background.
 PAGE_COLORS = {"#000000": "currentColor", "#ffffff": "var(--explorable-page)"}
-_GENERIC_FONTS = ("sans-serif", "serif", "monospace", "cursive", "fantasy")
+# The fonts that the page has, and what asks for them; a text in another one is drawn as an outline.
+_FACES = {
+    "DejaVuSans.ttf": [],
+    "DejaVuSans-Bold.ttf": ["font-weight:700"],
+    "DejaVuSans-Oblique.ttf": ["font-style:italic"],
+    "DejaVuSans-BoldOblique.ttf": ["font-weight:700", "font-style:italic"],
+}
 
 
 class Mark(NamedTuple):
@@ -37,9 +46,10 @@ class Mark(NamedTuple):
 
     Attributes
     ----------
-    tag : "path", "text" or "image", the SVG element that shows it; "slot"
-        for the place of a moving artist, whose id is then the body; "refused"
-        for what cannot be recorded and stands still.
+    tag : "path", "text" or "image", the SVG element that shows it; "g" for
+        stamps that are painted one by one; "slot" for the place of a moving
+        artist, whose id is then the body; "refused" for what cannot be
+        recorded and stands still.
     style : its CSS declarations.
     body : for a path, "codes:" and the run-length coded path commands, or
         "stamp:" and a relative path to put down at each point; for a text,
@@ -64,17 +74,21 @@ class MarkRenderer(RendererBase):
     strict : whether to raise NotImplementedError when an artist draws what a
         recording cannot hold (hatches, sketches, gouraud shading, meshes, TeX),
         or to leave that out.
+    scale : the pixels a point of a figure that is drawn at another dpi than
+        72, for which the marks should be the same.
     """
 
-    def __init__(self, width: float, height: float, clip_prefix: str = "clip", strict: bool = True):
+    def __init__(self, width: float, height: float, clip_prefix: str = "clip", strict: bool = True, scale: int = 1):
         super().__init__()
-        self.width, self.height = width, height
+        self.width, self.height, self.scale = width, height, scale
+        self.dpi = 72 * scale  # figimage asks
         self.clip_prefix, self.strict = clip_prefix, strict
         self.marks: list[Mark] = []
         self.clips: dict[str, str] = {}
-        self._flip = Affine2D().scale(1, -1).translate(0, height)
+        self._flip = Affine2D().scale(1 / scale, -1 / scale).translate(0, height)
         self._clip_styles: dict[tuple, str] = {}
         self._text_sizes: dict[tuple, tuple] = {}
+        self._plain = RendererBase()  # measures in points
 
     def take(self, artist) -> list[Mark]:
         """The marks of one artist."""
@@ -92,17 +106,21 @@ class MarkRenderer(RendererBase):
         raise NotImplementedError("an agg_filter cannot be recorded: SVG has none")
 
     def get_canvas_width_height(self):
-        return self.width, self.height
+        return self.width * self.scale, self.height * self.scale
+
+    def points_to_pixels(self, points):
+        return points * self.scale
 
     def get_text_width_height_descent(self, s, prop, ismath):
         """Measured once: a text is measured for its layout and again when it is drawn, in many states."""
         key = s, prop, ismath
         if key not in self._text_sizes:
-            self._text_sizes[s, prop.copy(), ismath] = super().get_text_width_height_descent(s, prop, ismath)
+            sizes = self._plain.get_text_width_height_descent(s, prop, ismath)
+            self._text_sizes[s, prop.copy(), ismath] = tuple(size * self.scale for size in sizes)
         return self._text_sizes[key]
 
     def get_image_magnification(self):
-        return _IMAGE_SCALE
+        return _SCALE / self.scale
 
     def option_image_nocomposite(self):
         return True
@@ -116,7 +134,7 @@ class MarkRenderer(RendererBase):
             self.draw_path(gc, marker_path, marker_trans, rgbFace)
             return
         points = self._flip.transform(moves)
-        self._add_stamp(marker_path.transformed(marker_trans), points, self._style(gc, rgbFace), self._window(gc))
+        self._add_stamp(self._in_points(marker_path, marker_trans), points, self._style(gc, rgbFace), self._window(gc))
 
     def draw_path_collection(self, gc, master_transform, paths, all_transforms, offsets, offset_trans,
                              facecolors, edgecolors, linewidths, linestyles, antialiaseds, urls,
@@ -134,7 +152,7 @@ class MarkRenderer(RendererBase):
             path, transform = shapes[shape]
             moves = np.array([move for _, move in group])
             if moves.any():
-                self._add_stamp(path.transformed(transform), self._flip.transform(moves), style, window)
+                self._add_stamp(self._in_points(path, transform), self._flip.transform(moves), style, window)
             else:
                 self._add_path(path, transform, style, window, filled)
 
@@ -143,25 +161,20 @@ class MarkRenderer(RendererBase):
             return
         if ismath == "TeX":
             return self._refuse("text.usetex=True cannot be recorded; use mathtext ($…$) instead")
-        if ismath or prop.get_file() or (angle and self._clip(gc)):  # SVG would turn the clip with the text
-            return self._draw_outline(gc, x, y, s, prop, angle, ismath)
+        shaping = _shaping(mtext)
+        face = _FACES.get(os.path.basename(findfont(prop)))
+        if ismath or face is None or shaping or not _is_plain(s) or (angle and self._clip(gc)):  # SVG would turn the clip, too
+            return self._draw_outline(gc, x, y, s, prop, angle, ismath, shaping)
         anchor = mtext.get_horizontalalignment() if mtext is not None else "left"
         width, _, _ = self.get_text_width_height_descent(s, prop, ismath)
         along = {"left": 0.0, "center": 0.5, "right": 1.0}[anchor] * width
         radians = np.deg2rad(angle)
-        point = np.array([(x + along * np.cos(radians), y - along * np.sin(radians))])
+        point = np.array([(x + along * np.cos(radians), y - along * np.sin(radians))]) / self.scale
         if np.abs(point).max() > _FURTHEST:
             return
         style = [self._clip(gc), *_paint(tuple(gc.get_rgb()), "fill", gc.get_rgb()[3])]
         style.append(f"font-size:{prop.get_size_in_points():.4g}px")
-        weight = weight_dict.get(prop.get_weight(), prop.get_weight())  # CSS knows the names of two
-        if weight != 400:
-            style.append(f"font-weight:{weight}")
-        if prop.get_style() != "normal":
-            style.append(f"font-style:{prop.get_style()}")
-        families = prop.get_family()
-        if families[0] not in ("sans-serif", "DejaVu Sans"):
-            style.append("font-family:" + ",".join(name if name in _GENERIC_FONTS else f"'{name}'" for name in families))
+        style += face
         if anchor != "left":
             style.append("text-anchor:" + {"center": "middle", "right": "end"}[anchor])
         css = ";".join(filter(None, style))
@@ -173,15 +186,12 @@ class MarkRenderer(RendererBase):
     def draw_image(self, gc, x, y, im, transform=None):
         if not im.size:
             return
-        height, width = np.array(im.shape[:2]) / _IMAGE_SCALE
+        height, width = np.array(im.shape[:2]) / _SCALE
         buffer = io.BytesIO()
         Image.fromarray(im[::-1]).save(buffer, format="png", optimize=True)
         data = base64.b64encode(buffer.getvalue()).decode("ascii")
-        style = [self._clip(gc)]
-        if gc.get_alpha() != 1 and gc.get_clip_path()[0] is not None:  # else it is in the pixels alone, as Agg has it
-            style.append(f"opacity:{gc.get_alpha():.4g}")
-        top_left = np.array([(x, self.height - y - height)])
-        self.marks.append(Mark("image", ";".join(filter(None, style)), f"{width:.4g},{height:.4g}:{data}", top_left))
+        top_left = np.array([(x / self.scale, self.height - y / self.scale - height)])
+        self.marks.append(Mark("image", self._clip(gc), f"{width:.4g},{height:.4g}:{data}", top_left))  # alpha is in the pixels
 
     def draw_gouraud_triangles(self, gc, triangles_array, colors_array, transform):
         self._refuse("gouraud shading cannot be recorded; use shading='nearest' or an image", triangles_array, colors_array)
@@ -203,13 +213,16 @@ class MarkRenderer(RendererBase):
         """An affine transform, and then to SVG points."""
         return Affine2D(np.dot(self._flip.get_matrix(), transform.get_matrix()))
 
-    def _draw_outline(self, gc, x, y, s, prop, angle, ismath):
+    def _in_points(self, path, transform):
+        return path.transformed(transform + Affine2D().scale(1 / self.scale))
+
+    def _draw_outline(self, gc, x, y, s, prop, angle, ismath, shaping):
         """Mathtext, or a text that the page could not show as a text: its outline, put down at the point (x, y)."""
-        vertices, codes = self._text2path.get_text_path(prop, s, ismath=ismath)
+        vertices, codes = self._text2path.get_text_path(prop, s, ismath=ismath, **shaping)
         scale = prop.get_size_in_points() / self._text2path.FONT_SCALE
         outline = Path(vertices, codes).transformed(Affine2D().scale(scale).rotate_deg(angle))
         gc.set_linewidth(0.0)
-        self._add_stamp(outline, np.array([(x, y)]), self._style(gc, gc.get_rgb()), self._window(gc))
+        self._add_stamp(outline, np.array([(x, y)]) / self.scale, self._style(gc, gc.get_rgb()), self._window(gc))
 
     def _add_path(self, path, transform, style, window, filled):
         try:
@@ -227,16 +240,25 @@ class MarkRenderer(RendererBase):
         reach = np.abs(shape.vertices).max() if len(shape.vertices) else 0.0  # how far a stamp sticks out
         points = points[((points >= low - reach) & (points <= high + reach)).all(axis=1)]
         if len(points):
-            self.marks.append(Mark("path", style, "stamp:" + body, points))
+            together = len(points) == 1 or _is_one_paint(style)
+            self.marks.append(Mark("path" if together else "g", style, "stamp:" + body, points))
 
     def _window(self, gc):
-        """What can be seen of a path, with a margin: the clip rectangle or the canvas."""
+        """What can be seen of a path, with a margin: the clip rectangle or the canvas.
+
+        Of a dashed line all that Agg draws, whose dashes start anew where it cuts the line.
+        """
         bounds = gc.get_clip_rectangle()
+        if gc.get_dashes()[1] is not None:
+            inset = 1 - 1 / _SCALE  # Agg goes one of its pixels beyond, `Path.cleaned` one of ours
+            return Bbox([[inset, inset], [self.width - inset, self.height - inset]])
         if bounds is None:
             x0, y0, x1, y1 = 0, 0, self.width, self.height
         else:
-            x0, y0, x1, y1 = bounds.x0, self.height - bounds.y1, bounds.x1, self.height - bounds.y0
-        return Bbox([[x0 - _MARGIN, y0 - _MARGIN], [x1 + _MARGIN, y1 + _MARGIN]])
+            (x0, y1), (x1, y0) = self._flip.transform(bounds.get_points())
+        width = gc.get_linewidth()
+        margin = max(_MARGIN, width / 2 * (miter_limit(width) if gc.get_joinstyle() == "miter" else 2))
+        return Bbox([[x0 - margin, y0 - margin], [x1 + margin, y1 + margin]])
 
     def _clip(self, gc):
         path, transform = gc.get_clip_path()
@@ -248,7 +270,7 @@ class MarkRenderer(RendererBase):
             return ""
         bounds = rectangle.bounds
         if bounds not in self._clip_styles:
-            x, y, w, h = bounds
+            x, y, w, h = (value / self.scale for value in bounds)
             self._clip_styles[bounds] = self._clip_style(
                 f'<rect x="{x:.4f}" y="{self.height - y - h:.4f}" width="{w:.4f}" height="{h:.4f}"/>')
         return self._clip_styles[bounds]
@@ -260,9 +282,10 @@ class MarkRenderer(RendererBase):
     def _style(self, gc, rgbFace):
         """CSS for a path, as Matplotlib's own SVG backend writes it."""
         if gc.get_hatch() is not None:
-            self._refuse(f"a hatch ({gc.get_hatch()}) cannot be recorded; use a colour or an edge instead")
+            look = gc.get_hatch_linewidth(), *to_rgba(gc.get_hatch_color())
+            self._refuse(f"a hatch ({gc.get_hatch()}) cannot be recorded; use a colour or an edge instead", look)
         if gc.get_sketch_params() is not None:
-            self._refuse("sketch parameters (xkcd style) cannot be recorded")
+            self._refuse("sketch parameters (xkcd style) cannot be recorded", gc.get_sketch_params())
         forced = gc.get_alpha() if gc.get_forced_alpha() else None
         style = [self._clip(gc)]
         if rgbFace is None:
@@ -274,6 +297,8 @@ class MarkRenderer(RendererBase):
             style += _paint(tuple(rgb), "stroke", forced if forced is not None else _alpha(rgb))
             style.append(f"stroke-width:{gc.get_linewidth():.4g}")
             style.append(f"stroke-linejoin:{gc.get_joinstyle()}")
+            if gc.get_joinstyle() == "miter":
+                style.append(f"stroke-miterlimit:{miter_limit(gc.get_linewidth()):.4g}")
             style.append("stroke-linecap:" + {"projecting": "square"}.get(gc.get_capstyle(), gc.get_capstyle()))
             offset, dashes = gc.get_dashes()
             if dashes is not None:
@@ -281,6 +306,21 @@ class MarkRenderer(RendererBase):
                 if offset:
                     style.append(f"stroke-dashoffset:{float(offset):.4g}")
         return ";".join(filter(None, style))
+
+
+def _shaping(text) -> dict:
+    """What a text asks of the shaping of its glyphs, which Matplotlib knows since 3.11."""
+    wanted = {"features": getattr(text, "_features", None), "language": getattr(text, "_language", None)}
+    return {key: value for key, value in wanted.items() if value}
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_plain(s: str) -> bool:
+    """Whether DejaVu Sans has all letters, and no browser would order them otherwise or make something else of them."""
+    glyphs = get_font(os.path.join(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")).get_charmap()
+    backwards = ("R", "AL", "AN")
+    return all(ord(c) in glyphs and unicodedata.category(c)[0] not in "CM" and unicodedata.bidirectional(c) not in backwards
+               for c in s)
 
 
 def _visible_part(path, transform, window, filled) -> Path:
@@ -306,6 +346,18 @@ def _closed_where_it_began(path) -> Path:
         elif code == Path.CLOSEPOLY:
             vertices[i] = vertices[began]
     return Path(vertices, path.codes)
+
+
+def miter_limit(linewidth: float) -> float:
+    """Where Agg cuts a spike: it takes the width in pixels for the limit."""
+    return max(1.0, _SCALE * linewidth)
+
+
+def _is_one_paint(style: str) -> bool:
+    """Whether shapes of this style look the same painted one by one and as one shape, though they overlap."""
+    declared = dict(declaration.split(":", 1) for declaration in style.split(";"))
+    paints = {declared[use] for use in ("fill", "stroke") if declared.get(use, "none") != "none"}
+    return len(paints) <= 1 and "fill-opacity" not in declared and "stroke-opacity" not in declared
 
 
 def _alpha(color) -> float:

@@ -10,20 +10,20 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Callable, Iterable, Mapping
 
 import numpy as np
-from matplotlib.artist import Artist
+from matplotlib.artist import Artist, allow_rasterization
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.collections import Collection, QuadMesh, TriMesh
 from matplotlib.container import Container
 from matplotlib.figure import FigureBase
-from matplotlib.image import AxesImage, FigureImage
+from matplotlib.image import AxesImage
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.offsetbox import AnnotationBbox, OffsetBox
-from matplotlib.patches import FancyArrowPatch, Patch, Shadow
+from matplotlib.patches import Patch
 from matplotlib.quiver import QuiverKey
 from matplotlib.table import Table
-from matplotlib.text import Annotation, Text
+from matplotlib.text import Text
 
 from explorable.controls import Grid
 from explorable.marks import Mark, MarkRenderer
@@ -31,9 +31,10 @@ from explorable.recording import Recording
 
 _RECORDED = (Line2D, Collection, Patch, Text, AxesImage, Legend, OffsetBox, AnnotationBbox, QuiverKey, Table)
 _NOT_RECORDED = (QuadMesh, TriMesh)
+_FINE = 2  # pixels a point of a drawing that must look like that with one
 _AUDITED = 8  # states drawn for the audit, besides the first, the last and the widgets' own
 _SAME_PLACE = 0.06  # points: recorded places are rounded to 0.1
-_CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.7, 0.4]])  # of an axes, and one point inside
+_HALF_A_PIXEL = 0.4  # points, nearly: an arrow ends where its curve is cut, to a fraction of a pixel
 _LOCATIONS = ("upper right", "upper left", "lower left", "lower right", "right", "center left", "center right",
               "lower center", "upper center", "center")  # where loc="best" may put a legend
 
@@ -52,10 +53,9 @@ def artists_of(returned) -> list[Artist]:
     """
     if isinstance(returned, Artist):
         if not isinstance(returned, _RECORDED) or isinstance(returned, _NOT_RECORDED):
-            raise TypeError(
-                f"update returned a {type(returned).__name__}, which cannot be recorded; "
-                "return lines, collections, patches, texts, images, legends or tables"
-            )
+            instead = ("use imshow, pcolor or tripcolor(shading='flat') instead" if isinstance(returned, _NOT_RECORDED)
+                       else "return lines, collections, patches, texts, images, legends or tables")
+            raise TypeError(f"update returned a {type(returned).__name__}, which cannot be recorded; {instead}")
         return [returned]
     if isinstance(returned, Container):
         returned = returned.get_children()  # without the None of an error bar that has no line
@@ -74,19 +74,18 @@ def slot_id(name: str, slot: int | str) -> str:
 def placeholders(artists, name: str):
     """Let each artist draw an empty group in its place."""
 
-    def placeholder(slot):
-        def draw(renderer):
-            renderer.open_group("slot", gid=slot_id(name, slot))
-            renderer.close_group("slot")
+    @allow_rasterization  # ends what was rasterized before it
+    def draw(artist, renderer):
+        renderer.open_group("slot", gid=slot_id(name, slots[artist]))
+        renderer.close_group("slot")
 
-        return draw
-
-    with _replaced([(artist, "draw", placeholder(slot)) for slot, artist in enumerate(artists)]):
+    slots = {artist: slot for slot, artist in enumerate(artists)}
+    with replaced([(artist, "draw", partial(draw, artist)) for artist in artists]):
         yield
 
 
 @contextmanager
-def _replaced(changes: list[tuple]):
+def replaced(changes: list[tuple]):
     """Give objects other attributes, (object, name, value), for a while."""
     before = [(thing, name, name in vars(thing), vars(thing).get(name)) for thing, name, _ in changes]
     for thing, name, value in changes:
@@ -106,25 +105,29 @@ class _StillParts:
 
     def __init__(self, fig, moving: list[Artist], renderer: MarkRenderer, name: str):
         self.fig, self.moving, self.renderer, self.name = fig, dict.fromkeys(moving), renderer, name  # quick to look up
-        _refuse_pixels(fig, fig.findobj(lambda artist: isinstance(artist, (FigureBase, Axes))))
         with placeholders(moving, name):
             fig.draw(renderer)  # from here on, `stale` tells what has been touched
         self.axes = [(ax, _probes(ax)) for ax in fig.findobj(Axes)]  # insets, too
         self.solids = [_Solids(ax, self.moving) for ax, _ in self.axes if hasattr(ax, "get_proj")]
         self.parts = self._collect(fig)
         self.held, self.within = self._holders()
+        self.drawn_always = {part for part in self.parts if isinstance(part, Collection) or self._follows(part)
+                             or isinstance(part, Patch) and part.get_hatch()}
         self.marks = {id(part): self._take(part) for part in self.parts if part not in self.within}
         self.frames = self._frames()
 
     def check(self) -> None:
         """Project the solids that move, and raise where anything else has changed."""
-        if self._frames() != self.frames:
+        frames = self._frames()
+        if frames != self.frames:
+            self._refuse_colorbars([ax for (ax, _), a, b in zip(self.axes, frames[2:], self.frames[2:]) if a != b])
             raise RuntimeError(
                 "update changed the limits, scale, view or place of an axes, or the order in which artists are drawn; "
                 "set them once, before explore(), so that they suit every state"
             )
         parts = self._collect(self.fig)
         if len(parts) != len(self.parts) or any(a is not b for a, b in zip(parts, self.parts)):
+            self._refuse_colorbars([part.axes for part in set(parts) ^ set(self.parts)])
             raise RuntimeError(
                 "update added or removed an artist; make every artist before explore() and change its data or visibility"
             )
@@ -134,11 +137,24 @@ class _StillParts:
             if part in self.within:
                 continue
             held = self.held.get(part, [])
-            # Collection.set_array leaves `stale` as it was
-            touched = part.stale or isinstance(part, Collection) or any(artist.stale for artist in held)
+            # Collection.set_array and Patch.set_hatch_linewidth leave `stale` as it was
+            touched = part.stale or part in self.drawn_always or any(artist.stale for artist in held)
             if touched and not _same(self._take(part), self.marks[id(part)]):
+                if isinstance(part, Axis):
+                    raise RuntimeError(
+                        f"update changed {part} of {part.axes}: its ticks, its grid or where it stands; set them once, before explore() "
+                        "(only a label can move: return what ax.set_xlabel returns)"
+                    )
                 also = f" (with {held[0]}, which is in it)" if held else ""
                 raise RuntimeError(f"update changed {part}{also}, but does not return it")
+
+    def _refuse_colorbars(self, axes: list) -> None:
+        for ax in axes:
+            if hasattr(ax, "_colorbar"):
+                raise RuntimeError(
+                    f"update changed the colours, norm or limits of {ax._colorbar.mappable}, and so its colorbar, which stands still: "
+                    "set cmap, norm, vmin and vmax once, before explore(), so that they suit every state"
+                )
 
     def _take(self, part) -> list[Mark]:
         if part not in self.held:
@@ -169,6 +185,15 @@ class _StillParts:
                     within.update(inside)
         return held, within
 
+    def _follows(self, part) -> bool:
+        """Whether a part of it is placed or cut by an artist that moves, and so moves untouched."""
+        leaders = []
+        for artist in part.findobj():
+            leaders += [getattr(artist, name, None) for name in ("xycoords", "anncoords", "boxcoords", "patchA", "patchB")]
+            leaders.append(getattr(artist.get_clip_path(), "_patch", None))
+        flat = [leader for entry in leaders for leader in (entry if isinstance(entry, tuple) else (entry,))]
+        return any(isinstance(leader, Artist) and any(artist in self.moving for artist in leader.findobj()) for leader in flat)
+
     def _frames(self) -> list:
         zorders = [artist.get_zorder() for artist in (*self.moving, *self.parts)]
         return [tuple(self.fig.get_size_inches()), zorders, *(_frame(ax, probes) for ax, probes in self.axes)]
@@ -189,27 +214,6 @@ def _frame(ax, probes) -> tuple:
     return (ax.get_xlim(), ax.get_ylim(), ax.get_xscale(), ax.get_yscale(), places.tobytes(), view, angle,
             ax.get_position().bounds, ax.get_aspect(), ax.get_box_aspect(), ax.get_adjustable(), ax.get_anchor(),
             ax.get_visible(), ax.axison, ax.get_frame_on and ax.get_frame_on(), ax.get_zorder(), ax.get_axisbelow())
-
-
-def _refuse_pixels(fig, holders: list) -> None:
-    """Raise if a child of `holders` is placed in pixels, of which a page has another number a point than a picture has."""
-    children = [child for holder in holders for child in holder.get_children()]
-    coarse, fine = [], []
-    for dpi, points in ((72, coarse), (144, fine)):
-        with at_dpi(fig, dpi):
-            points += [child.get_transform().transform((0.5, 0.5)) if _keeps_transform(child) else None for child in children]
-    for child, a, b in zip(children, coarse, fine):
-        coords = [getattr(child, name, None) for name in ("xycoords", "anncoords", "boxcoords")]
-        fixed = a is not None and np.isfinite(a).all() and np.allclose(a, b)
-        if isinstance(child, FigureImage) or "pixels" in str(coords) or fixed:
-            raise RuntimeError(f"{child} is placed in pixels, which a page does not have; place it in points, or in an axes")
-        if isinstance(child, AnnotationBbox) and child.arrow_patch:
-            raise RuntimeError(f"the arrow of {child} is of another size on a page than in a picture; use annotate() for arrows")
-
-
-def _keeps_transform(artist) -> bool:
-    """Whether it draws its own coordinates by its transform, which no drawing changes."""
-    return isinstance(artist, (Line2D, Patch, Text)) and not isinstance(artist, (FancyArrowPatch, Shadow, Annotation))
 
 
 def _is_solid(artist) -> bool:
@@ -257,7 +261,7 @@ class _Solids:
         return sorted((child for child in visible if not np.isnan(depths.get(child, 0))), key=zorders.get)
 
     def in_order(self) -> list[tuple]:
-        """Changes, for `_replaced`, that make the axes draw in this order."""
+        """Changes, for `replaced`, that make the axes draw in this order."""
         if not self.ax.computed_zorder:
             return []
         return [(self.ax, "computed_zorder", False), *((child, "zorder", rank) for rank, child in enumerate(self.order))]
@@ -277,8 +281,8 @@ def _same(a: list[Mark], b: list[Mark]) -> bool:
     return len(a) == len(b) and all(map(_alike, a, b))
 
 
-def _alike(a: Mark, b: Mark) -> bool:
-    return a[:3] == b[:3] and a.points.shape == b.points.shape and bool((np.abs(a.points - b.points) < _SAME_PLACE).all())
+def _alike(a: Mark, b: Mark, tolerance: float = _SAME_PLACE) -> bool:
+    return a[:3] == b[:3] and a.points.shape == b.points.shape and bool((np.abs(a.points - b.points) < tolerance).all())
 
 
 @contextmanager
@@ -364,9 +368,11 @@ def _audit(fig, update, grid: Grid, name: str, recording: Recording, artists: li
     """Come back to some states, draw the whole figure, and compare that with what the page will show."""
     states = list(grid.states())
     _run_again(update, states[grid.initial], name, artists)
-    with placeholders(artists, name), _replaced(in_order):
+    with placeholders(artists, name), replaced(in_order):
         page = _drawing(fig, renderer)
     slots = {slot_id(name, slot): slot for slot in range(len(artists))}
+    fine = MarkRenderer(renderer.width, renderer.height, renderer.clip_prefix, strict=False, scale=_FINE)
+    fine.clips = renderer.clips
     for number in _audited(grid):
         _run_again(update, states[number], name, artists)
         shown = []
@@ -378,7 +384,23 @@ def _audit(fig, update, grid: Grid, name: str, recording: Recording, artists: li
             else:
                 shown.append((artist, mark))
         with _named(name, states[number]):
-            _compare(_drawing(fig, renderer), shown)
+            drawn = _drawing(fig, renderer)
+            _compare(drawn, shown)
+            with at_dpi(fig, 72 * _FINE):
+                _refuse_pixels(drawn, _drawing(fig, fine))
+
+
+def _refuse_pixels(coarse: list, fine: list) -> None:
+    """Raise unless the figure, drawn with one pixel a point and with more, looks the same."""
+    for (artist, mark), (_, other) in itertools.zip_longest(coarse, fine, fillvalue=(None, None)):
+        if isinstance(artist, Line2D) and artist.get_marker() == ",":
+            continue  # one pixel, whatever that is
+        if mark is None or other is None or not _alike(_without_png(mark), _without_png(other), _HALF_A_PIXEL):
+            raise RuntimeError(f"{artist} is placed or sized in pixels, which a page does not have; place it in points, or in an axes")
+
+
+def _without_png(mark: Mark) -> Mark:
+    return mark._replace(body=mark.body.partition(":")[0]) if mark.tag == "image" else mark
 
 
 def _compare(drawn: list, shown: list) -> None:
@@ -425,7 +447,7 @@ def _drawing(fig, renderer: MarkRenderer) -> list[tuple[Artist, Mark]]:
         up_to_now()
         open_artists.pop()
 
-    with _replaced([(artist, "draw", partial(note, artist, artist.draw)) for artist in fig.findobj()]):
+    with replaced([(artist, "draw", partial(note, artist, artist.draw)) for artist in fig.findobj()]):
         fig.draw(renderer)
     return list(zip(owners, renderer.marks, strict=True))
 

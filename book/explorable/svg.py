@@ -5,17 +5,17 @@ from __future__ import annotations
 import base64
 import io
 import re
-from contextlib import contextmanager
 from html import escape
 from xml.etree import ElementTree
 
 import matplotlib
+from matplotlib.axes import Axes
 from matplotlib.text import Text
 
 from explorable.controls import Grid
 from explorable.handles import Handle
-from explorable.marks import PAGE_COLORS, Mark, path_data
-from explorable.recorder import at_dpi, placeholders, slot_id
+from explorable.marks import PAGE_COLORS, Mark, miter_limit, path_data
+from explorable.recorder import at_dpi, placeholders, replaced, slot_id
 from explorable.recording import Recording, Track
 
 _SVG = "http://www.w3.org/2000/svg"
@@ -23,6 +23,7 @@ WIDTH = 110  # CSS pixels an inch of a figure, at most
 _SCREEN = 700  # CSS pixels; a figure that is higher with its controls has them beside it where there is room
 _ROW = 44  # CSS pixels of one control
 _FONT_SIZE, _LEGIBLE = re.compile(r"font-size:([^;]+)"), r"font-size:max(\1,var(--explorable-least,0)*1px)"
+_WIDTH_OF_STROKE = re.compile(r"stroke-width:([\d.]+)")  # left out where it is 1
 _LINK = "{http://www.w3.org/1999/xlink}href"
 ElementTree.register_namespace("", _SVG)
 
@@ -44,7 +45,7 @@ def figure_html(fig, artists, recording: Recording, clips: dict[str, str], grid:
         for track in recording.tracks(slot):
             group.append(_element(recording.mark(track, grid.initial), track.tag))
         _name_paths(group, artists[int(slot)], recording, recording.tracks(slot))
-    pinnable = svg.find(".//path[@class='explorable-curve']") is not None
+    pinnable = svg.find(".//*[@class='explorable-curve']") is not None
     width, height = fig.get_size_inches()
     with at_dpi(fig, 72):
         svg.extend(_handle_element(handle, artists, grid, height * 72) for handle in handles)
@@ -92,24 +93,25 @@ def caption_html(caption: str) -> str:
     )
 
 
-@contextmanager
-def _named(texts: dict[str, Text]):
-    """Let each text draw itself into a group with its key as id."""
-    before = [text.get_gid() for text in texts.values()]
-    for key, text in texts.items():
-        text.set_gid(key)
-    try:
-        yield
-    finally:
-        for text, gid in zip(texts.values(), before):
-            text.set_gid(gid)
+def _vectors(fig, artists) -> list[tuple]:
+    """Changes, for `replaced`, that leave the artists, and what they are in, out of what is rasterized."""
+    moving = set(artists)
+    changes = []
+    for ax in fig.findobj(Axes):
+        below = ax.get_rasterization_zorder()
+        if below is not None:
+            changes += [(child, "_rasterized", True) for child in ax.get_children() if child.get_zorder() < below]
+            changes.append((ax, "_rasterization_zorder", None))
+    return changes + [(artist, "_rasterized", False) for artist in fig.findobj() if not moving.isdisjoint(artist.findobj())]
 
 
 def _still_svg(fig, artists, name: str) -> ElementTree.Element:
     buffer = io.BytesIO()
     options = {"svg.fonttype": "path", "svg.hashsalt": name, "image.composite_image": False, "savefig.bbox": None}
     texts = {f"{name}-text-{i}": text for i, text in enumerate(fig.findobj(Text))}
-    with matplotlib.rc_context(options), placeholders(artists, name), _named(texts), at_dpi(fig, 72):
+    gids = [*((artist, "_gid", None) for artist in fig.findobj()), *((text, "_gid", key) for key, text in texts.items())]
+    changes = [*gids, *_vectors(fig, artists)]
+    with matplotlib.rc_context(options), placeholders(artists, name), replaced(changes), at_dpi(fig, 72):
         fig.savefig(buffer, format="svg", facecolor="auto", edgecolor="auto",
                     metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
         svg = ElementTree.fromstring(buffer.getvalue())
@@ -137,7 +139,7 @@ def _name_paths(group, artist, recording: Recording, tracks: list[Track]) -> Non
         size = min(text.get_fontsize() for text in texts)
         group.set("style", f"--explorable-size:{size:g};--explorable-origin:{_origin(artist)}")
     for element, track in zip(group, tracks):
-        if track.tag == "path" and not texts:
+        if track.tag in ("path", "g") and not texts:
             element.set("class", "explorable-curve")
         elif track.tag == "path" and recording.mark(track, track.style.argmax()).body.startswith("stamp:"):
             element.set("class", "explorable-formula")
@@ -155,7 +157,7 @@ def _handle_element(handle: Handle, artists, grid: Grid, height: float) -> Eleme
     """A target of 44 CSS pixels and a ring, which the script puts where the point of the handle is; `fig.dpi` is 72."""
     controls = {control.name: control for control in grid.controls}
     element = ElementTree.Element("g", {
-        "class": "explorable-handle", "aria-hidden": "true", "style": "display:none", "data-artist": str(artists.index(handle.point))})
+        "class": "explorable-handle", "aria-hidden": "true", "style": "visibility:hidden", "data-artist": str(artists.index(handle.point))})
     for axis, name in handle.names.items():
         element.set(f"data-{axis}", name)
         places = handle.places(axis, controls[name])
@@ -180,6 +182,9 @@ def _tidy(svg) -> None:
             element.attrib.pop("opacity", None)  # it is in the pixels, too
         if "style" in element.attrib:
             style = element.get("style").replace("; ", ";").replace(": ", ":")
+            if "stroke-linejoin:miter" in style:
+                width = _WIDTH_OF_STROKE.search(style)
+                style += f";stroke-miterlimit:{miter_limit(float(width[1]) if width else 1.0):.4g}"
             for color, page_color in PAGE_COLORS.items():
                 style = style.replace(color, page_color)
             element.set("style", style)
@@ -217,7 +222,10 @@ def _element(mark: Mark | None, tag: str) -> ElementTree.Element:
     element.set("style", _FONT_SIZE.sub(_LEGIBLE, mark.style))
     kind, _, rest = mark.body.partition(":")
     x, y = (f"{value:g}" for value in mark.points[0])
-    if tag == "path":
+    if tag == "g":
+        for px, py in mark.points:
+            ElementTree.SubElement(element, "path", d=f"M{px:g} {py:g}{rest}")
+    elif tag == "path":
         if kind == "codes":
             element.set("d", path_data(rest, mark.points))
         else:

@@ -22,7 +22,7 @@ from matplotlib.image import NonUniformImage
 from matplotlib.lines import Line2D
 from matplotlib.offsetbox import AnchoredText, AnnotationBbox, DrawingArea, OffsetImage, TextArea
 from matplotlib.path import Path
-from matplotlib.transforms import Affine2D
+from matplotlib.transforms import Affine2D, Bbox, IdentityTransform, offset_copy
 
 X = np.linspace(0, 1, 21)
 GRID = np.linspace(-1, 1, 8)
@@ -91,6 +91,12 @@ def marker_style(ax):
 
 
 @kind()
+def markers_on_markers(ax):
+    line, = unit(ax).plot(X, wave(0), "o", ms=12, mec="w", mew=2)
+    return lambda n: line.set(ydata=wave(n), mfc=f"C{n}") and line
+
+
+@kind()
 def dashes(ax):
     lines = [unit(ax).plot([0, 1], [y, y], ls=ls, lw=3)[0] for y, ls in ((0.2, "--"), (0.4, "-."), (0.6, ":"), (0.8, (3, (5, 1, 2, 1))))]
     return lambda n: [line.set_dash_capstyle(["butt", "round", "projecting"][n]) or line.set_linewidth(3 + n) or line for line in lines]
@@ -112,6 +118,41 @@ def joins(ax):
 def sharp_corners(ax):
     line, = unit(ax).plot([0.2, 0.5, 0.8], [0.1, 0.6, 0.1], lw=9, solid_joinstyle="miter")
     return lambda n: line.set_xdata([0.5 - 0.3 / 3**n, 0.5, 0.5 + 0.3 / 3**n]) or line
+
+
+@kind()
+def spikes(ax):
+    still = unit(ax).add_patch(patches.Polygon([(0.1, 0.5), (0.12, 0.1), (0.14, 0.5)], lw=6, fc="none", ec="C2"))
+    assert still.get_joinstyle() == "miter"
+    shape = ax.add_patch(patches.Polygon([(0.4, 0.1), (0.5, 0.5), (0.6, 0.1)], lw=6, ec="C1"))
+    line, = ax.plot([0.8, 0.8, 0.8], [0.1, 0.5, 0.1], lw=4, solid_joinstyle="miter")
+
+    def update(n):
+        shape.set_xy([(0.5 - 0.3 / 4**n, 0.1), (0.5, 0.5), (0.5 + 0.3 / 4**n, 0.1)])
+        line.set_xdata([0.8 - 0.2 / 4**n, 0.8, 0.8 + 0.2 / 4**n])
+        return shape, line
+
+    return update
+
+
+@kind()
+def thick_from_outside(ax):
+    unit(ax)
+    line, = ax.plot([0, 1], [-0.25, -0.25], lw=60)
+    cross, = ax.plot([0.5], [1.3], "+", ms=10, mew=60, c="C1")
+    spike, = ax.plot([0.2, 0.25, 0.3], [1.4, 1.25, 1.4], lw=9, solid_joinstyle="miter", c="C2")
+    return lambda n: (line.set_ydata([-0.3 + 0.15 * n] * 2), cross.set_xdata([0.3 + 0.2 * n]), spike.set_xdata([0.2, 0.25 + 0.2 * n, 0.3])) and (
+        line, cross, spike)
+
+
+@kind()
+def dashes_from_outside(ax):
+    unit(ax)
+    near, = ax.plot([-0.25, 1], [0.2, 0.2], ls=(0, (5, 3)), lw=4)
+    far, = ax.plot([-50.13, 1], [0.8, 0.8], ls=(0, (4, 4)), lw=5, c="C1")
+    up, = ax.plot([0.5, 0.5], [-1e5, 0.7], ls="--", lw=6, c="C2")
+    return lambda n: (near.set_xdata([-0.25 - 0.06 * n, 1]), far.set_xdata([-50.13, 1 - n / 10]), up.set_xdata([0.3 + 0.2 * n, 0.5])) and (
+        near, far, up)
 
 
 @kind()
@@ -207,6 +248,28 @@ def scatter(ax):
         return cloud
 
     return update
+
+
+def on_one_another(n):
+    return np.c_[0.5 + X[:12] * (n - 1), np.linspace(0.4, 0.6, 12)]
+
+
+@kind()
+def scatter_through_which_one_sees(ax):
+    cloud = unit(ax).scatter(*on_one_another(0).T, s=400, alpha=0.15)
+    return lambda n: cloud.set_offsets(on_one_another(n)) or cloud
+
+
+@kind()
+def scatter_with_edges(ax):
+    cloud = unit(ax).scatter(*on_one_another(0).T, s=300, c="C1", ec="k", lw=2)
+    return lambda n: cloud.set_offsets(on_one_another(n)[: 12 - 5 * n]) or cloud
+
+
+@kind()
+def rings_through_which_one_sees(ax):
+    cloud = unit(ax).scatter(*on_one_another(0).T, s=300, fc="none", ec="C3", lw=6, alpha=0.3)
+    return lambda n: cloud.set_offsets(on_one_another(n)) or cloud
 
 
 @kind()
@@ -584,6 +647,28 @@ def font_file(ax):
     return lambda n: note.set_text("aej"[n]) or note
 
 
+def words(ax, *options):
+    notes = [unit(ax).text(0.05, 0.7 - 0.3 * k, "x", **{"size": 12, **option}) for k, option in enumerate(options)]
+    return lambda n: [note.set_text(["Hamburg", "five words", "aeg 123"][n]) or note for note in notes]
+
+
+@kind()
+def fonts(ax):
+    return words(ax, {"family": "serif", "weight": "bold", "size": 16}, {"family": ["No Such", "cmr10"], "size": 18})
+
+
+@kind()
+def faces(ax):
+    return words(ax, {"weight": 550}, {"style": "oblique", "weight": "bold"}, {"stretch": "condensed"})
+
+
+@kind()
+def letters_beyond_the_font(ax):
+    notes = [unit(ax).text(0.02, 0.85 - 0.25 * k, "x", size=15, bbox=dict(fc="none", pad=0)) for k in range(4)]
+    strings = [("שלום abc", "א ב (1)", "אבג"), ("a\tb", "\ta", "a\t\tb"), ("漢字 x", "x 漢", "字"), ("a\u202eb", "aé\u0301", "\u2066abc\u2069")]
+    return lambda n: [note.set_text(string[n]) or note for note, string in zip(notes, strings)]
+
+
 @kind()
 def annotate(ax):
     note = unit(ax).annotate("here", (0.2, 0.2), (0.6, 0.7), arrowprops=dict(arrowstyle="->", connectionstyle="arc3,rad=0.2"), bbox=dict(fc="w"))
@@ -754,26 +839,87 @@ def specgram(ax):
     return lambda n: image.set_clim(-60, -10 - 15 * n) or image
 
 
-@kind("is placed in pixels")
+@kind("is placed or sized in pixels")
 def figimage(ax):
     ax.figure.figimage(np.eye(40), 10, 10)
     line, = ax.plot(X, X)
     return lambda n: line.set_ydata(wave(n)) or line
 
 
-@kind("is placed in pixels")
+@kind("is placed or sized in pixels")
 def annotate_in_pixels(ax):
     note = ax.annotate("a", (0.5, 0.5), (30, 10), textcoords="offset pixels")
     return lambda n: note.set_text("abc"[n]) or note
 
 
-@kind("is placed in pixels")
+@kind("is placed or sized in pixels")
 def text_in_pixels(ax):
     note = ax.text(60, 60, "a", transform=None)
     return lambda n: note.set_text("abc"[n]) or note
 
 
-@kind("the arrow of .* is of another size")
+@kind("sized in pixels")
+def quiver_in_dots(ax):
+    arrows = unit(ax).quiver([0.2, 0.6], [0.2, 0.6], [1, 1], [1, 0], units="dots", width=4, scale=5, scale_units="width")
+    return lambda n: arrows.set_UVC([1, 1], [1, n]) or arrows
+
+
+@kind("sized in pixels")
+def quiver_scaled_in_dots(ax):
+    arrows = unit(ax).quiver([0.2, 0.6], [0.2, 0.6], [1, 1], [1, 0], scale=0.05, scale_units="dots")
+    return lambda n: arrows.set_UVC([1, 1], [1, n]) or arrows
+
+
+@kind("sized in pixels")
+def ovals_in_dots(ax):
+    ovals = unit(ax).add_collection(EllipseCollection([20], [10], [0], units="dots", offsets=[(0.5, 0.5)], offset_transform=ax.transData))
+    return lambda n: ovals.set_angles([30 * n]) or ovals
+
+
+@kind("placed .* in pixels")
+def collection_in_pixels(ax):
+    fan = ax.add_collection(LineCollection([[(30, 30), (60, 50)]], transform=IdentityTransform()))
+    return lambda n: fan.set_segments([[(30, 30), (60, 50 - 10 * n)]]) or fan
+
+
+@kind("placed .* in pixels")
+def offset_in_dots(ax):
+    line, = unit(ax).plot(X, X, transform=offset_copy(ax.transData, ax.figure, y=8, units="dots"))
+    return lambda n: line.set_ydata(wave(n)) or line
+
+
+@kind("placed .* in pixels")
+def arrow_in_pixels(ax):
+    arrow = ax.add_patch(patches.FancyArrowPatch((40, 40), (80, 60), transform=None, mutation_scale=10))
+    return lambda n: arrow.set_positions((40, 40), (80, 60 - 10 * n)) or arrow
+
+
+@kind("placed .* in pixels")
+def connection_in_pixels(ax):
+    link = ax.add_artist(patches.ConnectionPatch((40, 40), (0.5, 0.5), "figure pixels", "data", axesB=ax))
+    return lambda n: link.set_color(f"C{n}") or link
+
+
+@kind("placed .* in pixels")
+def note_in_pixels_by_transform(ax):
+    note = ax.annotate("a", (40, 40), (10, 10), xycoords=IdentityTransform(), textcoords="offset points")
+    return lambda n: note.set_text("abc"[n]) or note
+
+
+@kind("placed .* in pixels")
+def note_in_pixels_by_function(ax):
+    note = ax.annotate("a", (0.5, 0.5), xycoords=lambda renderer: Bbox([[20, 20], [60, 60]]))
+    return lambda n: note.set_text("abc"[n]) or note
+
+
+@kind("placed .* in pixels")
+def still_text_in_pixels(ax):
+    ax.annotate("a", (40, 40), xycoords=lambda renderer: IdentityTransform())
+    line, = ax.plot(X, X)
+    return lambda n: line.set_ydata(wave(n)) or line
+
+
+@kind("sized in pixels")
 def box_with_arrow(ax):
     box = ax.add_artist(AnnotationBbox(TextArea("a"), (0.2, 0.2), xybox=(0.7, 0.7), arrowprops=dict(arrowstyle="->")))
     return lambda n: box.offsetbox.set_text("abc"[n]) or box
@@ -792,11 +938,28 @@ def colorbar(ax):
     return lambda n: image.set_data(np.roll(HILLS, 2 * n)) or image
 
 
-@kind("update changed the limits")
-def colorbar_changes(ax):
+def with_colorbar(ax):
     image = ax.imshow(HILLS)
     ax.figure.colorbar(image)
+    return image
+
+
+@kind("and so its colorbar")
+def colorbar_changes(ax):
+    image = with_colorbar(ax)
     return lambda n: image.set_clim(-1, 2 + n) or image
+
+
+@kind("and so its colorbar")
+def colorbar_changes_colours(ax):
+    image = with_colorbar(ax)
+    return lambda n: image.set_cmap(["viridis", "gray", "plasma"][n]) or image
+
+
+@kind("and so its colorbar")
+def colorbar_changes_its_norm(ax):
+    image = with_colorbar(ax)
+    return lambda n: image.set_norm(PowerNorm(1 + n, -1, 2)) or image
 
 
 # Axes ----------------------------------------------------------------------------------
@@ -999,6 +1162,35 @@ def still_parts_of_every_kind(ax):
     return lambda n: line.set_ydata(wave(n)) or line
 
 
+@kind()
+def rasterized(ax):
+    """Each line lies on what is rasterized."""
+    unit(ax).set_rasterization_zorder(0)
+    below = ax.plot(X, X, lw=6, zorder=-1)
+    ax.fill_between(X, 0, 0.3, fc="C2", rasterized=True)
+    above = ax.plot(X, 1 - X, lw=6, c="C1", rasterized=True)
+    box = ax.legend([below[0]], ["a"], loc="upper center")
+    box.set_rasterized(True)
+    entry = box.get_texts()[0]
+    return lambda n: (below[0].set_ydata(wave(n)), above[0].set_ydata(wave(n + 1) / 2), entry.set_color(f"C{n}")) and (below, above, entry)
+
+
+@kind()
+def ids_of_the_page(ax):
+    ax.add_patch(patches.Rectangle((0.1, 0.1), 0.8, 0.3, fc="C3", gid="fig-ids-of-the-page-slot-0"))
+    note = ax.text(0.1, 0.8, "still", gid="fig-ids-of-the-page-clip0", size=16)
+    note.set_gid("fig-ids-of-the-page-slot-0")
+    line, = unit(ax).plot(X, wave(0), lw=4)
+    return lambda n: line.set_ydata(wave(n)) or line
+
+
+@kind()
+def image_in_a_disc(ax):
+    image = unit(ax).imshow(HILLS, extent=(0, 1, 0, 1), aspect="auto", alpha=0.5)
+    image.set_clip_path(patches.Circle((0.5, 0.5), 0.4, transform=ax.transData))
+    return lambda n: image.set_data(np.roll(HILLS, 2 * n)) or image
+
+
 # Refused for what update does, not for what is drawn -------------------------------------
 
 @kind("an agg_filter cannot be recorded")
@@ -1031,7 +1223,27 @@ def aspect(ax):
     return lambda n: ax.set_aspect(1 + n) or line
 
 
-@kind("update changed XAxis")
+@kind("update changed Rectangle")
+def hatch_of_what_stands_still(ax):
+    bars = ax.bar([0, 1], [1, 2], hatch="/")
+    line, = ax.plot([0, 1], [1, 1])
+    return lambda n: bars[0].set_hatch_linewidth(1 + n) or line
+
+
+@kind("update changed Rectangle")
+def hatch_colour_of_what_stands_still(ax):
+    bars = ax.bar([0, 1], [1, 2], hatch="/")
+    line, = ax.plot([0, 1], [1, 1])
+    return lambda n: bars[0].set(edgecolor=f"C{n}", linewidth=0) and line
+
+
+@kind("update changed YAxis.* its ticks, its grid")
+def grid(ax):
+    line, = ax.plot(X, X)
+    return lambda n: ax.grid(n > 0, axis="y") or line
+
+
+@kind("update changed XAxis.* its ticks, its grid")
 def ticks(ax):
     line, = ax.plot(X, X)
     return lambda n: ax.set_xticks([0, 0.3 * n + 0.1]) and line
@@ -1043,11 +1255,32 @@ def formatter(ax):
     return lambda n: ax.ticklabel_format(axis="x", style="sci" if n else "plain", scilimits=(0, 0)) or line
 
 
-@kind("would not show Annotation")
+@kind("update changed Annotation")
 def note_on_what_moves(ax):
     bar, = ax.bar([0], [1])
     ax.annotate("on top", (0.5, 0.5), xycoords=bar, ha="center")
     return lambda n: bar.set_height(1 - n / 4) or bar
+
+
+@kind("update changed Annotation")
+def note_aside_of_what_moves(ax):
+    bar, = ax.bar([0], [1])
+    ax.annotate("on top", (0.5, 0.5), xycoords=("data", bar), ha="center")
+    return lambda n: bar.set_height(1 - n / 4) or bar
+
+
+@kind("update changed FancyArrowPatch")
+def arrow_to_what_moves(ax):
+    disc = unit(ax).add_patch(patches.Circle((0.2, 0.2), 0.1))
+    ax.add_patch(patches.FancyArrowPatch((0.2, 0.2), (0.8, 0.8), patchA=disc, mutation_scale=10))
+    return lambda n: disc.set_radius(0.1 + n / 10) or disc
+
+
+@kind("update changed Line2D")
+def cut_by_what_moves(ax):
+    shape = unit(ax).add_patch(patches.Polygon([(0, 0), (1, 0), (0, 1)], fc="none"))
+    ax.plot(X, X, lw=9)[0].set_clip_path(shape)
+    return lambda n: shape.set_xy([(0, 0), (1, n / 3), (0, 1)]) or shape
 
 
 @kind("is there chance in it")

@@ -100,6 +100,8 @@ def expected(mark):
         width, height = kind.split(",")
         return dict(tag="image", style=mark.style, x=number(tenths[0, 0]), y=number(tenths[0, 1]), width=width, height=height,
                     href="data:image/png;base64," + rest)
+    if mark.tag == "g":
+        return dict(tag="g", style=mark.style, d=[f"M{number(x)} {number(y)}{rest}" for x, y in tenths])
     if kind == "stamp":
         return dict(tag="path", style=mark.style, d="".join(f"M{number(x)} {number(y)}{rest}" for x, y in tenths))
     points = iter(tenths)
@@ -117,6 +119,7 @@ VISIBLE = """
     const get = (name) => e.getAttribute(name);
     const seen = { tag: e.tagName, style: get("style") };
     if (e.tagName === "path") return { ...seen, d: get("d") };
+    if (e.tagName === "g") return { ...seen, d: [...e.children].map((path) => path.getAttribute("d")) };
     if (e.tagName === "text")
       return { ...seen, x: get("x"), y: get("y"), text: e.textContent, transform: get("transform") };
     return { ...seen, x: get("x"), y: get("y"), width: get("width"), height: get("height"), href: get("href") };
@@ -151,7 +154,7 @@ def test_every_state_is_what_python_draws(page, site, everything):
     finally:
         figure.dpi = dpi
     kinds = {mark["tag"] for slots in shown for marks in slots.values() for mark in marks}
-    assert kinds == {"path", "text", "image"}
+    assert kinds == {"g", "path", "text", "image"}
     assert pages.console_errors(page.messages) == []
 
 

@@ -56,7 +56,8 @@ def shown(recorded, browser, tmp_path_factory):
     font = Path(matplotlib.get_data_path(), "fonts", "ttf")
     faces = "".join(
         f'@font-face {{ font-family: "DejaVu Sans"; src: url("{(font / f"DejaVuSans{file}.ttf").as_uri()}"); {style} }}'
-        for file, style in (("", ""), ("-Bold", "font-weight: bold"), ("-Oblique", "font-style: italic")))
+        for file, style in (("", ""), ("-Bold", "font-weight: bold"), ("-Oblique", "font-style: italic"),
+                            ("-BoldOblique", "font-weight: bold; font-style: italic")))
     page_style = f"""
       body {{ margin: 0; display: grid; grid-template-columns: repeat({COLUMNS}, {WIDTH}px); grid-auto-rows: {HEIGHT}px }}
       figure.explorable {{ margin: 0; overflow: hidden }} figure.explorable svg {{ max-width: none !important; width: {WIDTH}px }}"""

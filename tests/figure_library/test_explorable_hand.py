@@ -70,7 +70,7 @@ GHOSTS = """(figure) => [...figure.querySelectorAll(".explorable-ghost")].map((g
   ghost.dataset.artist, [...ghost.children].map((e) => e.tagName === "path" ? e.getAttribute("d") : e.tagName)])"""
 CURVES = """(figure) => [...figure.querySelectorAll(".explorable-slot")].map((slot) => [
   slot.dataset.artist, [...slot.querySelectorAll(".explorable-curve")].filter((e) => e.style.display !== "none")
-    .map((e) => e.getAttribute("d"))]).filter(([, curves]) => curves.length)"""
+    .map((e) => e.tagName === "path" ? e.getAttribute("d") : e.tagName)]).filter(([, curves]) => curves.length)"""
 
 
 def test_pin_keeps_the_curves_and_lets_them_go(page, site):
@@ -130,6 +130,21 @@ def test_a_pinned_black_curve_follows_the_page_into_the_dark(page, tmp_path, dra
     opened(page, (tmp_path / "p.html").as_uri())
     page.locator(PIN).click()
     assert page.locator(".explorable-ghost[data-artist='0'] > path").evaluate("e => getComputedStyle(e).stroke") == "rgb(238, 238, 238)"
+
+
+def test_stamps_painted_one_by_one_are_pinned(page, tmp_path):
+    fig, ax = plt.subplots()
+    line, = ax.plot([0, 0.1, 0.2], [0, 1, 2], "o", mec="w", ms=12)
+    (tmp_path / "p.html").write_text(html(recorded(fig, lambda n: line.set_ydata([n, 1, 2]) or line, {"n": w.IntSlider(max=2)})._html))
+    opened(page, (tmp_path / "p.html").as_uri())
+    stamps = ".explorable-curve > path"
+    before = page.locator(stamps).evaluate_all("all => all.map((e) => e.getAttribute('d'))")
+    page.locator(PIN).click()
+    pages.set_control(page, "fig-a", "n", 1)
+    assert page.locator(f".explorable-ghost {stamps}").evaluate_all("all => all.map((e) => e.getAttribute('d'))") == before
+    assert page.locator(f".explorable-slot {stamps}").evaluate_all("all => all.map((e) => e.getAttribute('d'))") != before
+    ghost = page.locator(f".explorable-ghost {stamps}").first.evaluate("e => { const s = getComputedStyle(e); return [s.fill, s.stroke] }")
+    assert ghost[0] == "none" and ghost[1] != "none"
 
 
 def test_a_pin_is_not_in_the_link_and_ends_with_the_page(page, site):
@@ -215,6 +230,16 @@ def test_play_stops_at_a_touch(page, site, stop):
     shown = d(page)
     page.wait_for_timeout(700)
     assert d(page) == shown and not playing(page)
+
+
+def test_play_stops_where_the_address_asks_for_another_setting(page, site):
+    opened(page, f"{site}/one.html")
+    page.locator(PLAY).click()
+    page.wait_for_function("document.querySelector('#fig-a output').textContent !== '1'")
+    page.evaluate("location.hash = '#fig-a?n=0'")
+    page.wait_for_function("document.querySelector('.explorable-play').ariaPressed === 'false'", timeout=2000)
+    page.wait_for_timeout(700)
+    assert setting(page) == {"n": "0"} and page.evaluate("location.hash") == "#fig-a?n=0"
 
 
 def test_play_stops_at_a_finger(new_page, site):
@@ -327,7 +352,7 @@ def test_handles_are_for_the_hand_alone(new_page, site):
     assert page.locator(".explorable-handle").first.get_attribute("aria-hidden") == "true"
     quiet = new_page(java_script_enabled=False)
     quiet.goto(f"{site}/hand.html")
-    assert quiet.locator(".explorable-handle").first.get_attribute("style") == "display:none"
+    assert quiet.locator(".explorable-handle").first.get_attribute("style") == "visibility:hidden"
     assert quiet.locator(".explorable-slot[data-artist='1'] > path").is_visible()
 
 
@@ -350,14 +375,26 @@ def test_a_handle_goes_where_its_point_is_not_drawn(page, tmp_path):
     point, = ax.plot([0], [0], "o")
 
     def update(n):
-        point.set_data(([n], [0.5]) if n < 3 else ([], []))
+        point.set_data(([n], [0.5]) if n != 3 else ([], []))
         return point,
 
-    (tmp_path / "p.html").write_text(html(recorded(fig, update, {"n": w.IntSlider(max=4), "handles": [Handle(point, x="n")]})._html))
+    explored = recorded(fig, update, {"n": w.IntSlider(max=4), "handles": [Handle(point, x="n")]})
+    (tmp_path / "p.html").write_text(html(explored._html))
     opened(page, (tmp_path / "p.html").as_uri())
     for n, there in ((2, True), (3, False), (1, True)):
         pages.set_control(page, "fig-a", "n", n)
-        assert page.locator(".explorable-handle").evaluate("e => getComputedStyle(e).display !== 'none'") == there
+        assert page.locator(".explorable-handle").evaluate("e => getComputedStyle(e).visibility === 'visible'") == there
+        x, y = centre(page, 0)
+        assert page.evaluate("([x, y]) => Boolean(document.elementFromPoint(x, y).closest('.explorable-handle'))", [x, y]) == there
+    pages.set_control(page, "fig-a", "n", 2)
+    (x, y), (far, _) = on_screen(page, explored, 0, 2, 0.5), on_screen(page, explored, 0, 4, 0.5)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for place in np.linspace(x, far, 9):
+        page.mouse.move(place, y)
+        page.wait_for_timeout(20)  # a frame in each
+    page.mouse.up()
+    assert setting(page) == {"n": "4"}, "the drag goes on where the point is away"
 
 
 # On a phone and on a wide screen -------------------------------------------------

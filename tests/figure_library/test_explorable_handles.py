@@ -3,6 +3,7 @@
 import ipywidgets as w
 import matplotlib.pyplot as plt
 import pytest
+from matplotlib.transforms import Affine2D
 
 from explorable import Handle, explore
 from explorable.figure import RECORD
@@ -114,6 +115,13 @@ def test_a_point_that_update_does_not_return():
     other, = point.axes.plot([1], [2], "o")
     with pytest.raises(ValueError, match="update does not return its point"):
         explored(fig, [Handle(other, x="a")], point)
+
+
+def test_a_point_with_another_transform():
+    fig, point = figure()
+    point.set_transform(Affine2D().scale(0.2) + point.axes.transAxes)
+    with pytest.raises(ValueError, match="has a transform of its own"):
+        explored(fig, [Handle(point, x="a")], point)
 
 
 def test_two_handles_on_one_point():

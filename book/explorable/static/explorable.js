@@ -58,8 +58,8 @@
     const end = k + track.counts[shape];
     const parts = [];
     if (body.startsWith("stamp:")) {
-      const outline = body.slice(6);
-      for (; k < end; k++) parts.push("M", x[k] / 10, " ", y[k] / 10, outline);
+      const [before, after] = track.tag === "g" ? ['<path d="M', '"/>'] : ["M", ""];
+      for (; k < end; k++) parts.push(before, x[k] / 10, " ", y[k] / 10, body.slice(6), after);
       return parts.join("");
     }
     for (const [letter, times] of recording.commands(body.slice(6))) {
@@ -87,10 +87,8 @@
     shown.body = body;
     shown.shape = shape;
     const text = recording.bodies[body];
-    if (track.tag === "path") {
-      element.setAttribute("d", pathData(recording, track, text, shape));
-      return;
-    }
+    if (track.tag === "path") return element.setAttribute("d", pathData(recording, track, text, shape));
+    if (track.tag === "g") return (element.innerHTML = pathData(recording, track, text, shape));
     const x = track.x[shape * track.width] / 10;
     const y = track.y[shape * track.width] / 10;
     const colon = text.indexOf(":");
@@ -141,6 +139,7 @@
 
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   let stop = () => {}; // what plays; one at a time on a page
+  let pending; // the address, of which there is one, too
 
   // Run a slider up, down and back to where it was, until a touch, a key, or the figure leaves the screen.
   function play(figure, { button, get, set, last }, show, settle) {
@@ -185,7 +184,7 @@
       const ghost = slot.cloneNode();
       ghost.setAttribute("class", "explorable-ghost");
       for (const curve of curves) {
-        const copy = curve.cloneNode();
+        const copy = curve.cloneNode(true);
         const { fill, stroke } = curve.style;
         copy.style.stroke = stroke && stroke !== "none" ? stroke : fill;
         if (fill === "none") copy.style.strokeDasharray = "3 2";
@@ -235,7 +234,7 @@
     return (state) => {
       const k = shape[state] * width;
       here = { x: x[k] / 10, y: y[k] / 10 };
-      element.style.display = style[state] ? "" : "none";
+      element.style.visibility = style[state] ? "" : "hidden"; // without a box it would lose the pointer
       element.setAttribute("transform", `translate(${here.x} ${here.y})`);
     };
   }
@@ -251,7 +250,6 @@
     const initial = controls.map((c) => c.get());
     const pin = form.querySelector(".explorable-pin");
     let pinned = [];
-    let pending;
 
     const address = () => {
       const settings = new URLSearchParams(controls.map((c) => [c.name, c.keys[c.get()]]));
@@ -275,6 +273,8 @@
     const restore = () => {
       const [, id, settings] = /^#([\w-]+)(?:\?|%3F)(.*)$/i.exec(location.hash) || [];
       if (id !== figure.id) return;
+      stop();
+      clearTimeout(pending);
       const wrong = [];
       controls.forEach((c, i) => c.set(initial[i])); // what the address leaves out
       for (const [name, key] of new URLSearchParams(settings)) {
