@@ -38,3 +38,11 @@ def torch_phi(torch, phi):
         "leaky_relu": lambda z: F.leaky_relu(z, phi.function.keywords["slope"]),
         "elu": lambda z: F.elu(z, phi.function.keywords["alpha"]),
     }[phi.name]
+
+
+def assert_right(check, gradients):
+    """A `GradientCheck` found nothing wrong; what it could not see is 0, or as good as: behind a unit that is off or saturated."""
+    unseen = [gradients[name][place] for name, place in check.too_small]
+    largest = max(np.abs(array).max() for array in gradients.values())
+    assert not (check.wrong or check.kinks or check.not_finite), str(check)
+    assert np.abs(unseen).max(initial=0) <= 1e-6 * largest, str(check)

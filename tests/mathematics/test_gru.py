@@ -16,7 +16,7 @@ from gradients.gru import (
 from gradients.losses import squared_error
 from gradients.optimisers import Adam
 from gradients.training import Recurrent, fit
-from nets import assert_close, column, torch_gradients
+from nets import assert_close, assert_right, column, torch_gradients
 
 GATES = ("r", "z", "h_tilde")
 PARAMETERS = ["W_hx", "W_hh", "b_h", "W_qh", "b_q", "b_hn"]
@@ -96,8 +96,8 @@ def test_backward_against_central_differences(problem):
         *parameters, x, h_0 = inputs.values()
         return (forward(GRU(*parameters, net.candidate, net.keep), x, h_0).o * problem.do).sum()
 
-    check = gradient_check(loss, inputs_of(problem, trace), gradients_of(backward(net, trace, problem.do)))
-    assert check, str(check)
+    gradients = gradients_of(backward(net, trace, problem.do))
+    assert_right(gradient_check(loss, inputs_of(problem, trace), gradients), gradients)
 
 
 @settings(deadline=None, max_examples=150)

@@ -17,7 +17,7 @@ from gradients.lstm import (
 )
 from gradients.optimisers import Adam
 from gradients.training import Recurrent, fit
-from nets import assert_close, column, peak_memory, torch_gradients
+from nets import assert_close, assert_right, column, peak_memory, torch_gradients
 
 GATES = ("i", "f", "c_tilde", "o_gate")
 PARAMETERS = ["W_hx", "W_hh", "b_h", "W_qh", "b_q"]
@@ -107,8 +107,8 @@ def test_backward_against_central_differences(problem):
         *parameters, x, h_0, c_0 = inputs.values()
         return (forward(LSTM(*parameters, problem.net.forget_gate), x, h_0, c_0).o * problem.do).sum()
 
-    check = gradient_check(loss, inputs_of(problem, trace), gradients_of(backward(problem.net, trace, problem.do)))
-    assert check, str(check)
+    gradients = gradients_of(backward(problem.net, trace, problem.do))
+    assert_right(gradient_check(loss, inputs_of(problem, trace), gradients), gradients)
 
 
 @settings(deadline=None)

@@ -14,7 +14,7 @@ from gradients.rnn import (
     RNN, Trace, backward, chunked_backward, forward, from_torch, jacobian_bound, jacobian_products, jacobians, lag_terms, rnn,
     to_torch, truncated_backward,
 )
-from nets import assert_close, column, peak_memory, torch_gradients, torch_phi
+from nets import assert_close, assert_right, column, peak_memory, torch_gradients, torch_phi
 
 KINKED = ("relu", "leaky_relu", "elu")
 TERMS = ("dW_hx", "dW_hh", "db_h")
@@ -133,8 +133,8 @@ def test_backward_against_central_differences(problem):
         *parameters, x, h_0 = inputs.values()
         return problem.loss(forward(RNN(*parameters, problem.net.phi), x, h_0).o)[0]
 
-    check = gradient_check(loss, inputs_of(problem, trace), gradients_of(backward(problem.net, trace, do)))
-    assert check, str(check)
+    gradients = gradients_of(backward(problem.net, trace, do))
+    assert_right(gradient_check(loss, inputs_of(problem, trace), gradients), gradients)
 
 
 def run_both(torch, problem):
