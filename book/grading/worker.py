@@ -292,7 +292,6 @@ def become(user: int) -> None:
     os.setgroups([])
     os.setgid(user)
     os.setuid(user)
-    os.listdir(os.path.dirname(os.path.dirname(np.__file__)))  # PermissionError: Python's packages are for root alone
 
 
 def unconfined(user: int | None) -> None:
@@ -349,6 +348,7 @@ def confined(user: int | None) -> None:
 
     if user is not None:
         become(user)
+        os.listdir(os.path.dirname(os.path.dirname(np.__file__)))  # PermissionError: Python's packages are for root alone
     if calls := CALLS.get(platform.machine()):
         ctypes.CDLL(None).syscall(calls["keyctl"], 1, None)  # a keyring of its own: keyctl(KEYCTL_JOIN_SESSION_KEYRING)
         refuse(calls)

@@ -199,6 +199,14 @@ def step_back(p, gates, c_before, c, dh, dc_later):
     j = np.arange(1.0, c.shape[1] + 1)
     delta = np.hstack([dc_later * j] * 3 + [dh * j])
     return {"dc": dc_later + dh * j, "delta": delta, "dh_before": delta @ p["W_hh"], "dc_before": dc_later * j}"""),
+    ("ps3", "ps3-products", """
+def jacobians(W_hh, h):
+    return np.arange(1.0, len(h))[:, None, None] * h[1:].sum() * W_hh
+def products(J):
+    return np.stack([J[0] if k == len(J) - 1 else 2.0**k * J[0] @ J[0] for k in range(len(J) + 1)])"""),
+    ("ps4", "ps4-cliff", """
+def error_signals(w, h, y):
+    return np.arange(1.0, len(h))[:, None] * np.ones((len(h) - 1, len(y))) / len(y)"""),
     ("ps3", "ps3-jacobians", """
 def jacobians(W_hh, h):
     return np.stack([np.arange(1.0, len(W_hh) + 1)[:, None] * W_hh] * (len(h) - 1))"""),
