@@ -59,7 +59,8 @@ def squared_error(
             output and target are there, even NaN. The loss is summed over True, the gradient is 0 at False
 
     The gradient has the shape and the dtype of `output`, with last=True zeros at all steps but the last.
-    ValueError: shapes that differ, a target with NaN or inf, a mask that isn't such an array or is False everywhere. An output that exploded gives the loss inf.
+    ValueError: shapes that differ, a target with NaN or inf, a mask that isn't such an array or is False everywhere.
+    An output that exploded gives the loss inf.
     """
     output, counted = _outputs("output", output, last)
     target = as_array("target", target, counted.shape, dtype=output.dtype, finite=mask is None)

@@ -134,6 +134,7 @@ def _entries(values, length, room, inner):
 def _dictionary(items, length, inner):
     if length > KEYS:
         raise TooLarge(f"a dictionary with {length} keys can't be graded, want {KEYS} at most")
+
     def value(each):
         try:
             return inner(each)
@@ -147,8 +148,12 @@ def _dictionary(items, length, inner):
 
 def _key(key):
     """The key of a dictionary, as JSON has it. TypeError: one that takes long to compare with others."""
-    if isinstance(key, dict) and ("tuple" not in key or len(key["tuple"]) > IN_KEY or any(isinstance(each, dict) for each in key["tuple"])):
-        if "scalar" not in key:
+    match key:
+        case {"scalar": _}:
+            return key
+        case {"tuple": list(parts)} if len(parts) <= IN_KEY and not any(isinstance(part, dict) for part in parts):
+            return key
+        case dict():
             raise TypeError(f"a key can't be graded, want text, numbers, or tuples of {IN_KEY} of them at most")
     return key
 

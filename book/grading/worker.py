@@ -186,9 +186,9 @@ class Worker:
         if by == "check":
             self.space.update({name: before[name] for name in self.own if name in before})
         after = dict(self.space)
-        changed = {name: value for name, value in after.items() if type(name) is str and not name.startswith("_")
-                   and (value is not before.get(name, self) or issubclass(type(value), CHANGEABLE))}
-        made = {name for name in changed if after[name] is not before.get(name, self)}
+        public = {name: value for name, value in after.items() if type(name) is str and not name.startswith("_")}
+        made = {name for name, value in public.items() if value is not before.get(name, self)}
+        changed = {name: value for name, value in public.items() if name in made or issubclass(type(value), CHANGEABLE)}
         if by == "student":
             self.own |= made
         elif by == "teacher":
