@@ -175,28 +175,31 @@ def forward(net: GRU, x: np.ndarray, h_0: np.ndarray | None = None) -> Trace:
     rows = 2 * H if inside else 3 * H  # of W_hh that read h_{t-1} itself
     W_hh_T, W_n_T = (net.W_hh.T * sign)[:, :rows].copy(), net.W_hh[2 * H:].T.copy()
     largest = largest_odds(np.hstack([net.W_hh, net.W_hx, net.b_h[:, None]])[:2 * H], reach_of(h[0], x))
-    from_before, scratch = np.empty((B, rows), net.dtype), np.empty((B, H), net.dtype)
-    for r_and_z, odds, not_z, a_n_t, r, z, h_tilde, u_t, h_before, h_t in zip(
-            gates[..., :2 * H], complement, complement[..., H:], a_n, *blocks(gates, 3), u, h, h[1:]):
-        np.matmul(h_before, W_hh_T, out=from_before)
-        np.add(r_and_z, from_before[:, :2 * H], out=odds)
-        np.exp(odds, out=odds)
+    from_before, scratch, one = np.empty((B, rows), net.dtype), np.empty((B, H), net.dtype), np.ones((), net.dtype)
+    to_r_and_z, to_n = from_before[:, :2 * H], from_before[:, 2 * H:]
+    kept, new = blocks(gates, 3)[1], complement[..., H:]
+    if net.keep == "1-z":
+        kept, new = new, kept
+    for r_and_z, odds, a_n_t, r, h_tilde, kept_t, new_t, u_t, h_before, h_t in zip(
+            gates[..., :2 * H], complement, a_n, gates[..., :H], gates[..., 2 * H:], kept, new, u, h, h[1:]):
+        np.matmul(h_before, W_hh_T, from_before)  # the last argument takes the result: quicker by its place than by its name
+        np.add(r_and_z, to_r_and_z, odds)
+        np.exp(odds, odds)
         if largest is not None:
             np.minimum(odds, largest, out=odds)
-        np.add(odds, 1, out=r_and_z)
+        np.add(odds, one, r_and_z)
         odds /= r_and_z  # exp(-a) / (1 + exp(-a)) = 1 - sigma(a)
-        np.reciprocal(r_and_z, out=r_and_z)
+        np.divide(one, r_and_z, r_and_z)
         if inside:
-            np.multiply(r, h_before, out=u_t)
-            np.matmul(u_t, W_n_T, out=scratch)
+            np.multiply(r, h_before, u_t)
+            np.matmul(u_t, W_n_T, scratch)
         else:
-            np.add(from_before[:, 2 * H:], net.b_hn, out=u_t)
-            np.multiply(r, u_t, out=scratch)
-        np.add(h_tilde, scratch, out=a_n_t)
-        np.tanh(a_n_t, out=h_tilde)
-        kept, new = (z, not_z) if net.keep == "z" else (not_z, z)
-        np.multiply(kept, h_before, out=h_t)
-        h_t += np.multiply(new, h_tilde, out=scratch)
+            np.add(to_n, net.b_hn, u_t)
+            np.multiply(r, u_t, scratch)
+        np.add(h_tilde, scratch, a_n_t)
+        np.tanh(a_n_t, h_tilde)
+        np.multiply(kept_t, h_before, h_t)
+        h_t += np.multiply(new_t, h_tilde, scratch)
     o = outputs(net, h)
     report_nan(suspects_forward("gates", gates, o))
     return Trace(x, gates, u, h, o, complement, a_n)
@@ -264,32 +267,28 @@ def backward(net: GRU, trace: Trace, do: np.ndarray) -> Gradients:
     T, B, H = trace.u.shape
     delta, dh = in_one_piece(net.dtype, trace.gates.shape, trace.h.shape)
     d_u = None if inside else np.empty_like(trace.u)
-    W_r_z, W_n = net.W_hh[:2 * H], net.W_hh[2 * H:]
+    W_r_z, W_n, all_r = net.W_hh[:2 * H], net.W_hh[2 * H:], blocks(trace.gates, 3)[0]
     np.matmul(flat(do), net.W_qh, out=flat(dh[1:]))
     dh[0] = 0
     scratch, from_later = np.empty((2, B, H), net.dtype)
     slopes = from_last_step(delta, lambda steps: _slopes(net, trace, steps, delta[steps]))
-    for t, (delta_t, kept) in zip(range(T, 0, -1), slopes):  # delta_t is K_t, until it is multiplied by what comes back
-        by_gate, r = delta_t.reshape(B, 3, H), blocks(trace.gates[t - 1], 3)[0]
+    for t, r, (delta_t, kept) in zip(range(T, 0, -1), all_r[::-1], slopes):
+        by_gate = delta_t.reshape(B, 3, H)  # delta_t is K_t, until it is multiplied by what comes back
         dh_t, dh_before = dh[t], dh[t - 1]
         by_gate[:, 1:] *= dh_t[:, None]
-        d_n = np.matmul(by_gate[:, 2], W_n, out=scratch) if inside else by_gate[:, 2]
+        d_n = np.matmul(by_gate[:, 2], W_n, scratch) if inside else by_gate[:, 2]
         by_gate[:, 0] *= d_n
         if inside:
             d_n *= r
             dh_before += d_n
         else:
-            dh_before += np.matmul(np.multiply(d_n, r, out=d_u[t - 1]), W_n, out=from_later)
-        dh_before += np.matmul(delta_t[:, :2 * H], W_r_z, out=from_later)
-        dh_before += np.multiply(dh_t, kept, out=from_later)
-    h_before, dW_hh = flat(trace.h[:-1]), np.empty_like(net.W_hh)
-    np.matmul(flat(delta)[:, :2 * H].T, h_before, out=dW_hh[:2 * H])
-    if inside:
-        np.matmul(flat(delta)[:, 2 * H:].T, flat(trace.u), out=dW_hh[2 * H:])
-    else:
-        np.matmul(flat(d_u).T, h_before, out=dW_hh[2 * H:])
+            dh_before += np.matmul(np.multiply(d_n, r, d_u[t - 1]), W_n, from_later)
+        dh_before += np.matmul(delta_t[:, :2 * H], W_r_z, from_later)
+        dh_before += np.multiply(dh_t, kept, from_later)
     db_hn = np.zeros_like(net.b_hn) if inside else over_steps(d_u)
-    gradients = Gradients(dW_hh=dW_hh, db_hn=db_hn, delta=delta, dh=dh, **weight_gradients(net, trace, do, delta))
+    gradients = Gradients(db_hn=db_hn, delta=delta, dh=dh, **weight_gradients(net, trace, do, delta))
+    to_n, seen_by_n = (flat(delta)[:, 2 * H:], trace.u) if inside else (flat(d_u), trace.h[:-1])
+    np.matmul(to_n.T, flat(seen_by_n), out=gradients.dW_hh[2 * H:])  # these rows of W_hh met something else than h_{t-1}, or passed it on to r
     report_nan(suspects(gradients))
     return gradients
 

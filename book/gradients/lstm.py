@@ -25,9 +25,9 @@ import numpy as np
 
 from gradients import recurrent
 from gradients.recurrent import (
-    Net, blocks, blocks_backwards, check_trace, first_state, flat, gate, in_one_piece, largest_odds, last_step, numbered, outputs,
-    random_weights, reach_of, read_out, running_products, suspects, suspects_forward, tanh_slope, tanh_slope_of_exp,
-    torch_parameters, torch_state, weight_gradients,
+    InputGradients, Net, blocks, blocks_backwards, check_trace, first_state, flat, gate, in_one_piece, largest_odds, last_step,
+    numbered, output_gradients, outputs, random_weights, reach_of, read_out, running_products, suspects, suspects_forward,
+    tanh_slope, tanh_slope_of_exp, torch_parameters, torch_state,
 )
 from gradients.validation import OVERFLOW_IS_INF, as_array, as_integer, check_kind, report_nan
 
@@ -172,19 +172,22 @@ def forward(net: LSTM, x: np.ndarray, h_0: np.ndarray | None = None, c_0: np.nda
     W = (np.vstack([net.W_hh.T, net.W_hx.T, net.b_h]) * sign).T
     a, written, one = np.empty((4 * H, B), net.dtype), np.empty((H, B), net.dtype), np.ones((), net.dtype)
     a_candidate = a[2 * H:3 * H]
+    product = np.dot if B == 1 else np.matmul  # each where it is the quicker one, and with W in the order that suits it
+    if B > 1:
+        W = W.copy()
     for odds_t, g, i, f, c_tilde, o_gate, c_before, c_t, tanh_c_t, seen_t, h_t in zip(
             odds, gates, *np.split(gates, 4, axis=1), c, c[1:], tanh_c, seen, h[1:]):
-        np.dot(W, seen_t, out=a)
-        np.exp(a, out=odds_t)  # of all rows at once, since the candidate's slope takes it, too
-        np.add(odds_t, one, out=g)
-        np.divide(one, g, out=g)
-        np.tanh(a_candidate, out=c_tilde)
+        product(W, seen_t, a)  # here and below the last argument takes the result: by its place, since a name costs time
+        np.exp(a, odds_t)  # of all rows at once, since the candidate's slope takes it, too
+        np.add(odds_t, one, g)
+        np.divide(one, g, g)
+        np.tanh(a_candidate, c_tilde)
         if not net.forget_gate:
             f[...] = 1
-        np.multiply(f, c_before, out=c_t)
-        c_t += np.multiply(i, c_tilde, out=written)
-        np.tanh(c_t, out=tanh_c_t)
-        np.multiply(o_gate, tanh_c_t, out=h_t)
+        np.multiply(f, c_before, c_t)
+        c_t += np.multiply(i, c_tilde, written)
+        np.tanh(c_t, tanh_c_t)
+        np.multiply(o_gate, tanh_c_t, h_t)
     if not net.forget_gate:
         odds[:, H:2 * H] = 0
     largest = largest_odds(W, reach_of(h[0].T, x))
@@ -250,14 +253,15 @@ def backward(net: LSTM, trace: Trace, do: np.ndarray) -> Gradients:
     _check_trace(net, trace)
     do = as_array("do", do, trace.o.shape, dtype=net.dtype, finite=False)
     T, B, H = trace.tanh_c.shape
-    # In memory the batch comes last, as in `forward`; delta (4H, T, B) is a matrix with a column for each (t, b).
-    delta, dh, dc = in_one_piece(net.dtype, (4 * H, T, B), (T + 1, H, B), (T + 1, H, B))
+    # In memory the batch comes last, as in `forward`.
+    delta, dh, dc = in_one_piece(net.dtype, (T, 4 * H, B), (T + 1, H, B), (T + 1, H, B))
+    by_input = InputGradients(net, trace)
     np.matmul(net.W_qh.T, do.swapaxes(1, 2), out=dh[1:])
     dh[0] = dc[T] = 0
-    from_later, f = np.empty((H, B), net.dtype), trace.f.swapaxes(1, 2)
-    for before in blocks_backwards(trace.gates, 2**18 // net.dtype.itemsize):
+    W_hh_T, from_later, f = net.W_hh.T.copy(), np.empty((H, B), net.dtype), trace.f.swapaxes(1, 2)
+    for before in blocks_backwards(delta, max(2**18 // net.dtype.itemsize, 256 * 4 * H)):
         now = slice(before.start + 1, before.stop + 1)
-        K = np.empty((before.stop - before.start, 4 * H, B), net.dtype)
+        K = delta[before]
         _, E = _slopes(trace, before, K.swapaxes(1, 2))
         by_gate = K.reshape(-1, 4, H, B)
         for K_t, K_ifc, K_o, E_t, f_t, dh_t, dc_t, dh_before, dc_before in zip(*(each[::-1] for each in (
@@ -266,12 +270,11 @@ def backward(net: LSTM, trace: Trace, do: np.ndarray) -> Gradients:
             dc_t += E_t
             K_ifc *= dc_t
             K_o *= dh_t  # K_t is now delta_t
-            np.multiply(dc_t, f_t, out=dc_before)
-            dh_before += np.dot(net.W_hh.T, K_t, out=from_later)
-        delta[:, before] = K.swapaxes(0, 1)
-    delta, dh, dc = delta.transpose(1, 2, 0), dh.swapaxes(1, 2), dc.swapaxes(1, 2)
-    dW_hh = flat(delta).T @ flat(trace.h[:-1])
-    gradients = Gradients(dW_hh=dW_hh, delta=delta, dh=dh, dc=dc, **weight_gradients(net, trace, do, delta))
+            np.multiply(dc_t, f_t, dc_before)
+            dh_before += np.dot(W_hh_T, K_t, from_later)
+        by_input.add(before, K.swapaxes(0, 1).reshape(4 * H, -1).T)
+    delta, dh, dc = (each.swapaxes(1, 2) for each in (delta, dh, dc))
+    gradients = Gradients(delta=delta, dh=dh, dc=dc, **by_input.result(), **output_gradients(trace, do))
     report_nan(suspects(gradients))
     return gradients
 

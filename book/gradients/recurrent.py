@@ -14,8 +14,8 @@ from gradients.initialisers import kaiming_normal
 from gradients.validation import as_array, as_integer, as_scale, check_dtype, check_dtypes, check_generator, check_kind
 
 __all__ = [
-    "Gradients", "Net", "blocks", "blocks_backwards", "check_trace", "first_state", "flat", "from_last_step", "gate",
-    "in_one_piece", "largest_odds", "last_step", "numbered", "outputs", "over_steps", "random_weights", "reach_of", "read_out",
+    "Gradients", "InputGradients", "Net", "blocks", "blocks_backwards", "check_trace", "first_state", "flat", "from_last_step", "gate",
+    "in_one_piece", "largest_odds", "last_step", "numbered", "output_gradients", "outputs", "over_steps", "random_weights", "reach_of", "read_out",
     "running_products", "suspects", "suspects_forward", "tanh_slope", "tanh_slope_of_exp", "torch_parameters", "torch_state", "weight_gradients",
 ]
 
@@ -170,7 +170,7 @@ def largest_odds(W, reach):
 
 def reach_of(h_0, x):
     """For `largest_odds`, from h_0 (B, H) and x (T, B, D): states after h_0 stay within -1 and 1."""
-    return np.concatenate([np.maximum(np.abs(h_0).max(axis=0), 1), np.abs(x).max(axis=(0, 1)), np.ones(1, x.dtype)])
+    return np.concatenate([np.maximum(np.abs(h_0).max(axis=0), 1), np.abs(x).max(axis=0).max(axis=0), np.ones(1, x.dtype)])
 
 
 def tanh_slope(z, tanh_z, out=None):
@@ -180,9 +180,10 @@ def tanh_slope(z, tanh_z, out=None):
     """
     slope = np.multiply(tanh_z, tanh_z, out=out)
     np.subtract(1, slope, out=slope)
-    lost = np.flatnonzero((slope < 1 / 16).ravel("K"))
-    if lost.size:
-        slope.ravel("K")[lost] = 1 / np.square(np.cosh(z.ravel("K")[lost]))
+    if slope.min(initial=1) < 1 / 16:
+        lost = np.flatnonzero((slope < 1 / 16).ravel("K"))
+        e = np.exp(-np.abs(z.ravel("K")[lost]))
+        slope.ravel("K")[lost] = np.square(2 * e / (1 + e * e))  # 1 / cosh^2(z): NumPy's cosh takes longer
     return slope
 
 
@@ -257,16 +258,41 @@ def from_last_step(sequence, of_block):
 
 
 def weight_gradients(net, trace, do, delta):
-    """Every step used the same weights, so gradients are sums over steps and batch: a dict, with dx, but without dW_hh.
+    """Every step used the same weights, so gradients are sums over steps and batch: a dict, with dx.
 
-        dL/dW_hx = sum of delta_t x_t^T,     dL/db_h = sum of delta_t,   dL/dx_t = W_hx^T delta_t
-        dL/dW_qh = sum of dL/do_t h_t^T,     dL/db_q = sum of dL/do_t
+        dL/dW_hh = sum of delta_t h_{t-1}^T,   dL/dW_hx = sum of delta_t x_t^T,   dL/db_h = sum of delta_t
+        dL/dW_qh = sum of dL/do_t h_t^T,       dL/db_q = sum of dL/do_t,          dL/dx_t = W_hx^T delta_t
     """
     rows = flat(delta)
     return dict(
-        dW_hx=rows.T @ flat(trace.x), db_h=over_steps(delta), dx=(rows @ net.W_hx).reshape(trace.x.shape),
-        dW_qh=flat(do).T @ flat(trace.h[1:]), db_q=over_steps(do),
+        dW_hh=rows.T @ flat(trace.h[:-1]), dW_hx=rows.T @ flat(trace.x), db_h=over_steps(delta),
+        dx=(rows @ net.W_hx).reshape(trace.x.shape), **output_gradients(trace, do),
     )
+
+
+def output_gradients(trace, do):
+    """dW_qh and db_q, as in `weight_gradients`."""
+    return dict(dW_qh=flat(do).T @ flat(trace.h[1:]), db_q=over_steps(do))
+
+
+class InputGradients:
+    """What else `weight_gradients` gives, block by block: while a block of delta is in the processor's cache."""
+
+    def __init__(self, net, trace):
+        self._net, self._trace, self.dx = net, trace, np.empty(trace.x.shape, net.dtype)
+        self._dW = np.zeros((len(net.b_h), sum(net.sizes[:2]) + 1), net.dtype)
+
+    def add(self, steps, rows):
+        """`rows` (n, 4H) are delta_t of a slice of steps and of all sequences."""
+        h_before, x = self._trace.h[:-1][steps], self._trace.x[steps]
+        seen = flat(np.concatenate([h_before, x, np.ones((*x.shape[:2], 1), x.dtype)], axis=-1))
+        self._dW += rows.T @ seen  # one product takes less time than three
+        np.matmul(rows, self._net.W_hx, out=flat(self.dx[steps]))
+
+    def result(self):
+        D, H, _ = self._net.sizes
+        dW_hh, dW_hx, db_h = (part.copy() for part in np.split(self._dW, [H, H + D], axis=1))
+        return dict(dW_hh=dW_hh, dW_hx=dW_hx, db_h=db_h.ravel(), dx=self.dx)
 
 
 def running_products(factors):

@@ -175,8 +175,7 @@ def _check(net, trace, do):
 
 def _gradients(net, trace, do, delta, dh):
     """Each step used the same weights: dL/dW_hh = sum of delta_t h_{t-1}^T over steps and batch, and so on."""
-    dW_hh = flat(delta).T @ flat(trace.h[:-1])
-    return Gradients(dW_hh=dW_hh, delta=delta, dh=dh, **weight_gradients(net, trace, do, delta))
+    return Gradients(delta=delta, dh=dh, **weight_gradients(net, trace, do, delta))
 
 
 def _back_through_time(net, trace, do, steps, multiply=np.multiply):
