@@ -106,7 +106,7 @@ def _joined(*arrays):
 
 def _reach(seen, H):
     """For `largest_odds`, of h_{t-1} within -1 and 1, and x_t, 1."""
-    rest = np.abs(seen[:, :, H:]).max(axis=(0, 3))
+    rest = np.abs(seen[:, :, H:]).max(axis=0).max(axis=-1)
     return np.concatenate([np.ones((len(rest), H), rest.dtype), rest], axis=1)
 
 
