@@ -110,6 +110,8 @@ class _StillParts:
         self.axes = [(ax, _probes(ax)) for ax in fig.findobj(Axes)]  # insets, too
         self.solids = [_Solids(ax, self.moving) for ax, _ in self.axes if hasattr(ax, "get_proj")]
         self.parts = self._collect(fig)
+        for part in self.parts:
+            _refuse_still(part)
         self.held, self.within = self._holders()
         self.drawn_always = {part for part in self.parts if isinstance(part, Collection) or self._follows(part)
                              or isinstance(part, Patch) and part.get_hatch()}
@@ -197,6 +199,14 @@ class _StillParts:
     def _frames(self) -> list:
         zorders = [artist.get_zorder() for artist in (*self.moving, *self.parts)]
         return [tuple(self.fig.get_size_inches()), zorders, *(_frame(ax, probes) for ax, probes in self.axes)]
+
+
+def _refuse_still(part) -> None:
+    """Raise for what Matplotlib's SVG backend, which draws the still parts, draws otherwise than the others."""
+    if isinstance(part, AxesImage) and part.get_alpha() is not None and part.get_clip_path() is not None:
+        raise RuntimeError(f"{part} has an alpha and is clipped by another path than a rectangle; return it from update, too")
+    if isinstance(part, Collection) and len(getattr(part, "get_sizes", list)()) > max(1, len(part.get_offsets())):
+        raise RuntimeError(f"{part} has more sizes than points; give each point one, or all of them the same")
 
 
 def _probes(ax) -> np.ndarray:

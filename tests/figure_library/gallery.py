@@ -1058,6 +1058,21 @@ def globe(ax):
     return lambda n: line.set_ydata(wave(n) * 2 - 1) or line
 
 
+@kind("has more sizes than points")
+def more_sizes_than_points(ax):
+    unit(ax).scatter([0.2, 0.8], [0.5, 0.5]).set_sizes([20, 50, 100, 200])
+    line, = ax.plot(X, X)
+    return lambda n: line.set_ydata(wave(n)) or line
+
+
+@kind("has an alpha and is clipped by another path than a rectangle")
+def still_image_in_a_circle(ax):
+    image = unit(ax).imshow(HILLS, extent=(0, 1, 0, 1), aspect="auto", alpha=0.5)
+    image.set_clip_path(patches.Circle((0.5, 0.5), 0.4, transform=ax.transData))
+    line, = ax.plot(X, X)
+    return lambda n: line.set_ydata(wave(n)) or line
+
+
 @kind(projection="3d")
 def solid_lines(ax):
     ax.set(xlim=(0, 1), ylim=(0, 1), zlim=(0, 1))
