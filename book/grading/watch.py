@@ -66,7 +66,9 @@ class Watch:
 
     def left(self) -> float:
         """The seconds that are left for the request; see `_took`."""
-        return self._seconds - self._took(*self._request)
+        begin, waited = self._request
+        left = self._seconds - (time.monotonic() - begin)
+        return left if left > 0 else self._seconds - self._took(begin, waited)  # a look that most requests don't need
 
     def count(self) -> float:
         """The seconds that the request took, which is done: by the clock, or of the processors, since the one before was done."""
