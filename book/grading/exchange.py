@@ -91,6 +91,7 @@ def take(src: str, dest: Path | None, largest_file: int, largest: int) -> tuple[
             if size + status.st_size > largest:
                 raise ValueError(f"more than {largest} bytes")
             size += copied(file, dest / name, largest - size) if dest else status.st_size
+            changed = max(changed, os.fstat(file).st_ctime)  # while it was copied
     finally:
         os.close(top)
     return changed, left_out
@@ -114,7 +115,12 @@ def printable(text: str) -> str:
 
 class Collect(ExchangeCollect):
     """As nbgrader's, but a hand-in is its owner's, links stay where they are, no hand-in stops the others, and none
-    that was changed later counts as in time."""
+    that was changed later counts as in time.
+
+    What is not collected, left out or not under its owner's name is told, and after all have been looked at the command fails.
+    """
+
+    errors = 0
 
     def init_src(self):
         super().init_src()
@@ -126,11 +132,15 @@ class Collect(ExchangeCollect):
             return self.record(path)
         except (OSError, ValueError) as error:
             self.not_collected(error, path)
-            return {"username": "", "filename": os.path.basename(path), "timestamp": EARLIEST}
+            return {"username": "", "filename": os.path.basename(path), "timestamp": EARLIEST, "right_name": False}
 
     def not_collected(self, error, path, whose=""):
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        self.log.error("Not collected%s, %s: %s", whose and f" from {printable(whose)}", printable(why), printable(path))
+        self.error("Not collected%s, %s: %s", whose and f" from {printable(whose)}", printable(why), printable(path))
+
+    def error(self, *message):
+        self.errors += 1
+        self.log.error(*message)
 
     @property
     def limits(self) -> tuple[int, int]:
@@ -138,7 +148,10 @@ class Collect(ExchangeCollect):
         return 1000 * (self.coursedir.max_file_size or self.coursedir.max_dir_size), 1000 * (self.coursedir.max_dir_size - 1)
 
     def record(self, path):
-        """nbgrader's record of a hand-in, with `claimed`, the time in its name. Raises ValueError or OSError if it is none."""
+        """nbgrader's record of a hand-in, with `claimed`, the time in its name, and whether it is under the `right_name`.
+
+        Raises ValueError or OSError if it is none.
+        """
         status = os.lstat(path)
         if not stat.S_ISDIR(status.st_mode):
             raise ValueError("no folder")
@@ -150,15 +163,15 @@ class Collect(ExchangeCollect):
         if not EARLIEST <= record["timestamp"] <= now + AHEAD:
             raise ValueError(f"its name has a time that can't be, {record['timestamp']}")
 
+        record["right_name"] = True
         if self.check_owner:
             try:
                 owner = pwd.getpwuid(status.st_uid).pw_name
             except KeyError:
-                self.log.warning("Handed in by an account that is gone, and counted as its name says: %s", printable(path))
-            else:
-                if owner != record["username"]:
-                    self.log.error("Handed in by %s under another name, and counted as %s's: %s", owner, owner, printable(path))
-                record["username"] = owner
+                raise ValueError(f"made by number {status.st_uid}, which is no account, so that it may be anybody's") from None
+            if owner != record["username"]:
+                self.error("Handed in by %s under another name, and counted as %s's if there is no other: %s", owner, owner, printable(path))
+                record |= {"username": owner, "right_name": False}
         if not record["username"].isprintable() or record["username"].startswith("."):
             raise ValueError("its name has no student")
 
@@ -167,11 +180,24 @@ class Collect(ExchangeCollect):
         except (OSError, ValueError) as error:
             self.not_collected(error, path, record["username"])
             return record | {"username": ""}
+        return record | {"claimed": record["timestamp"], "timestamp": self.counts_as_of(record["timestamp"], changed)}
+
+    def _sort_by_timestamp(self, records):
+        """The newest first; but none under another name before those that are under their owner's."""
+        return sorted(records, key=lambda record: (record["right_name"], record["timestamp"]), reverse=True)
+
+    @staticmethod
+    def counts_as_of(claimed, changed):
+        """The time in the name; or when it was changed (seconds since 1970), if that was later than handing in takes."""
         changed = datetime.fromtimestamp(changed, timezone.utc).replace(tzinfo=None)
-        late = changed - record["timestamp"] > HANDING_IN
-        return record | {"claimed": record["timestamp"], "timestamp": changed if late else record["timestamp"]}
+        return changed if changed - claimed > HANDING_IN else claimed
 
     def copy_files(self):
+        self.collect_all()
+        if self.errors:
+            self.fail(f"{self.errors} error{'s' * (self.errors != 1)}, see above; all that has none is collected")
+
+    def collect_all(self):
         if not self.src_records:
             return super().copy_files()  # which says so
         self.log.info("Processing %d submissions of '%s' for course '%s'",
@@ -191,12 +217,15 @@ class Collect(ExchangeCollect):
             self.log.warning("No time, and older than any: %s/timestamp.txt", dest)
             return None
 
+    def changed_later(self, student, claimed, time, path):
+        self.log.error("%s's hand-in of %s UTC was changed later, at %s UTC, and counts as of then: %s",
+                   student, claimed, f"{time:%Y-%m-%d %H:%M:%S}", printable(path))
+
     def collect(self, path, record):
         """As a turn of the loop in nbgrader's `copy_files`, but what was collected before stays until the new one is safe."""
         student, assignment, time = record["username"], self.coursedir.assignment_id, record["timestamp"]
         if time != record["claimed"]:
-            self.log.error("%s's hand-in of %s UTC was changed later, at %s UTC, and counts as of then: %s",
-                           student, record["claimed"], f"{time:%Y-%m-%d %H:%M:%S}", printable(path))
+            self.changed_later(student, record["claimed"], time, path)
         dest = self.coursedir.format_path(self.coursedir.submitted_directory, student, assignment)
         exists = os.path.isdir(dest)
         if exists:
@@ -205,15 +234,20 @@ class Collect(ExchangeCollect):
                 self.log.info("No newer submission to collect: %s %s" if self.update else
                               "Submission already exists, use --update to update: %s %s", student, assignment)
                 return
+            if not record["right_name"]:
+                raise ValueError("under another name, and so it takes no other's place")
         self.log.info("Updating submission: %s %s" if exists else "Collecting submission: %s %s", student, assignment)
 
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder, "copy")
-            _, left_out = take(path, copy, *self.limits)
+            changed, left_out = take(path, copy, *self.limits)
+            if (now := self.counts_as_of(record["claimed"], changed)) != time:
+                time = now
+                self.changed_later(student, record["claimed"], time, path)
             for name, why in left_out[:NAMED]:
-                self.log.error("Left out, %s: %s", why, printable(os.path.join(path, name)))
+                self.error("Left out, %s: %s", why, printable(os.path.join(path, name)))
             if len(left_out) > NAMED:
-                self.log.error("Left out, %d more: %s", len(left_out) - NAMED, printable(path))
+                self.error("Left out, %d more: %s", len(left_out) - NAMED, printable(path))
             # By these two files nbgrader sends the feedback back; `nbgrader submit` makes them.
             (copy / "timestamp.txt").write_text(
                 record["filename"].rsplit("+", 3)[2] if time == record["claimed"] else f"{time:%Y-%m-%d %H:%M:%S.%f} UTC")

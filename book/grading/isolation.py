@@ -92,7 +92,9 @@ def arguments() -> list[str]:
     else:  # root would keep its rights over files, and has no limit of processes: the worker becomes another user
         user = [str(secrets.choice(USERS))]
     options += ["--die-with-parent", "--new-session"]
-    options += ["--proc", "/proc", "--dev", "/dev", "--size", str(SHARED), "--perms", "1777", "--tmpfs", "/dev/shm", "--remount-ro", "/dev",
+    options += ["--proc", "/proc", "--dev", "/dev", "--size", str(SHARED), "--perms", "1777", "--tmpfs", "/dev/shm",
+                "--ro-bind", os.devnull, "/dev/zero",  # it would give shared memory that no limit counts
+                "--remount-ro", "/dev",
                 "--size", str(TEMPORARY), "--perms", "1777", "--tmpfs", str(TEMP)]  # first: Python itself may be in /tmp
     for folder in _parents([*_seen(), str(PLACE / GRADING.name / "worker.py")]):
         options += ["--perms", "0755", "--dir", folder]

@@ -14,23 +14,20 @@ import os
 import reprlib
 import secrets
 import selectors
-import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from . import isolation
 from .isolation import Unavailable
 from .marks import StudentError
 from .values import ENTRIES, LARGEST, decode, encode
+from .watch import Watch, end_all_of
 
 __all__ = ["Sandbox"]
 
@@ -38,7 +35,6 @@ LONGEST = 2 * LARGEST  # bytes in one answer
 SHOWN = 21_000  # characters of what a request printed, and of a traceback
 MEMORY = 4 * 2**30  # bytes of all processes of a student's together
 FILES = 20_000  # in its folders in memory, each of which costs a kilobyte or more that no other limit counts
-LOOK = 0.5  # seconds between two looks at that
 START = 60  # seconds in which a process must be ready, on a busy machine
 OWN = "<your own cell>"  # the label of all cells that a student has added
 SHORTENED = " (other code had to be stopped, and of your own cells that take long only the definitions were run again)"
@@ -50,8 +46,9 @@ class Sandbox:
 
     space     the namespace of the tests. What a cell sets appears there: numbers and arrays as copies, functions as
               functions that call the student's. Names that the tests' own code has set stay as they are
-    seconds   that a cell, and a call, may take
-    patience  seconds of each of three shares: the student's own cells; the cells to be filled in and the calls; and
+    seconds   that a cell, and a call, may take: by the clock, less what it waited for a processor that others used; and of
+              the processors, with all processes that were started
+    patience  such seconds of each of three shares: the student's own cells; the cells to be filled in and the calls; and
               repeats, of a process and of cells after a stop, and of the teacher's cells. So all takes at most three times as long. Own
               cells beyond their share get SHORT seconds of the second; when that or repeats are used up, nothing more runs
     isolated  whether the process is kept from all else; by default it is, unless GRADING_ISOLATION is "off"
@@ -170,11 +167,11 @@ class Sandbox:
         try:
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                                              cwd=environment["HOME"] if self._folder else "/", env=environment, start_new_session=True)
-            self._unread, self._ended = bytearray(), threading.Event()
-            self._watch = threading.Thread(target=self._watch_memory, args=(self._process.pid, self._ended, self.isolated), daemon=True)
-            self._watch.start()
-            if self._line(time.monotonic() + START) != b"ready":
+            self._unread = bytearray()
+            self._watch = Watch(self._process.pid, self.isolated, self.seconds, MEMORY, FILES)
+            if self._line(lambda: begin + START - time.monotonic()) != b"ready":
                 raise EOFError
+            self._watch.start()
         except (OSError, EOFError) as error:
             reason = isolation.lacking() if self.isolated else None
             self.close()
@@ -192,20 +189,11 @@ class Sandbox:
             except StudentError:
                 pass  # it came to an end the first time
 
-    @staticmethod
-    def _signal(pid):
-        try:
-            os.killpg(pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
-
     def _kill(self):
-        self._ended.set()
-        self._watch.join()
-        self._signal(self._process.pid)
+        self._watch.end()
         self._process.wait()
         if not self.isolated and (user := isolation.user()) is not None:
-            _end_all_of(user)
+            end_all_of(user)
         for pipe in (self._process.stdin, self._process.stdout):
             try:
                 pipe.close()
@@ -224,14 +212,13 @@ class Sandbox:
             raise StudentError("TimeoutError", f"{what} was not run, since too much of the code did not come to an end")
         while self._process is None:
             self._start()
-        seconds, begin = seconds or self.seconds, time.monotonic()
+        seconds = seconds or self.seconds
         number = secrets.randbelow(2**48)  # an answer without it was not the worker's
-        alarm = threading.Timer(seconds + 1, self._signal, [self._process.pid])  # if it doesn't read what it asked for
-        alarm.start()
+        self._watch.begin(seconds)
         try:
             self._send(request | {"number": number})
             while True:
-                answer = self._checked(self._parsed(self._line(begin + seconds)), request, number)
+                answer = self._checked(self._parsed(self._line(self._watch.left)), request, number)
                 if "ask" not in answer:
                     break
                 try:
@@ -241,17 +228,18 @@ class Sandbox:
                     self._send({"raised": f"{type(error).__name__}: {error}"})
         except BaseException as error:
             self._kill()
-            if isinstance(error, TimeoutError):
+            late = isinstance(error, TimeoutError) or self._watch.stopped in ("time", "processors")
+            if late and isinstance(error, (EOFError, OSError)):
                 self._stopped[key] += 1
-                raise StudentError("TimeoutError", f"{what} did not come to an end within {seconds:g} second{'s' * (seconds != 1)}") from None
+                of_all = " of the processors, with all processes that the code started" * (self._watch.stopped == "processors")
+                raise StudentError("TimeoutError", f"{what} did not come to an end within {seconds:g} second{'s' * (seconds != 1)}{of_all}") from None
             if isinstance(error, (EOFError, OSError)):
                 raise StudentError("Stopped", f"{what} ended Python, or used more memory than there is") from None
             if isinstance(error, (ValueError, RecursionError)):
                 raise StudentError("Stopped", f"{what} disturbed the grading") from None
             raise
         finally:
-            alarm.cancel()
-            self._took = time.monotonic() - begin
+            self._took = self._watch.count()
             self._left[share] -= self._took
         if not quiet:
             print(self._text(answer["printed"]), end="")
@@ -293,18 +281,18 @@ class Sandbox:
         self._process.stdin.write(json.dumps(message).encode() + b"\n")
         self._process.stdin.flush()
 
-    def _line(self, deadline):
-        """The next line of the answers. TimeoutError, EOFError; ValueError: a line that is too long."""
+    def _line(self, left):
+        """The next line of the answers, for which there are `left()` seconds. TimeoutError, EOFError; ValueError: a line that is too long."""
         searched = 0
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)
             while (end := self._unread.find(b"\n", searched)) < 0:
-                searched, now = len(self._unread), time.monotonic()
+                searched, seconds = len(self._unread), left()
                 if searched > LONGEST:
                     raise ValueError(f"answer: got more than {LONGEST:,} bytes")
-                if now >= deadline:
+                if seconds <= 0:
                     raise TimeoutError
-                if selector.select(deadline - now):
+                if selector.select(seconds):
                     some = os.read(self._process.stdout.fileno(), 2**20)
                     if not some:
                         raise EOFError
@@ -312,28 +300,3 @@ class Sandbox:
         line = bytes(self._unread[:end])
         del self._unread[:end + 1]
         return line
-
-    @classmethod
-    def _watch_memory(cls, pid, ended, isolated):
-        """End the processes when together they have more than they may, or too many files in memory."""
-        while not ended.wait(LOOK):
-            used, files = 0, 0
-            with contextlib.suppress(psutil.NoSuchProcess):
-                for process in psutil.Process(pid).children(recursive=True):
-                    with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
-                        used += process.memory_info().rss
-                    for folder in ("tmp", "dev/shm") if isolated else ():
-                        with contextlib.suppress(OSError):  # it has just ended
-                            space = os.statvfs(f"/proc/{process.pid}/root/{folder}")
-                            files = max(files, space.f_files - space.f_ffree)
-            if used > MEMORY or files > FILES:
-                cls._signal(pid)
-
-
-def _end_all_of(user):
-    """End every process of a user's."""
-    while alive := [process for process in psutil.process_iter(["uids", "status"])
-                    if process.info["uids"].real == user and process.info["status"] != psutil.STATUS_ZOMBIE]:
-        for process in alive:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()

@@ -53,12 +53,18 @@ FILE = 64 * 2**20  # bytes of one file
 FILES = 128  # open at once
 PROCESSES = 32  # and threads
 COMPUTING = 600  # seconds of a processor, for one process
+REFUSED = (
+    "memfd_create", "memfd_secret", "shmget", "msgget", "semget", "mq_open", "vmsplice", "io_uring_setup", "io_setup", "userfaultfd",
+    "bpf", "perf_event_open", "fanotify_init", "add_key", "request_key", "keyctl", "unshare", "setns", "setsockopt",
+)
 CALLS = {  # of the system: their numbers, and that of the machine in AUDIT_ARCH_…
-    "x86_64": {"machine": 0xC000003E, "keyctl": 250, "memfd_create": 319, "memfd_secret": 447, "shmget": 29, "unshare": 272,
-               "setns": 308, "setsockopt": 54, "io_uring_setup": 425, "socket": 41, "clone": 56, "clone3": 435},
-    "aarch64": {"machine": 0xC00000B7, "keyctl": 219, "memfd_create": 279, "memfd_secret": 447, "shmget": 194, "unshare": 97,
-                "setns": 268, "setsockopt": 208, "io_uring_setup": 425, "socket": 198, "clone": 220, "clone3": 435},
+    "x86_64": {"machine": 0xC000003E, "mmap": 9, "socket": 41, "clone": 56, "clone3": 435,
+               **dict(zip(REFUSED, (319, 447, 29, 68, 64, 240, 278, 425, 206, 323, 321, 298, 300, 248, 249, 250, 272, 308, 54), strict=True))},
+    "aarch64": {"machine": 0xC00000B7, "mmap": 222, "socket": 198, "clone": 220, "clone3": 435,
+                **dict(zip(REFUSED, (279, 447, 194, 186, 190, 180, 75, 425, 0, 282, 280, 241, 262, 217, 218, 219, 97, 268, 208), strict=True))},
 }
+SHARED_OF_NO_FILE = 0x21  # MAP_SHARED and MAP_ANONYMOUS
+HUGE = 0x40000  # MAP_HUGETLB
 NEW_USER = 0x10000000  # CLONE_NEWUSER
 FUTURE = functools.reduce(operator.or_, (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names))
 FAMILIES = 1, 2, 10, 16  # of sockets that a process may have: AF_UNIX, AF_INET, AF_INET6, AF_NETLINK
@@ -315,23 +321,26 @@ def unconfined(user: int | None) -> None:
 
 
 def refuse(calls: dict[str, int]) -> None:
-    """Refuse the calls that get memory which no limit counts: files in memory, System V's shared memory, larger buffers of
-    sockets, new namespaces. And sockets of families that no namespace of the network holds back, such as AF_VSOCK.
+    """Refuse the calls that get memory which no limit counts: files in memory, shared memory that stays when its pages are given
+    back, System V's and POSIX's memory and queues, huge pages (also in pipes), larger buffers of sockets, rings, keys, new
+    namespaces. And sockets of families that no namespace of the network holds back, such as AF_VSOCK.
 
     By a filter of seccomp, for this process and all that it starts. OSError: the system has none.
     """
     def line(code, k, yes=0, no=0):
         return struct.pack("HBBI", code, yes, no, k)
 
-    load, equal, at_least, any_of, end = 0x20, 0x15, 0x35, 0x45, 0x06  # BPF_LD, BPF_JMP, BPF_RET
+    load, equal, at_least, any_of, both, end = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06  # BPF_LD, BPF_JMP, BPF_ALU | BPF_AND, BPF_RET
     refused = line(end, 0x00050000 | errno.EPERM)
-    number, machine, first_argument = 0, 4, 16  # in struct seccomp_data
+    number, machine, first_argument, fourth_argument = 0, 4, 16, 40  # in struct seccomp_data
     program = [line(load, machine), line(equal, calls["machine"], 1), refused,
                line(load, number), line(at_least, 0x40000000, 0, 1), refused]  # x86's calls of other kinds
-    for name in ("memfd_create", "memfd_secret", "shmget", "unshare", "setns", "setsockopt", "io_uring_setup"):
+    for name in REFUSED:
         program += [line(equal, calls[name], 0, 1), refused]
     families = [line(equal, family, len(FAMILIES) - at) for at, family in enumerate(FAMILIES)]
     program += [line(equal, calls["socket"], 0, len(families) + 3), line(load, first_argument), *families, refused, line(load, number)]
+    program += [line(equal, calls["mmap"], 0, 7), line(load, fourth_argument), line(any_of, HUGE, 0, 1), refused,
+                line(both, SHARED_OF_NO_FILE), line(equal, SHARED_OF_NO_FILE, 0, 1), refused, line(load, number)]
     program += [line(equal, calls["clone3"], 0, 1), line(end, 0x00050000 | errno.ENOSYS),  # its flags can't be seen; clone is used
                 line(equal, calls["clone"], 0, 3), line(load, first_argument), line(any_of, NEW_USER, 0, 1), refused,
                 line(end, 0x7FFF0000)]

@@ -15,11 +15,13 @@ import socket
 import subprocess
 import sys
 import tempfile
+from contextlib import nullcontext
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 from nbgrader.coursedir import CourseDirectory
+from nbgrader.exchange import ExchangeError
 from nbgrader.utils import parse_utc
 
 import chapters
@@ -133,12 +135,13 @@ class Exchange:
                                  db_url=f"sqlite:///{self.course}/gradebook.db")
         logger = logging.getLogger("exchange")
         logger.setLevel("INFO")
-        return exchange.Collect(coursedir=course, root=str(self.inbound.parents[1]), check_owner=False, log=logger, **settings)
+        return exchange.Collect(coursedir=course, root=str(self.inbound.parents[1]), log=logger, **{"check_owner": False} | settings)
 
-    def collect(self, **settings) -> str:
+    def collect(self, fails: bool = False, **settings) -> str:
         """What the command says."""
         self.caplog.clear()
-        self.collector(**settings).start()
+        with pytest.raises(ExchangeError) if fails else nullcontext():
+            self.collector(**settings).start()
         return self.caplog.text
 
     def collected(self) -> dict[str, str]:
@@ -192,7 +195,7 @@ def test_no_hand_in_stops_the_others(hub_exchange, monkeypatch):
     (hub_exchange.hand_in("own") / "timestamp.txt").mkdir()
     hub_exchange.hand_in(os.fsdecode(b"\xff"), "text")
     hub_exchange.hand_in("..")
-    said = hub_exchange.collect()
+    said = hub_exchange.collect(fails=True)
     assert set(hub_exchange.collected()) == {"ann", "zoe", "deep", "huge", "links"}
     for words in (f"too many folders in each other: {deep}/d/d", "Not collected from many, more than 10000 files and folders: ",
                   "Left out, 6000000000 bytes, where 100000000 is most: ", "Not collected from large, more than 99999000 bytes: ",
@@ -208,7 +211,8 @@ def test_a_folder_that_goes_while_others_are_collected(hub_exchange):
     collector = hub_exchange.collector()
     collector.init_src()
     shutil.rmtree(gone)
-    collector.copy_files()
+    with pytest.raises(ExchangeError, match="1 error, see above; all that has none is collected"):
+        collector.copy_files()
     assert set(hub_exchange.collected()) == {"zoe"}
     assert "Not collected from eve, No such file or directory: " in hub_exchange.caplog.text
 
@@ -229,12 +233,12 @@ def test_what_was_collected_stays_until_the_new_one_is_safe(hub_exchange, monkey
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "read", while_it_grows)
-        said = hub_exchange.collect(update=True)
+        said = hub_exchange.collect(update=True, fails=True)
     assert "Not collected from ann, it grew too large while it was copied: " in said
     assert hub_exchange.collected() == {"ann": "old", "zoe": "new"}
 
     os.truncate(path, 10**8)  # now it is seen beforehand, and the one before it counts
-    assert "Not collected from ann, more than 99999000 bytes: " in hub_exchange.collect(update=True)
+    assert "Not collected from ann, more than 99999000 bytes: " in hub_exchange.collect(update=True, fails=True)
     assert hub_exchange.collected() == {"ann": "old", "zoe": "new"}
     (hub_exchange.course / "submitted/ann/ps1/timestamp.txt").write_text("when?")  # as nbgrader's own collect left it
     path.unlink()
@@ -250,7 +254,7 @@ def test_a_time_that_the_student_made_up_does_not_count(hub_exchange):
         hub_exchange.hand_in("odd", time=time)
     for time in ("never", "9" * 40 + "m", "9" * 40 + " UTC", "2026-11-20 10:00:00 " + "9" * 40):
         hub_exchange.hand_in("odd", time=time)
-    said = hub_exchange.collect()
+    said = hub_exchange.collect(fails=True)
     assert set(hub_exchange.collected()) == {"ann", "zoe", "eve"}
     assert parse_utc(hub_exchange.time("ann")) == now
     assert parse_utc(hub_exchange.time("zoe")) == now - timedelta(minutes=9)
@@ -260,6 +264,63 @@ def test_a_time_that_the_student_made_up_does_not_count(hub_exchange):
     assert "ann's" not in said and "zoe's" not in said
 
     hub_exchange.hand_in("eve", "again", time="2020-01-02 00:00:00 UTC")  # is the newer one, since it was made later
-    assert "Updating submission: eve ps1" in hub_exchange.collect(update=True)
+    assert "Updating submission: eve ps1" in hub_exchange.collect(update=True, fails=True)
     assert hub_exchange.collected()["eve"] == "again"
-    assert "No newer submission to collect: eve ps1" in hub_exchange.collect(update=True)
+    assert "No newer submission to collect: eve ps1" in hub_exchange.collect(update=True, fails=True)
+
+
+@pytest.mark.parametrize("moment", ["after it was looked at", "while it is copied"])
+def test_a_file_that_is_changed_while_all_are_collected_tells_its_time(hub_exchange, monkeypatch, moment):
+    """As late work in a folder that was handed in in time."""
+    now = datetime.now(timezone.utc).replace(tzinfo=None)
+    path = hub_exchange.hand_in("eve", "early", time=now - timedelta(hours=1)) / "ps1.ipynb"
+    hub_exchange.hand_in("zoe")
+    # As if an hour ago: nobody can set the time at which a file was changed.
+    status, changes, read = os.fstat, [], os.read
+    early = (now - timedelta(hours=1)).replace(tzinfo=timezone.utc).timestamp()
+    hour_old = lambda found: os.stat_result([*found], {"st_ctime": early})  # noqa: E731
+    monkeypatch.setattr(os, "fstat", lambda file: status(file) if changes else hour_old(status(file)))
+
+    def write_and_read(file, most):
+        if not changes and os.readlink(f"/proc/self/fd/{file}") == str(path):
+            path.write_text("late!")
+            changes.append(1)
+        return read(file, most)
+
+    collector = hub_exchange.collector()
+    collector.init_src()
+    if moment == "while it is copied":
+        monkeypatch.setattr(os, "read", write_and_read)
+    else:
+        path.write_text("late!")
+        changes.append(1)
+    collector.copy_files()
+    assert hub_exchange.collected() == {"eve": "late!", "zoe": "zoe"}
+    assert timedelta(0) <= parse_utc(hub_exchange.time("eve")) - now < timedelta(minutes=1)
+    assert hub_exchange.caplog.text.count("eve's hand-in of ") == 1 and "zoe's" not in hub_exchange.caplog.text
+
+
+def test_who_is_not_the_named_student_takes_nobodys_place(hub_exchange, monkeypatch):
+    """Neither a number without an account, which any student can get in a user namespace, nor another account."""
+    now, accounts = datetime.now(timezone.utc), {"ann": 5001, "eve": 5002, "zoe": 5003}
+    monkeypatch.setattr(exchange.pwd, "getpwuid", lambda number: type("", (), {"pw_name": {n: a for a, n in accounts.items()}[number]}))
+    owners, status = {}, os.lstat
+    monkeypatch.setattr(exchange.os, "lstat", lambda path, **options: os.stat_result(
+        [*(found := status(path, **options))[:4], owners.get(path, 0), *found[5:]]))
+
+    def hand_in(name, text, number, minutes):
+        owners[str(hub_exchange.hand_in(name, text, time=now - timedelta(minutes=minutes)))] = number
+
+    hand_in("ann", "ann's", 5001, 9)
+    hand_in("ann", "nobody's", 100001, 5)
+    hand_in("ann", "eve's, as ann", 5002, 4)
+    hand_in("eve", "eve's", 5002, 8)
+    hand_in("ann", "zoe's, as ann", 5003, 3)
+    said = hub_exchange.collect(check_owner=True, fails=True)
+    want = {"ann": "ann's", "eve": "eve's", "zoe": "zoe's, as ann"}
+    assert hub_exchange.collected() == want
+    assert "Not collected, made by number 100001, which is no account" in said and "Handed in by eve under another name" in said
+    hand_in("ann", "zoe's, as ann again", 5003, 2)
+    said = hub_exchange.collect(check_owner=True, update=True, fails=True)
+    assert hub_exchange.collected() == want
+    assert "Not collected from zoe, under another name, and so it takes no other's place: " in said

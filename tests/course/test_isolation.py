@@ -21,6 +21,7 @@ from grading.links import irregular
 from grading.marks import SEED, StudentError, one_seed
 from grading.nbgrader_cells import ExecuteApart
 from grading.sandbox import Sandbox
+from grading.watch import Watch
 from problem_sets import COURSE, cell, hand_in, read, scores, source
 
 
@@ -165,6 +166,136 @@ def test_all_processes_together_have_a_limit_of_memory(sandbox, monkeypatch):
     with pytest.raises(StudentError, match="used more memory than there is"):  # also while the tests' own function runs
         sandbox.space["g"](lambda: time.sleep(5) or alive.append(bool(children())))
     assert alive == [False] and time.monotonic() - begin < 15
+
+
+def test_shared_memory_counts_by_its_size(monkeypatch):
+    """It stays when the pages are given back, and then belongs to no process. Apart no such memory is had at all; here the watch sees it."""
+    monkeypatch.setattr("grading.sandbox.MEMORY", 300 * 2**20)
+    hold = ("import mmap, os, time\ndef hold(size, file):\n    held = mmap.mmap(file, size)\n    held[::4096] = b'x' * (size // 4096)\n"
+            "    held.madvise(mmap.MADV_DONTNEED)\n    return held\n")
+    for file in ("-1", "os.open('/dev/zero', os.O_RDWR)"):
+        sandbox = Sandbox({}, seconds=60, isolated=False)
+        sandbox.run(hold + f"held = hold(40 * 2**20, {file})\nfor _ in range(4):\n    if not os.fork(): time.sleep(3)", "<one for all>")
+        with pytest.raises(StudentError, match="used more memory than there is"):
+            sandbox.run(f"for _ in range(4):\n    if not os.fork(): break\nheld = hold(60 * 2**20, {file})\ntime.sleep(20)", "<each its own>")
+        sandbox.close()
+
+
+def test_what_was_swapped_out_counts(monkeypatch):
+    status = b"Name:\tpython\nVmRSS:\t    3000 kB\nRssAnon:\t    1000 kB\nRssShmem:\t    2000 kB\nVmSwap:\t    5000 kB\n"
+    watch = Watch(os.getpid(), False, 1, 1, 1)
+    monkeypatch.setattr("grading.watch.Path.read_bytes", lambda path: status if path.name == "status" else b"")
+    assert watch.held() == 6000 * 1024
+
+
+CALLS_FOR_MEMORY = """
+import ctypes, mmap, os, platform
+libc = ctypes.CDLL(None, use_errno=True)
+numbers = {
+    "x86_64": dict(vmsplice=278, shmget=29, msgget=68, semget=64, mq_open=240, io_uring_setup=425, io_setup=206, userfaultfd=323, bpf=321,
+                   perf_event_open=298, fanotify_init=300, add_key=248, request_key=249, keyctl=250),
+    "aarch64": dict(vmsplice=75, shmget=194, msgget=186, semget=190, mq_open=180, io_uring_setup=425, io_setup=0, userfaultfd=282, bpf=280,
+                    perf_event_open=241, fanotify_init=262, add_key=217, request_key=218, keyctl=219),
+}[platform.machine()]
+def error(number):
+    ctypes.set_errno(0)
+    libc.syscall(number, 0, 0, 0, 0, 0)
+    return ctypes.get_errno()
+got = [name for name, number in numbers.items() if error(number) != 1]  # EPERM
+def mapped(flags):
+    try:
+        return len(mmap.mmap(-1, 4096, flags=flags))
+    except OSError as error:
+        return error.errno
+sizes = [mapped(mmap.MAP_ANONYMOUS | flags) for flags in (mmap.MAP_PRIVATE, mmap.MAP_SHARED, 3, 0x40000 | mmap.MAP_PRIVATE)]  # 3: MAP_SHARED_VALIDATE
+try:
+    got.append(os.open("/dev/zero", os.O_RDONLY))
+except OSError:
+    pass
+with open("file", "w+b") as file:
+    file.write(b"x" * 4096)
+    file.flush()
+    sizes.append(len(mmap.mmap(file.fileno(), 4096)))
+import multiprocessing
+with multiprocessing.Pool(2) as pool:
+    mapped_by_others = pool.map(abs, [-1, multiprocessing.Value("i", -2).value])
+"""
+
+
+def test_no_call_gets_memory_beside_the_limits(sandbox):
+    """Whatever the rights: root's worker has become a user without any."""
+    sandbox.run(CALLS_FOR_MEMORY, "<cell>")
+    assert sandbox.space["got"] == [] and sandbox.space["sizes"] == [4096, 1, 1, 1, 4096]
+    assert sandbox.space["mapped_by_others"] == [1, 2]
+
+
+# --- the time
+
+BURN = "import os, signal, time\ndef burn(seconds=60):\n    while time.process_time() < seconds: pass\n    os._exit(0)\n"
+
+
+@pytest.mark.parametrize("code", [
+    "for _ in range(6):\n    if not os.fork():\n        os.setsid()\n        burn()",
+    # short ones, of which nothing is left; some of them without a parent that waits
+    "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\nif not os.fork():\n    while True:\n        for _ in range(4):\n"
+    "            if not os.fork(): burn(0.05)\n        time.sleep(0.1)",
+    "if not os.fork():\n    while True:\n        if not os.fork(): burn(0.05)\n        os.wait()",
+])
+def test_processes_that_were_started_use_the_time_of_the_hand_in(code):
+    """Here while the worker itself has nothing to do."""
+    sandbox = Sandbox({}, seconds=30, patience=2)
+    sandbox.run(BURN + code, "<cell>")
+    end = time.monotonic() + 30
+    with pytest.raises(StudentError, match="was not run, since too much"):
+        while time.monotonic() < end:
+            time.sleep(0.3)
+            sandbox.run("x = 1", "<next>")
+    sandbox.close()
+
+
+def test_many_processes_use_the_time_of_a_call_sooner_than_one():
+    sandbox = Sandbox({}, seconds=5)
+    sandbox.run(BURN + "def f():\n    for _ in range(6):\n        if not os.fork():\n            os.setsid()\n            burn()\n    time.sleep(4.9)", "<cell>")
+    with pytest.raises(StudentError, match="did not come to an end within 5 seconds of the processors, with all processes that"):
+        sandbox.space["f"]()
+    sandbox.close()
+
+
+def test_processes_that_go_on_between_two_calls_are_stopped():
+    sandbox = Sandbox({}, seconds=1)
+    sandbox.run(BURN + "def f():\n    if not os.fork(): burn()\ndef g():\n    return 1", "<cell>")
+    sandbox.space["f"]()
+    children, end = psutil.Process(sandbox._process.pid).children(recursive=True), time.monotonic() + 20
+    while any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    with pytest.raises(StudentError, match="within 1 second of the processors"):
+        sandbox.space["g"]()
+    assert sandbox.space["g"]() == 1
+    sandbox.close()
+
+
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="needs Linux that tells how long a process has waited")
+def test_what_others_use_of_the_processor_costs_no_time():
+    sandbox, all_of_them = Sandbox({}, seconds=1), os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(all_of_them)})
+    try:
+        sandbox.run("import time\ndef f(seconds):\n    end = time.process_time() + seconds\n    while time.process_time() < end: pass\n"
+                    "    return seconds", "<cell>")
+        others = [subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=True) for _ in range(3)]
+        try:
+            begin, left = time.monotonic(), sandbox._left["graded"]
+            assert sandbox.space["f"](0.7) == 0.7
+            assert time.monotonic() - begin > 1.5 and left - sandbox._left["graded"] < 1
+            with pytest.raises(StudentError, match="within 1 second"):
+                sandbox.space["f"](60)
+        finally:
+            for other in others:
+                other.kill()
+                other.wait()
+    finally:
+        os.sched_setaffinity(0, all_of_them)
+        sandbox.close()
 
 
 def test_files_in_memory_have_a_limit(sandbox, monkeypatch):

@@ -313,14 +313,17 @@ def test_what_eve_puts_into_the_exchange_is_hers_and_no_more(hub):
         mkdir shut && touch unreadable && chmod 0 shut unreadable
         ln -s {COURSE}/source/ps1/ps1.ipynb link.ipynb && ln -s {COURSE}/source folder
         mkdir -p {"d/" * 1500}""")
+    of_nobody = EXCHANGE / COURSE_ID / "inbound" / f"ann+ps1+{datetime.now(timezone.utc) + timedelta(hours=4):%Y-%m-%d %H:%M:%S} UTC"
+    of_nobody.mkdir()
+    os.chown(of_nobody, 100001, 100001)  # as a user namespace makes it
     (EXCHANGE / "roots").write_text("not eve's")
     os.link(EXCHANGE / "roots", EXCHANGE / COURSE_ID / "inbound" / others / "hard.ipynb")  # Linux may be set to let users do that
-    said = types("teacher", "nbgrader collect ps1 --update")
+    said = types("teacher", "nbgrader collect ps1 --update", fails=True)
     assert (COURSE / "submitted/ann/ps1/ps1.ipynb").read_text() == before
     eves = COURSE / "submitted/eve/ps1"
     assert {path.name for path in eves.iterdir()} == {"ps1.ipynb", "timestamp.txt", "submission_secret.txt", "d"}
     assert (eves / "ps1.ipynb").read_text() == "mine\n"
-    for words in ("counted as eve's", "a link: ", "no plain file: ", "no folder: ", "its name has no time: ", "Permission denied: ",
+    for words in ("counted as eve's", "made by number 100001, which is no account", "a link: ", "no plain file: ", "no folder: ", "its name has no time: ", "Permission denied: ",
                   "too many folders in each other: ", "6442450944 bytes, where 100000000 is most: ",
                   "Not collected from eve, more than 99999000 bytes: "):
         assert words in said
