@@ -1,7 +1,7 @@
 """What is in an archive or a folder, with no trust in it: nothing is unpacked to where a name points, no link is followed.
 
-Sizes, depth, number and time are limited: for an archive, and for each archive in it, so that none of these takes the others'
-share. What is not read is still listed, with the reason.
+Sizes, depth, number and time are limited: for an archive, for each archive in it and for each folder at its top, so that none of
+these takes the others' share. What is not read is still listed, with the reason.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import bisect
 import bz2
 import gzip
 import lzma
+import math
 import os
 import re
 import stat
@@ -17,6 +18,9 @@ import struct
 import tarfile
 import tempfile
 import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -29,8 +33,10 @@ LARGEST_ARCHIVE = 1000 * 2**20  # bytes of an archive in an archive
 MOST_BYTES = 10 * 2**30  # that are unpacked of an archive
 MOST_BYTES_WITHIN = 2**30  # of an archive in an archive, with those in it
 MOST_SECONDS, MOST_SECONDS_WITHIN = 1800, 60
-MOST_ENTRIES = 20_000  # of an archive, or of one in it with those in it; folders count
-LARGEST_DIRECTORY = 8 * 2**20  # bytes of the list at the end of a zip
+MOST_ENTRIES = 20_000  # of an archive in an archive, with those in it (folders count), and of a share of the outermost one
+MOST_ENTRIES_IN_ALL = 500_000
+SHARES = 5  # of a folder at the top: where that is a section of a course, each of its folders has a share
+LARGEST_DIRECTORY, LARGEST_DIRECTORY_WITHIN = 64 * 2**20, 8 * 2**20  # bytes of the list at the end of a zip
 LARGEST_HEADER = 2**16  # bytes that a tar says of a file: a search in the standard library takes the square of it
 BLOCK = 2**16
 EARLIEST = datetime(2000, 1, 1, tzinfo=timezone.utc)  # time of a hand-in; the latest is now
@@ -70,9 +76,12 @@ class Entry:
         return self.parts[-1] if self.parts else ""
 
 
-def entries(path: Path, spool: Path) -> list[Entry]:
-    """All files of a folder or an archive, or the file itself; copies of what may be a notebook come to `spool`."""
-    reader = _Reader(spool)
+def entries(path: Path, spool: Path, whose: Callable[[str], str] = lambda name: "") -> list[Entry]:
+    """All files of a folder or an archive, or the file itself; copies of what may be a notebook come to `spool`.
+
+    whose  what stands for the student in a file's name, where a platform has put all files into one folder; else ""
+    """
+    reader = _Reader(spool, whose)
     if path.is_dir():
         reader.folder(path)
     elif reader.is_archive(path):
@@ -85,9 +94,10 @@ def entries(path: Path, spool: Path) -> list[Entry]:
 class _Budget:
     """What may still be read of an archive."""
 
-    def __init__(self, most_bytes, seconds):
-        self.bytes, self.entries, self.end = most_bytes, MOST_ENTRIES, monotonic() + seconds
-        self._most_bytes, self._seconds = most_bytes, seconds
+    def __init__(self, most_bytes, seconds, most_entries, largest_directory):
+        self.bytes, self.entries, self.end = most_bytes, most_entries, monotonic() + seconds
+        self.largest_directory = largest_directory
+        self._most_bytes, self._seconds, self._most_entries = most_bytes, seconds, most_entries
 
     def spend(self, size=0, entries=0):
         self.bytes -= size
@@ -95,7 +105,7 @@ class _Budget:
         if self.bytes < 0:
             raise ValueError(f"the archive holds more than {self._most_bytes / 2**30:g} GB")
         if self.entries < 0:
-            raise ValueError(f"more than {MOST_ENTRIES} files and folders")
+            raise ValueError(f"more than {self._most_entries} files and folders")
         if monotonic() > self.end:
             raise ValueError(f"it takes more than {self._seconds} seconds")
 
@@ -104,15 +114,16 @@ class _Timed:
     """A file of which little is read at once, and nothing when time is up: what the decompressors and `zipfile` read from."""
 
     def __init__(self, file, budget):
-        self._file, self._budget = file, budget
+        self._file, self._budget, self._size = file, budget, os.fstat(file.fileno()).st_size
         self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
 
     def read(self, size=-1):
         self._budget.spend()
+        largest, rest = self._budget.largest_directory, self._size - self._file.tell()
         if size is None or size < 0:
-            size = LARGEST_DIRECTORY + 1
-        if size > LARGEST_DIRECTORY + 1 or len(data := self._file.read(size)) > LARGEST_DIRECTORY:
-            raise ValueError(f"its list of files is larger than {LARGEST_DIRECTORY / 2**20:g} MB")
+            size = largest + 1
+        if size > largest + 1 or len(data := self._file.read(min(size, max(rest, 0)))) > largest:  # it takes the memory that it is asked for
+            raise ValueError(f"its list of files is larger than {largest / 2**20:g} MB")
         return data
 
 
@@ -155,9 +166,67 @@ class _Tape:
         return self.last
 
 
+class _Shares:
+    """What each student has taken of the outermost archive, as far as folders, or the names that a platform gave, tell.
+
+    A student's is a folder at its top, below the folders that hold all of it (`common` of them); or, in sections of a course, a
+    folder in such a one. Neither can be told from the other here, so both have a limit.
+    """
+
+    def __init__(self, whose):
+        self._whose, self.common = whose, 0
+        self._entries, self._bytes = Counter(), Counter()
+        self._refused = {}  # share -> the first entry that had no room in it, how many had none
+
+    def room(self, entry):
+        """Whether there is room for one more entry."""
+        full = next((share for share, shares in self._of(entry.parts).items()
+                     if self._entries[share] >= shares * MOST_ENTRIES or self._bytes[share] >= shares * MOST_BYTES_WITHIN), None)
+        if full is not None:
+            first, number = self._refused.get(full, (entry, 0))
+            self._refused[full] = first, number + 1
+            limit = self._of(entry.parts)[full]
+            first.refused = (f"{number + 1} files from this one on, since the same student's before it are {limit * MOST_ENTRIES}, "
+                             f"or hold {limit * MOST_BYTES_WITHIN / 2**30:g} GB")
+        return full is None
+
+    def took(self, parts, found):
+        """Count entries; for those of an archive in an archive this is a folder."""
+        size = sum(entry.content.stat().st_size for entry in found if entry.content)
+        for share in self._of(parts):
+            self._entries[share] += len(found)
+            self._bytes[share] += size
+
+    def refused(self):
+        """An entry for each share that was full, which counts all that had no room in it."""
+        return [first for first, _ in self._refused.values()]
+
+    def _of(self, parts):
+        """What a file counts for, and how many shares of the limits each of these has."""
+        folders, name = parts[self.common:-1], parts[-1] if parts else ""
+        path = (*folders, self._whose(name)) if folders else (self._whose(name) or name,)
+        return {path[:1]: SHARES, (*path, "")[:2]: 1}
+
+
+def _common(names: Iterable[str]) -> int:
+    """How many folders hold all these files, but for those that macOS adds; as many as there were if the names end in an error."""
+    common = None
+    with suppress(Exception):  # who reads on says what is wrong
+        for name in names:
+            folders = _parts(name)[:-1]
+            if "__MACOSX" not in folders:
+                common = folders if common is None else os.path.commonprefix([common, folders])
+    return len(common or ())
+
+
+def _parts(name):
+    return [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
+
+
 class _Reader:
-    def __init__(self, spool):
-        self.spool, self.found, self._budget = spool, [], _Budget(MOST_BYTES, MOST_SECONDS)
+    def __init__(self, spool, whose):
+        self.spool, self.found, self._shares = spool, [], _Shares(whose)
+        self._budget = _Budget(MOST_BYTES, MOST_SECONDS, math.inf, LARGEST_DIRECTORY)
 
     def is_archive(self, path):
         return self._is_zip(path) or self._is_tar(path)
@@ -181,6 +250,9 @@ class _Reader:
         def unreadable(error):
             self.found.append(Entry(os.path.relpath(error.filename, path), (), refused=f"can't be read: {error.strerror}"))
 
+        # Without what can't be read: that is said below.
+        names = (os.path.join(folder, name) for folder, _, files in os.walk(path) for name in files)
+        self._shares.common = _common(os.path.relpath(name, path) for name in names)
         for folder, folders, files in os.walk(path, onerror=unreadable):
             folders.sort()
             inside = Path(folder).relative_to(path)
@@ -190,18 +262,29 @@ class _Reader:
                 refused = "a link; links are not followed" if stat.S_ISLNK(kind) else "" if stat.S_ISREG(kind) else "no ordinary file"
                 self._list(place, place, (), _utc(state.st_mtime), 0, refused, lambda at=(folder, name): open(os.path.join(*at), "rb"))
             if not folders and not files and inside.parts:
-                self.found.append(Entry(str(inside), inside.parts, refused=EMPTY_FOLDER))
+                self._list(str(inside), str(inside), (), None, 0, EMPTY_FOLDER, None)
+        self.found += self._shares.refused()
 
     def archive(self, path, parts, place, time, depth):
         """List an archive that lies at `path`; `parts`, `place` and `time` are its own, if it was in another one."""
         before = len(self.found)
         try:
+            read = self._zip if self._is_zip(path) else self._tar
+            if not depth:
+                left = self._budget.bytes
+                with open(path, "rb") as file:
+                    self._shares.common = _common(name for name, *_ in read(file))
+                self._budget.bytes = left
             with open(path, "rb") as file:
-                for name, when, refused, opened in (self._zip if self._is_zip(path) else self._tar)(file):
+                for name, when, refused, opened in read(file):
+                    if not depth and len(self.found) >= MOST_ENTRIES_IN_ALL:
+                        raise ValueError(f"more than {MOST_ENTRIES_IN_ALL} files")
                     self._list(f"{place} > {name}" if place else name, name, parts, time if depth else when, depth, refused, opened)
         except Exception as error:  # whatever a file made for it leads a library to, MemoryError as well
             rest = "" if len(self.found) == before else "the rest of it "
             self.found.append(Entry(place or path.name, parts, time, refused=f"an archive; {rest}can't be opened: {_words(error)}"))
+        if not depth:
+            self.found += self._shares.refused()
 
     def _zip(self, file):
         archive = zipfile.ZipFile(_Timed(file, self._budget))
@@ -243,11 +326,11 @@ class _Reader:
 
     def _list(self, place, name, outer, time, depth, refused, opened):
         """An entry, or those of the archive that it is; `opened` gives its bytes."""
-        inner = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
+        inner = _parts(name)
         parts = (*outer, *inner)
         if len(name) > LONGEST:
             place = f"{place[:len(place) - len(name)]}{name[:100]}…{name[-60:]}"
-        budget, left = self._budget, self._budget.bytes
+        budget, left, before = self._budget, self._budget.bytes, len(self.found)
         if re.match(r"[/\\]|[A-Za-z]:", name) or ".." in inner or not inner:
             refused, parts = "its path leads out of the archive", outer
         elif len(name) > LONGEST:
@@ -255,6 +338,8 @@ class _Reader:
         if time and not EARLIEST < time < datetime.now(timezone.utc) + timedelta(days=1):
             time = None  # nobody handed in then
         entry = Entry(place, parts, time, refused=refused)
+        if not depth and not self._shares.room(entry):
+            return
         if refused:
             self.found.append(entry)
         elif ARCHIVE.search(name):
@@ -265,9 +350,9 @@ class _Reader:
             if entry.refused:
                 self.found.append(entry)
             else:
-                before, start = len(self.found), monotonic()
+                start = monotonic()
                 if not depth:
-                    self._budget = _Budget(MOST_BYTES_WITHIN, MOST_SECONDS_WITHIN)
+                    self._budget = _Budget(MOST_BYTES_WITHIN, MOST_SECONDS_WITHIN, MOST_ENTRIES, LARGEST_DIRECTORY_WITHIN)
                 self.archive(entry.content, parts, place, time, depth + 1)
                 entry.content.unlink()
                 if not depth:
@@ -284,8 +369,11 @@ class _Reader:
         else:
             entry.content, entry.refused = self._copy(opened, LARGEST, None if NOTEBOOK.search(inner[-1]) else OBJECT)
             self.found.append(entry)
-        if not depth and not (entry.content and self.found[-1] is entry):
-            budget.bytes = left  # of many students' files only those that are kept count: one could use up the others' share
+        if not depth:
+            itself = self.found[-1] is entry
+            self._shares.took(parts if itself else (*parts, ""), self.found[before:])
+            if not (entry.content and itself):
+                budget.bytes = left  # of many students' files only those that are kept count: one could use up the others' share
 
     def file(self, path):
         self._list(path.name, path.name, (), _utc(path.stat().st_mtime), 0, "", lambda: open(path, "rb"))

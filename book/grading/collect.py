@@ -240,6 +240,12 @@ def _canvas(name):
     return "-".join(filter(None, (found["name"], found["number"] or found["anonymous"]))) if found else ""
 
 
+def _sender(name):
+    """What in a name of Moodle's or Canvas's stands for who handed it in, or ""."""
+    found = MOODLE.fullmatch(name)
+    return f"{found['name']}_{found['number']}" if found else _canvas(name)
+
+
 def _without(assignment, folders):
     """Those that may have a student's name, without the assignment's."""
     folders = [_hand_in(ARCHIVE.sub("", folder)) for folder in folders]
@@ -554,7 +560,7 @@ def _files(course, assignment, archives, given, memory, student, spool):
     files, submitted = [], course / "submitted"
     known = {name.casefold() for name in (*memory["students"], *(path.name for path in submitted.glob("*")))}
     for number, path in enumerate(archives):
-        here = [File(entry, number, who=student) for entry in entries(path, spool)]
+        here = [File(entry, number, who=student) for entry in entries(path, spool, _sender)]
         for file in here:
             look_into(file, given)
         if not student:

@@ -601,7 +601,7 @@ BOMBS = {
 
 
 def test_an_archive_made_to_stop_the_collection_is_refused_alone(run, course, tmp_path, monkeypatch):
-    for name, value in (("MOST_BYTES", 26 * MIB), ("MOST_BYTES_WITHIN", 16 * MIB), ("MOST_ENTRIES", 1000), ("LARGEST_DIRECTORY", 2**18)):
+    for name, value in (("MOST_BYTES", 26 * MIB), ("MOST_BYTES_WITHIN", 16 * MIB), ("MOST_ENTRIES", 1000), ("LARGEST_DIRECTORY_WITHIN", 2**18)):
         monkeypatch.setattr(archives, name, value)
     files = [("Ann/ps1.ipynb", worked("Ann")), *((f"Eve/{name}", content) for name, (content, _) in BOMBS.items()), ("Zed/ps1.zip", packed({"ps1.ipynb": worked("Zed")}))]
     tracemalloc.start()
@@ -612,6 +612,62 @@ def test_an_archive_made_to_stop_the_collection_is_refused_alone(run, course, tm
     for name, (_, words) in BOMBS.items():
         own = [row for place, each in rows.items() if place.startswith(f"Eve/{name}") for row in ([each] if isinstance(each, str) else each)]
         assert any(words in row for row in own), (name, own[-3:])
+
+
+def as_tar(path, files):
+    path.write_bytes(taped(*((name, REG, len(content.encode()), content.encode(), {}) for name, content in files.items())))
+
+
+def as_folder(path, files):
+    pack(path, files)
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        path.unlink()
+        for name in names:
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            (path / name).write_text(files[name])
+
+
+@pytest.mark.parametrize("make", [pack, as_tar, as_folder])
+@pytest.mark.parametrize("form, owner", [
+    ("{}/{}", "Ann"), ("{}/data/{}", "Ann"), ("{}_1_assignsubmission_file_{}", "Ann"), ("{}_1_assignsubmission_file_/{}", "Ann"), ("class/{}/{}", "Ann"),
+    ("class/{}_1_assignsubmission_file_{}", "Ann"), ("ann{}_1234_5678_{}", "annAnn-1234"),
+])
+def test_many_files_of_one_student_keep_nobody_elses_out(run, course, tmp_path, monkeypatch, make, form, owner):
+    monkeypatch.setattr(archives, "MOST_ENTRIES", 10)
+    names = [form.format("Ann", f"{number:02}.csv") for number in range(25)]
+    later = {form.replace("_1_", "_2_").replace("_1234_", "_1235_").format(name, "ps1.ipynb"): worked(name) for name in ("Bob", "Cem")}
+    make(tmp_path / "all", dict.fromkeys(names, "x") | later)
+    status, rows = run(tmp_path / "all")
+    assert sorted(collected(course).values()) == ["Bob", "Cem"] and status == 1
+    assert len(rows) == 10 + 1 + 2 and rows[names[10]].startswith(f"!{owner} ") and "refused: 15 files from this one on" in rows[names[10]], rows
+
+
+def test_many_files_in_a_section_keep_none_of_the_others_in_it_out(run, course, tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "MOST_ENTRIES", 10)
+    files = {f"Section A/Ann/{place}/{number}.csv": "x" for place in range(3) for number in range(9)}
+    others = {f"Section {name}/ps1.ipynb": worked(name) for name in ("A/Bob", "A/Cem", "B/Dan")}
+    run(pack(tmp_path / "all.zip", files | others))
+    assert set(collected(course)) == {"Bob", "Cem", "Dan"}
+
+
+def test_many_archives_and_many_folders_of_one_student_have_a_limit(run, course, tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "MOST_ENTRIES", 10)
+    monkeypatch.setattr(archives, "MOST_BYTES_WITHIN", 3 * MIB)
+    full, large = packed({f"{number}.csv": "x" for number in range(10)}), worked("large").encode().ljust(MIB)
+    files = {**{f"Ann/{number:02}.zip": full for number in range(9)}, **{f"Bob/{number:02}/{name}.csv": "x" for number in range(9) for name in range(9)},
+             **{f"Cem/{number}.ipynb": large + b" " * number for number in range(9)}, "Dan/ps1.ipynb": worked("Dan")}
+    status, rows = run(pack(tmp_path / "all.zip", files))
+    assert status == 1 and set(collected(course)) == {"Cem", "Dan"}
+    said = {place: row for place, row in rows.items() if "files from this one on" in row}
+    assert set(said) == {"Ann/05.zip", "Bob/05/5.csv", "Cem/3.ipynb"}
+    assert "4 files" in said["Ann/05.zip"] and "31 files" in said["Bob/05/5.csv"] and "6 files" in said["Cem/3.ipynb"]
+
+
+def test_of_an_archive_only_so_many_files_are_listed(run, course, tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "MOST_ENTRIES_IN_ALL", 3)
+    status, rows = run(pack(tmp_path / "all.zip", {f"{number}/ps1.ipynb": worked("x") for number in range(1, 6)}))
+    assert status == 1 and "the rest of it can't be opened: more than 3 files" in rows["all.zip"] and len(rows) == 4
 
 
 def test_an_archive_that_takes_too_long_takes_nobody_elses_time(monkeypatch, tmp_path):
