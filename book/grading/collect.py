@@ -10,7 +10,8 @@ Canvas   `abtann_12345_67890_ps1.ipynb`, `abtann_LATE_12345_67890_ps1-1.ipynb`, 
          `anon_Ab1cD_67890_ps1.ipynb` (lib/content_zipper.rb). 12345 is the user, 67890 the file: the larger, the newer.
 others   `NAME+ps1+TIME/ps1.ipynb` (nbgrader's exchange), `ps1_NAME_attempt_TIME_ps1.ipynb` (Blackboard),
          `12-345 - NAME - Nov 20, 2026 1000 AM/ps1.ipynb` (Brightspace)
-plain    `NAME/ps1.ipynb`, `NAME/ps1/ps1.ipynb`, `NAME_ps1.ipynb`. A date is no name, nor is "final" or "v2".
+plain    `NAME/ps1.ipynb`, `NAME/ps1/ps1.ipynb`, `NAME_ps1.ipynb`. A date is no name, nor is "final" or "v2"; where such a word
+         may belong to a name, as in `ps1_final_Dana.ipynb`, the table says so.
 
 With `--student NAME` all of it is NAME's, whatever the names say: for what came by e-mail.
 
@@ -65,7 +66,8 @@ HAND_IN = re.compile(r"(?P<exchange>.+)\+[^+]+\+\d{4}-\d\d-\d\d.*|\d+-\d+ - (?P<
                      r"|(?P<timed>.*[^-_. ])[-_. ]+20\d\d([-_.]?)[01]\d\4[0-3]\d[-_. T]\d\d[-_.:h]?\d\d(?:[-_.:]?\d\d)?", re.DOTALL)
 BLACKBOARD = re.compile(r"(?P<named>.+)_attempt_20\d\d(?:-\d\d){5}(?:_.*|\.txt)", re.DOTALL)
 ADDED = re.compile(r"final|finished|done|draft|v\d+|version\d*|solutions?|lösung(?:en)?|submission|submitted|homework|hw|fixed|corrected|updated")
-WORDS = re.compile(rf"{ADDED.pattern}|v|new|neu|last|latest|old|alt|my|answers?|copy\d*|kopie|copie")  # some are surnames as well
+WORDS = re.compile(rf"{ADDED.pattern}|v|new|neu|last|latest|old|alt|my|the|by|from|real|late|ready|answers?|copy\d*|kopie|copie|backup"
+                   r"|complete|completed|revised|revision|rev\d*|resubmission|attempt\d*|try\d*|assignment|abgabe")  # some are surnames as well
 SYSTEM = re.compile(r"\._.*|\.DS_Store|Thumbs\.db|desktop\.ini", re.IGNORECASE)
 WRAPPERS = {"submissions", "submission", "submitted", "handins", "hand-ins", "downloaded", "downloads", "archive", "extracted"}
 GROUP = re.compile(r"(?:section|sektion|group|gruppe|groupe|grupo|gruppo|class|classe|klasse|course|cours|kurs|lab|tutorial|tutorium|seminar"
@@ -128,26 +130,36 @@ def _beside(stem: str, assignment: str) -> str:
 
     A date is no name, nor is a word such as "final".
     """
+    return _said(stem, assignment)[0]
+
+
+def _said(stem, assignment):
+    """As `_beside`, and whether that is a guess: a word such as "final" may belong to the name, or there are two names."""
     found = re.search(rf"(?:^|[-_. ]){re.escape(assignment)}(?=$|[-_. (])", stem, re.IGNORECASE)
     if not found:
-        return ""
+        return "", False
     before, after = (DATE.sub("", part) for part in (stem[:found.start()], stem[found.end():]))
-    return _name(before) or ("" if COPY.fullmatch(after) else _name(re.sub(r"\(\d+\)$", "", after)))
+    (first, guess), (second, other_guess) = _name(before), ("", False) if COPY.fullmatch(after) else _name(re.sub(r"\(\d+\)$", "", after))
+    return (first, guess or re.search(r"[^\W\d_]", second) is not None) if first else (second, other_guess)
 
 
 def _name(text):
-    """Without words such as "final" at its end; "" if it has no others."""
+    """Without words such as "final" at its ends; "" if it has no others. And whether such a word is before it or in it."""
     pieces = re.split(r"([-_. ()]+)", unicodedata.normalize("NFC", text).strip("-_. "))
     words = [word.casefold() for word in pieces[::2]]
     small = [re.fullmatch(r"\d{0,2}", word) for word in words]
     if any(map(WORDS.fullmatch, words)) and all(few or WORDS.fullmatch(word) for word, few in zip(words, small)):
-        return ""
+        return "", False
     end = len(words)
     while end and (small[end - 1] or ADDED.fullmatch(words[end - 1])):
         end -= 1
     while end < len(words) and small[end]:  # a number belongs to what it follows
         end += 1
-    return "".join(pieces[:2 * end - 1])
+    before = next((at for at, word in enumerate(words) if not small[at] and not WORDS.fullmatch(word)), 0)
+    begin = before if any(map(ADDED.fullmatch, words[:before])) else 0
+    joined = [word.casefold() for piece in pieces[:2 * end:2] for word in re.split(r"(?<=[a-z0-9])(?=[A-Z])", piece)]  # finalDana
+    guess = any(map(WORDS.fullmatch, {*joined, *words[:end]} - {"v"})) or any(words[:before])
+    return "".join(pieces[2 * begin:2 * end - 1]), guess
 
 
 def _stem(name):
@@ -182,9 +194,17 @@ def find_owners(files: list[File], assignment: str, known: set[str]) -> None:
     for file, folders, name in rest:
         file.who = folders[root] if len(folders) > root else _named(name, assignment)
         file.within = folders[root - 1] if first < root <= len(folders) else ""
-        unsure = doubt or len(folders) <= root and _cut(name, assignment)
+        unsure = doubt or len(folders) <= root and _cut(name, assignment) or _key(file.who) not in known and _guessed(file, assignment)
         if unsure and file.who and file.kind:
             file.note, file.look = f"taken for {file.who}'s, which the {'folders do' if doubt else 'name does'} not tell for sure", True
+
+
+def _guessed(file, assignment):
+    """Whether the name that a folder or the file has beside the assignment's is that of `file.who` by a guess alone."""
+    folders, name = _place(file.entry)
+    blackboard = BLACKBOARD.fullmatch(name)
+    parts = (*(_hand_in(ARCHIVE.sub("", folder)) for folder in folders), blackboard["named"] if blackboard else _stem(name))
+    return any(_said(part, assignment) == (file.who, True) for part in parts)
 
 
 def _below(places):
