@@ -114,7 +114,18 @@ def printable(text: str) -> str:
 
 class Collect(ExchangeCollect):
     """As nbgrader's, but a hand-in is its owner's, links stay where they are, no hand-in stops the others, and none
-    that was changed later counts as in time."""
+    that was changed later counts as in time. Where the teacher should look at something, the command ends with exit status 1."""
+
+    errors = 0  # that were logged
+
+    def start(self):
+        super().start()
+        if self.errors:
+            self.fail(f"{self.errors} line{'s' * (self.errors > 1)} above should be looked at; all else was collected")
+
+    def error(self, *words):
+        self.errors += 1
+        self.log.error(*words)
 
     def init_src(self):
         super().init_src()
@@ -130,7 +141,7 @@ class Collect(ExchangeCollect):
 
     def not_collected(self, error, path, whose=""):
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        self.log.error("Not collected%s, %s: %s", whose and f" from {printable(whose)}", printable(why), printable(path))
+        self.error("Not collected%s, %s: %s", whose and f" from {printable(whose)}", printable(why), printable(path))
 
     @property
     def limits(self) -> tuple[int, int]:
@@ -157,7 +168,7 @@ class Collect(ExchangeCollect):
                 self.log.warning("Handed in by an account that is gone, and counted as its name says: %s", printable(path))
             else:
                 if owner != record["username"]:
-                    self.log.error("Handed in by %s under another name, and counted as %s's: %s", owner, owner, printable(path))
+                    self.error("Handed in by %s under another name, and counted as %s's: %s", owner, owner, printable(path))
                 record["username"] = owner
         if not record["username"].isprintable() or record["username"].startswith("."):
             raise ValueError("its name has no student")
@@ -195,8 +206,8 @@ class Collect(ExchangeCollect):
         """As a turn of the loop in nbgrader's `copy_files`, but what was collected before stays until the new one is safe."""
         student, assignment, time = record["username"], self.coursedir.assignment_id, record["timestamp"]
         if time != record["claimed"]:
-            self.log.error("%s's hand-in of %s UTC was changed later, at %s UTC, and counts as of then: %s",
-                           student, record["claimed"], f"{time:%Y-%m-%d %H:%M:%S}", printable(path))
+            self.error("%s's hand-in of %s UTC was changed later, at %s UTC, and counts as of then: %s",
+                       student, record["claimed"], f"{time:%Y-%m-%d %H:%M:%S}", printable(path))
         dest = self.coursedir.format_path(self.coursedir.submitted_directory, student, assignment)
         exists = os.path.isdir(dest)
         if exists:
@@ -211,9 +222,9 @@ class Collect(ExchangeCollect):
             copy = Path(folder, "copy")
             _, left_out = take(path, copy, *self.limits)
             for name, why in left_out[:NAMED]:
-                self.log.error("Left out, %s: %s", why, printable(os.path.join(path, name)))
+                self.error("Left out, %s: %s", why, printable(os.path.join(path, name)))
             if len(left_out) > NAMED:
-                self.log.error("Left out, %d more: %s", len(left_out) - NAMED, printable(path))
+                self.error("Left out, %d more: %s", len(left_out) - NAMED, printable(path))
             # By these two files nbgrader sends the feedback back; `nbgrader submit` makes them.
             (copy / "timestamp.txt").write_text(
                 record["filename"].rsplit("+", 3)[2] if time == record["claimed"] else f"{time:%Y-%m-%d %H:%M:%S.%f} UTC")
