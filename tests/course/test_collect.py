@@ -149,6 +149,13 @@ ELSEWHERE = {
     "as-code": (lambda: insert(new_code_cell(WORDS)), f"```\n{WORDS}\n```"),
     "as-a-comment": (lambda: insert(new_code_cell(f"# {WORDS}")), f"# {WORDS}"),
     "printed": (lambda: insert(new_code_cell(f"print('{WORDS}')")), WORDS),
+    "said-far-away": (lambda: insert(new_code_cell(f"x = 1\nprint('{WORDS}', x)"), "ps1-depth"),
+                         f"*Written in a cell after `ps1-depth`:*\n\n```\n'{WORDS}'\n```"),
+    "said-in-a-test": (lambda: typed_into("ps1-differences-test", f"print('{WORDS}')"), f"```\n'{WORDS}'\n```"),
+    "said-in-a-solution": (lambda: changed("ps1-two-paths", source=f"def by_hand(*a):\n    return {{}}\n\n\nprint(f'{WORDS} {{1}}')"),
+                              f"*Written in the cell `ps1-two-paths`:*\n\n```\nf'{WORDS} {{1}}'\n```"),
+    "string-in-a-solution": (lambda: typed_into("ps1-two-paths", f'"""\n{WORDS}\n"""'), f'```\n"""\n{WORDS}\n"""\n```'),
+    "added-in-a-docstrings-place": (lambda: changed("ps1-two-paths", source=f'"""{WORDS}"""\ndef by_hand(*a):\n    return {{}}'), WORDS),
     "at-the-end": (lambda: insert(new_markdown_cell(WORDS), after=2), WORDS),
     "at-the-top": (lambda: insert(new_markdown_cell(WORDS), "ps1-imports", 0), WORDS),
     "far-away": (lambda: insert(new_markdown_cell(f"$$\n1\n$$\n{WORDS}"), "ps1-two-paths"),
@@ -170,6 +177,15 @@ ELSEWHERE = {
     "deleted": (lambda: deleted(ANSWER), "This cell was missing."),
     "plain": (release, None),
     "nothing-but-code": (lambda: insert(new_code_cell("# a net\nprint(1)"), "ps1-depth"), None),
+    "own-docstring-and-message": (lambda: changed("ps1-two-paths", source=f'''
+def by_hand(*a):
+    """{WORDS}"""
+    if not a:
+        raise ValueError("{WORDS}")
+    assert a, "{WORDS}"
+    print("loss", a, "and the slopes of it:")
+    return {{}}'''), None),
+    "messages-of-the-release": (lambda: typed_into("ps1-differences-test", "print(1)"), None),
     "only-emptied": (lambda: changed(source="\n"), None),
     "copied-alone": (lambda: copied(KEPT, KEPT), None),
 }
