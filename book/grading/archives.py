@@ -1,7 +1,7 @@
 """What is in an archive or a folder, with no trust in it: nothing is unpacked to where a name points, no link is followed.
 
-Sizes, depth, number and time are limited: for an archive, for each archive in it and for each folder at its top, so that none of
-these takes the others' share. What is not read is still listed, with the reason.
+Sizes, depth, number and time are limited: for all of it, and for each student's part, with the archives in that and the look into
+the notebooks, so that nobody takes the others' share. What is not read is still listed, with the reason, or counted.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import os
 import re
 import stat
 import struct
+import sys
 import tarfile
 import tempfile
 import zipfile
@@ -29,14 +30,16 @@ from time import monotonic
 __all__ = ["Entry", "entries"]
 
 LARGEST = 20 * 2**20  # bytes of a notebook
-LARGEST_ARCHIVE = 1000 * 2**20  # bytes of an archive in an archive
-MOST_BYTES = 10 * 2**30  # that are unpacked of an archive
-MOST_BYTES_WITHIN = 2**30  # of an archive in an archive, with those in it
-MOST_SECONDS, MOST_SECONDS_WITHIN = 1800, 60
-MOST_ENTRIES = 20_000  # of an archive in an archive, with those in it (folders count), and of a share of the outermost one
+LARGEST_ARCHIVE = 200 * 2**20  # bytes of an archive in an archive
+MOST_BYTES, MOST_SECONDS = 10 * 2**30, 3600  # that are unpacked of an archive
+MOST_ENTRIES = 20_000  # of a student in the outermost archive
 MOST_ENTRIES_IN_ALL = 500_000
+# Of a student's archives in it, with those in these: a notebook and some pictures. The seconds are for all files of a student.
+MOST_BYTES_WITHIN, MOST_SECONDS_WITHIN, MOST_ENTRIES_WITHIN = 200 * 2**20, 30, 2_000  # folders are entries, too
+MOST_STUDENTS = 500  # as much for the archives in archives of all
+MOST_ROWS = 50  # of an archive in an archive, beside those of notebooks
 SHARES = 5  # of a folder at the top: where that is a section of a course, each of its folders has a share
-LARGEST_DIRECTORY, LARGEST_DIRECTORY_WITHIN = 64 * 2**20, 8 * 2**20  # bytes of the list at the end of a zip
+LARGEST_DIRECTORY, LARGEST_DIRECTORY_WITHIN = 64 * 2**20, 2**20  # bytes of the list at the end of a zip
 LARGEST_HEADER = 2**16  # bytes that a tar says of a file: a search in the standard library takes the square of it
 BLOCK = 2**16
 EARLIEST = datetime(2000, 1, 1, tzinfo=timezone.utc)  # time of a hand-in; the latest is now
@@ -58,7 +61,7 @@ class Entry:
     parts    its folders and its name; an archive in an archive counts as a folder; no name that leads out of it
     time     of its last change, as the outermost archive says; for a file of an archive in it, that of this archive, since the
              times inside are those of whoever made it
-    content  where its bytes are, if it may be a notebook
+    content  where its bytes are, if it may be the notebook
     refused  why it was not read
     outside  of a file of an archive in an archive, how many of its parts the outermost one gives; whoever made the inner one
              has chosen the others
@@ -76,12 +79,13 @@ class Entry:
         return self.parts[-1] if self.parts else ""
 
 
-def entries(path: Path, spool: Path, whose: Callable[[str], str] = lambda name: "") -> list[Entry]:
-    """All files of a folder or an archive, or the file itself; copies of what may be a notebook come to `spool`.
+def entries(path: Path, spool: Path, whose: Callable[[str], str] = lambda name: "", keep: Callable[[Entry], bool] = lambda entry: True) -> list[Entry]:
+    """All files of a folder or an archive, or the file itself; copies of what may be the notebook come to `spool`.
 
-    whose  what stands for the student in a file's name, where a platform has put all files into one folder; else ""
+    whose  what stands for the student in the name of a file or a folder, where a platform has given that; else ""
+    keep   looks into a file that may be a notebook, and says whether its copy is kept; the time that it takes is the student's
     """
-    reader = _Reader(spool, whose)
+    reader = _Reader(spool, whose, keep)
     if path.is_dir():
         reader.folder(path)
     elif reader.is_archive(path):
@@ -92,22 +96,37 @@ def entries(path: Path, spool: Path, whose: Callable[[str], str] = lambda name: 
 
 
 class _Budget:
-    """What may still be read of an archive."""
+    """What may still be read: of an archive, or of a student's, which is taken from a `wider` one as well."""
 
-    def __init__(self, most_bytes, seconds, most_entries, largest_directory):
-        self.bytes, self.entries, self.end = most_bytes, most_entries, monotonic() + seconds
-        self.largest_directory = largest_directory
-        self._most_bytes, self._seconds, self._most_entries = most_bytes, seconds, most_entries
+    def __init__(self, most_bytes, seconds, most_entries, largest_directory, wider=None, whose=""):
+        self.bytes, self.seconds, self.entries, self.largest_directory = most_bytes, seconds, most_entries, largest_directory
+        self._most, self._wider, self._whose = (most_bytes, seconds, most_entries), wider, whose
+        self.begin()
+
+    def begin(self):
+        """From now on its time runs."""
+        self._since = monotonic()
+
+    def charge(self, size=0, entries=0):
+        now = monotonic()
+        seconds, self._since = now - self._since, now
+        budget = self
+        while budget:
+            budget.bytes, budget.seconds, budget.entries = budget.bytes - size, budget.seconds - seconds, budget.entries - entries
+            budget = budget._wider
 
     def spend(self, size=0, entries=0):
-        self.bytes -= size
-        self.entries -= entries
-        if self.bytes < 0:
-            raise ValueError(f"the archive holds more than {self._most_bytes / 2**30:g} GB")
-        if self.entries < 0:
-            raise ValueError(f"more than {self._most_entries} files and folders")
-        if monotonic() > self.end:
-            raise ValueError(f"it takes more than {self._seconds} seconds")
+        self.charge(size, entries)
+        budget = self
+        while budget:
+            most_bytes, seconds, most_entries = budget._most
+            if budget.bytes < 0:
+                raise ValueError(f"the archive holds more than {most_bytes / 2**20:g} MB{budget._whose}")
+            if budget.entries < 0:
+                raise ValueError(f"more than {most_entries} files and folders{budget._whose}")
+            if budget.seconds < 0:
+                raise ValueError(f"it takes more than {seconds} seconds{budget._whose}")
+            budget = budget._wider
 
 
 class _Timed:
@@ -175,20 +194,34 @@ class _Shares:
 
     def __init__(self, whose):
         self._whose, self.common = whose, 0
-        self._entries, self._bytes = Counter(), Counter()
+        self._entries, self._bytes, self._budgets = Counter(), Counter(), {}
+        self._all = _Budget(MOST_STUDENTS * MOST_BYTES_WITHIN, MOST_SECONDS, MOST_ENTRIES_IN_ALL, LARGEST_DIRECTORY_WITHIN,
+                            whose=" in all archives of all students")
         self._refused = {}  # share -> the first entry that had no room in it, how many had none
 
     def room(self, entry):
         """Whether there is room for one more entry."""
         full = next((share for share, shares in self._of(entry.parts).items()
-                     if self._entries[share] >= shares * MOST_ENTRIES or self._bytes[share] >= shares * MOST_BYTES_WITHIN), None)
+                     if self._entries[share] >= shares * MOST_ENTRIES or self._bytes[share] >= shares * MOST_BYTES_WITHIN
+                     or share in self._budgets and self._budgets[share].seconds < 0), None)
         if full is not None:
             first, number = self._refused.get(full, (entry, 0))
             self._refused[full] = first, number + 1
             limit = self._of(entry.parts)[full]
             first.refused = (f"{number + 1} files from this one on, since the same student's before it are {limit * MOST_ENTRIES}, "
-                             f"or hold {limit * MOST_BYTES_WITHIN / 2**30:g} GB")
+                             f"hold {limit * MOST_BYTES_WITHIN / 2**20:g} MB or take {limit * MOST_SECONDS_WITHIN} seconds")
         return full is None
+
+    def budget(self, parts):
+        """What the student's archives may still hold, and the seconds that all of the student's files may still take."""
+        budget = self._all
+        for share, shares in self._of(parts).items():
+            if share not in self._budgets:
+                self._budgets[share] = _Budget(shares * MOST_BYTES_WITHIN, shares * MOST_SECONDS_WITHIN, shares * MOST_ENTRIES_WITHIN,
+                                               LARGEST_DIRECTORY_WITHIN, budget, ", with all of the student's")
+            budget = self._budgets[share]
+        budget.begin()
+        return budget
 
     def took(self, parts, found):
         """Count entries; for those of an archive in an archive this is a folder."""
@@ -202,10 +235,13 @@ class _Shares:
         return [first for first, _ in self._refused.values()]
 
     def _of(self, parts):
-        """What a file counts for, and how many shares of the limits each of these has."""
+        """What a file counts for, the wider first, and how many shares of the limits each of these has."""
         folders, name = parts[self.common:-1], parts[-1] if parts else ""
-        path = (*folders, self._whose(name)) if folders else (self._whose(name) or name,)
-        return {path[:1]: SHARES, (*path, "")[:2]: 1}
+        first, second = [*((self._whose(folder), folder) for folder in folders[:2]), (self._whose(name), "" if folders else name), ("", "")][:2]
+        if folders and first[0]:
+            return {first[:1]: 1}
+        first, second = first[0] or first[1], second[0] or second[1]
+        return {(first,): SHARES, (first, second): 1}
 
 
 def _common(names: Iterable[str]) -> int:
@@ -220,13 +256,14 @@ def _common(names: Iterable[str]) -> int:
 
 
 def _parts(name):
-    return [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
+    return [sys.intern(part) for part in name.replace("\\", "/").split("/") if part not in ("", ".")]  # 500 in a path, of 20,000 paths
 
 
 class _Reader:
-    def __init__(self, spool, whose):
-        self.spool, self.found, self._shares = spool, [], _Shares(whose)
+    def __init__(self, spool, whose, keep):
+        self.spool, self.found, self._shares, self._keep = spool, [], _Shares(whose), keep
         self._budget = _Budget(MOST_BYTES, MOST_SECONDS, math.inf, LARGEST_DIRECTORY)
+        self._student = self._budget  # whose time runs as well
 
     def is_archive(self, path):
         return self._is_zip(path) or self._is_tar(path)
@@ -330,7 +367,6 @@ class _Reader:
         parts = (*outer, *inner)
         if len(name) > LONGEST:
             place = f"{place[:len(place) - len(name)]}{name[:100]}…{name[-60:]}"
-        budget, left, before = self._budget, self._budget.bytes, len(self.found)
         if re.match(r"[/\\]|[A-Za-z]:", name) or ".." in inner or not inner:
             refused, parts = "its path leads out of the archive", outer
         elif len(name) > LONGEST:
@@ -338,51 +374,81 @@ class _Reader:
         if time and not EARLIEST < time < datetime.now(timezone.utc) + timedelta(days=1):
             time = None  # nobody handed in then
         entry = Entry(place, parts, time, refused=refused)
-        if not depth and not self._shares.room(entry):
-            return
-        if refused:
+        if depth:
+            self._read(entry, name, depth, opened)
+        elif self._shares.room(entry):
+            self._read_of_student(entry, name, opened)
+
+    def _read_of_student(self, entry, name, opened):
+        """As `_read`, for an entry of the outermost archive: whatever happens, the others' are read."""
+        whole, left, before = self._budget, self._budget.bytes, len(self.found)
+        self._student = self._shares.budget(entry.parts)
+        try:
+            self._read(entry, name, 0, opened)
+        except (MemoryError, OSError, ValueError) as error:
+            for kept in {entry, *self.found[before:]}:
+                if kept.content:
+                    kept.content.unlink(missing_ok=True)
+            entry.content, entry.refused = None, f"can't be read: {_words(error)}"
+            self.found[before:] = [entry]
+        self._student.charge()
+        self._budget = self._student = whole
+        itself = self.found[-1] is entry
+        self._shares.took(entry.parts if itself else (*entry.parts, ""), self.found[before:])
+        if not (entry.content and itself):
+            whole.bytes = left  # of many students' files only those that are kept count: one could use up the others' share
+
+    def _read(self, entry, name, depth, opened):
+        """Add an entry, or those of the archive that it is; look into what may be a notebook."""
+        if entry.refused:
             self.found.append(entry)
         elif ARCHIVE.search(name):
-            if depth >= DEEPEST:
-                entry.refused = f"an archive, {DEEPEST} archives deep"
-            else:
-                entry.content, entry.refused = self._copy(opened, LARGEST_ARCHIVE)
-            if entry.refused:
-                self.found.append(entry)
-            else:
-                start = monotonic()
-                if not depth:
-                    self._budget = _Budget(MOST_BYTES_WITHIN, MOST_SECONDS_WITHIN, MOST_ENTRIES, LARGEST_DIRECTORY_WITHIN)
-                self.archive(entry.content, parts, place, time, depth + 1)
-                entry.content.unlink()
-                if not depth:
-                    self._budget = budget
-                    budget.end += monotonic() - start
-                for within in self.found[before:]:
-                    within.outside = len(parts)
-                if len(self.found) == before:
-                    entry.content, entry.refused = None, "an empty archive"
-                    self.found.append(entry)
+            self._open(entry, depth, opened)
         elif OTHER_ARCHIVE.search(name):
             entry.refused = "an archive of a kind that can't be opened here"
             self.found.append(entry)
         else:
-            entry.content, entry.refused = self._copy(opened, LARGEST, None if NOTEBOOK.search(inner[-1]) else OBJECT)
             self.found.append(entry)
+            entry.content, entry.refused = self._copy(opened, LARGEST, None if NOTEBOOK.search(entry.name) else OBJECT)
+            if entry.content and not self._keep(entry):
+                entry.content.unlink()
+                entry.content = None
+            if depth:
+                self._budget.spend()
+
+    def _open(self, entry, depth, opened):
+        """Add the entries of an archive in an archive, or why there are none."""
+        before = len(self.found)
+        if depth >= DEEPEST:
+            entry.refused = f"an archive, {DEEPEST} archives deep"
+        else:
+            copy, entry.refused = self._copy(opened, LARGEST_ARCHIVE)
+        if entry.refused:
+            self.found.append(entry)
+            return
+        whole, self._budget = self._budget, self._student
+        try:
+            self.archive(copy, entry.parts, entry.place, entry.time, depth + 1)
+        finally:
+            copy.unlink()
         if not depth:
-            itself = self.found[-1] is entry
-            self._shares.took(parts if itself else (*parts, ""), self.found[before:])
-            if not (entry.content and itself):
-                budget.bytes = left  # of many students' files only those that are kept count: one could use up the others' share
+            self.found[before:] = _condensed(self.found[before:], entry)
+            whole.begin()
+        self._budget = whole
+        for within in self.found[before:]:
+            within.outside = len(entry.parts)
+        if len(self.found) == before:
+            entry.refused = "an empty archive"
+            self.found.append(entry)
 
     def file(self, path):
         self._list(path.name, path.name, (), _utc(path.stat().st_mtime), 0, "", lambda: open(path, "rb"))
 
     def _copy(self, opened, largest, begin=None) -> tuple[Path | None, str]:
         """Where a copy of the bytes is, or why there is none; neither, if they do not begin so."""
-        number, path = tempfile.mkstemp(dir=self.spool)
-        size = 0
+        path, size = None, 0
         try:
+            number, path = tempfile.mkstemp(dir=self.spool)
             with os.fdopen(number, "wb") as copy, opened() as stream:
                 while block := stream.read(BLOCK):
                     if begin and not size and not begin.match(block):
@@ -390,13 +456,26 @@ class _Reader:
                         return None, ""
                     size += len(block)
                     self._budget.spend(len(block))
+                    self._student.spend()
                     if size > largest:
                         raise ValueError(f"larger than {largest // 2**20} MB")
                     copy.write(block)
         except Exception as error:  # as in `archive`
-            os.unlink(path)
+            if path:
+                os.unlink(path)
             return None, f"can't be read: {_words(error)}"
         return Path(path), ""
+
+
+def _condensed(found: list[Entry], archive: Entry) -> list[Entry]:
+    """The entries of an archive, but of the many that are no notebooks one, which counts them."""
+    end = found[-1:] if found and found[-1].place == archive.place else []  # why the rest can't be read
+    rest = [entry for entry in found[:len(found) - len(end)] if not entry.content]
+    if len(rest) <= MOST_ROWS:
+        return found
+    left_out = set(rest[MOST_ROWS:])
+    count = Entry(f"{archive.place} > …", (*archive.parts, "…"), archive.time, refused=f"{len(left_out)} more files, of which none can be the notebook")
+    return [*(entry for entry in found[:len(found) - len(end)] if entry not in left_out), count, *end]
 
 
 def _words(error):

@@ -73,6 +73,7 @@ WRAPPERS = {"submissions", "submission", "submitted", "handins", "hand-ins", "do
 GROUP = re.compile(r"(?:section|sektion|group|gruppe|groupe|grupo|gruppo|class|classe|klasse|course|cours|kurs|lab|tutorial|tutorium|seminar"
                    r"|cohort|übung|班|组)s?(?:[-_. ]+\w{1,4}|\d{0,3})", re.IGNORECASE)
 DOCUMENT = re.compile(r"\.(?:pdf|docx?|odt|rtf|pages|jpe?g|heic|md)", re.IGNORECASE)  # which may have answers in words
+MOST_VALUES = 2_000_000  # in a file that is looked into, as in `nbgrader_cells`: others take too long, and too much memory
 COPY = re.compile(r"[-_. ]*(?:copy|kopie|copie|\(?)\s*\d*\)?", re.IGNORECASE)
 MAKING = timedelta(minutes=10)  # times that lie closer are those of the making of the archive
 LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "Ae", "ø": "o", "Ø": "O", "œ": "oe", "Œ": "Oe", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D",
@@ -261,9 +262,11 @@ def _canvas(name):
 
 
 def _sender(name):
-    """What in a name of Moodle's or Canvas's stands for who handed it in, or ""."""
-    found = MOODLE.fullmatch(name)
-    return f"{found['name']}_{found['number']}" if found else _canvas(name)
+    """What in a name of Moodle's, Canvas's or Blackboard's stands for who handed it in, or ""."""
+    if found := MOODLE.fullmatch(name):
+        return f"{found['name']}_{found['number']}"
+    found = BLACKBOARD.fullmatch(name)
+    return found["named"] if found else _canvas(name)
 
 
 def _without(assignment, folders):
@@ -363,6 +366,8 @@ class Given:
 def cells_of(data: bytes) -> list[tuple[str, str | None, bool]]:
     """Of each cell of a notebook: its text, its grade_id, and whether it has pictures. ValueError if it is none."""
     try:
+        if (values := sum(map(data.count, (b",", b"[", b"{")))) > MOST_VALUES:
+            raise ValueError(f"got {values:,} values, want at most {MOST_VALUES:,}")
         notebook = json.loads(data.decode("utf-8-sig"))
         sheets = notebook.get("worksheets") or [notebook]  # format 3
         return [(_text(cell), _grade_id(cell), bool(cell.get("attachments"))) for sheet in sheets for cell in sheet["cells"]]
@@ -580,9 +585,18 @@ def _files(course, assignment, archives, given, memory, student, spool):
     files, submitted = [], course / "submitted"
     known = {name.casefold() for name in (*memory["students"], *(path.name for path in submitted.glob("*")))}
     for number, path in enumerate(archives):
-        here = [File(entry, number, who=student) for entry in entries(path, spool, _sender)]
-        for file in here:
+        looked = {}
+
+        def keep(entry):
+            file = File(entry, number, who=student)
             look_into(file, given)
+            looked[entry] = file  # not if memory was too small for it
+            return bool(file.kind)
+
+        here = [looked.get(entry) or File(entry, number, who=student) for entry in entries(path, spool, _sender, keep)]
+        for file in here:
+            if file.entry not in looked:
+                look_into(file, given)
         if not student:
             find_owners(here, assignment, known)
         known |= {_key(file.who) for file in here if file.kind and file.who}

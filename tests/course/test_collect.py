@@ -30,7 +30,7 @@ from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_raw_cell
 from nbgrader.api import Gradebook
 
-from grading import archives, nbgrader_cells
+from grading import archives, collect, nbgrader_cells
 from grading.answers import LONGEST, MORE, Submission, answer, has_code
 from grading.collect import File, main, name_students, plain
 from grading.nbgrader_cells import ReadAnything
@@ -578,7 +578,16 @@ def sized(kind: int) -> bytes:
     return content.getvalue()
 
 
+def deflated(files) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, body in files.items():
+            archive.writestr(name, body)
+    return content.getvalue()
+
+
 NULLS, REG = bytes(2**20), tarfile.REGTYPE
+WORK = worked("given in a tar").encode()
 MIB = 2**20
 SPARSE = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "s", "GNU.sparse.realsize": "1000000000"}
 # An archive that is handed in, and what its row says; far larger ones are made in the same way
@@ -616,16 +625,16 @@ BOMBS = {
 
 
 def test_an_archive_made_to_stop_the_collection_is_refused_alone(run, course, tmp_path, monkeypatch):
-    for name, value in (("MOST_BYTES", 26 * MIB), ("MOST_BYTES_WITHIN", 16 * MIB), ("MOST_ENTRIES", 1000), ("LARGEST_DIRECTORY_WITHIN", 2**18)):
+    for name, value in (("MOST_BYTES", 26 * MIB), ("MOST_BYTES_WITHIN", 16 * MIB), ("MOST_ENTRIES_WITHIN", 1000), ("LARGEST_DIRECTORY_WITHIN", 2**18)):
         monkeypatch.setattr(archives, name, value)
-    files = [("Ann/ps1.ipynb", worked("Ann")), *((f"Eve/{name}", content) for name, (content, _) in BOMBS.items()), ("Zed/ps1.zip", packed({"ps1.ipynb": worked("Zed")}))]
+    files = [("Ann/ps1.ipynb", worked("Ann")), *((f"Eve {name}/{name}", content) for name, (content, _) in BOMBS.items()), ("Zed/ps1.zip", packed({"ps1.ipynb": worked("Zed")}))]
     tracemalloc.start()
     status, rows = run(pack(tmp_path / "all.zip", files))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert status == 1 and collected(course) == {"Ann": "Ann", "Zed": "Zed"} and peak < 40 * MIB
     for name, (_, words) in BOMBS.items():
-        own = [row for place, each in rows.items() if place.startswith(f"Eve/{name}") for row in ([each] if isinstance(each, str) else each)]
+        own = [row for place, each in rows.items() if place.startswith(f"Eve {name}/{name}") for row in ([each] if isinstance(each, str) else each)]
         assert any(words in row for row in own), (name, own[-3:])
 
 
@@ -677,6 +686,87 @@ def test_many_archives_and_many_folders_of_one_student_have_a_limit(run, course,
     said = {place: row for place, row in rows.items() if "files from this one on" in row}
     assert set(said) == {"Ann/05.zip", "Bob/05/5.csv", "Cem/3.ipynb"}
     assert "4 files" in said["Ann/05.zip"] and "31 files" in said["Bob/05/5.csv"] and "6 files" in said["Cem/3.ipynb"]
+
+
+@pytest.mark.parametrize("form", ["{}_1_assignsubmission_file_/{}", "{}_1_assignsubmission_file_{}", "{}_1234_5678_f{}", "{}/{}",
+                                  "ps1_{}_attempt_2026-11-20-10-00-00_{}"])
+def test_the_archives_of_one_student_have_one_limit_and_few_rows(run, course, tmp_path, monkeypatch, form):
+    for name, value in (("MOST_ENTRIES_WITHIN", 30), ("MOST_ROWS", 5)):
+        monkeypatch.setattr(archives, name, value)
+    tape = gzip.compress(taped(*((f"{number}.png", REG, 0, b"", {}) for number in range(19)), ("x/ps1.ipynb", REG, len(WORK), WORK, {})))
+    names = {who: form.format(who, "1.tar.gz").replace("_1_", f"_{number}_").replace("_1234_", f"_{1233 + number}_") for number, who in enumerate(("ann", "bob", "cem"), 1)}
+    files = {name.replace("1.tar", f"{part}.tar"): tape for name in names.values() for part in ((1, 2, 3) if "bob" in name else (1,))}
+    status, rows = run(pack(tmp_path / "all.zip", files))
+    assert status == 1 and set(collected(course).values()) == {"given in a tar"} and len(collected(course)) == 3
+    for who, name in names.items():
+        assert len([place for place in rows if place.startswith(f"{name} > ")]) == 7
+        assert "14 more files, of which none can be the notebook" in rows[f"{name} > …"] and f"{name} > x/ps1.ipynb" in rows
+    for part in (2, 3):
+        assert "more than 30 files and folders, with all of the student's" in rows[names["bob"].replace("1.tar", f"{part}.tar")]
+
+
+def test_what_is_no_notebook_takes_no_disk_and_little_time(course, tmp_path, monkeypatch):
+    """The disk has room for the largest file of all, but not for two of them."""
+    spaces, lists = b'{"x": "' + b" " * 3 * MIB + b'"}', b'{"x": [' + b"[[[[[[[[[]]]]]]]]]," * 210_000 + b"1]}"
+    kept, given = [], collect.Given("ps1", *collect.given_out(course / "release" / "ps1" / "ps1.ipynb"), {})
+    real = tempfile.mkstemp
+    monkeypatch.setattr(archives.tempfile, "mkstemp", lambda dir: (kept.append(sum(path.stat().st_size for path in Path(dir).iterdir())), real(dir=dir))[1])
+    files = {"Ann/ps1.ipynb": WORK, **{f"Bob/{part}.zip": deflated({f"{number}.json": body for number in range(9)}) for part, body in enumerate((spaces, lists))},
+             **{f"Cem/{number}.json": lists for number in range(3)}, "Dan/ps1.zip": packed({"ps1.ipynb": WORK})}
+    (tmp_path / "spool").mkdir()
+    loads, parsed = collect.json.loads, []
+    monkeypatch.setattr(collect.json, "loads", lambda text: (parsed.append(len(text)), loads(text))[1])
+    path = pack(tmp_path / "all.zip", files)
+    found = collect._files(course, "ps1", [path], given, {"students": {}}, "", tmp_path / "spool")
+    assert max(kept) < MIB and {file.who for file in found if file.kind == "work"} == {"Ann", "Dan"} and len(found) == 1 + 18 + 3 + 1
+    assert len([size for size in parsed if size > 3 * MIB]) == 9  # of spaces alone: what has too many values is not parsed
+    assert sum(path.stat().st_size for path in (tmp_path / "spool").iterdir()) == 2 * len(WORK)
+
+
+def test_the_look_into_the_notebooks_takes_the_students_time(course, tmp_path, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(archives, "monotonic", lambda: clock[0])
+    (tmp_path / "spool").mkdir()
+
+    def slow(entry):
+        clock[0] += 11 if entry.parts[0] == "Bob" else 1
+        return True
+
+    files = {"Ann/ps1.ipynb": WORK, "Bob/1.zip": packed({f"{number}.ipynb": WORK for number in range(9)}), "Bob/2.ipynb": WORK, "Bob/3.zip": packed({}),
+             "Cem/ps1.zip": packed({"ps1.ipynb": WORK})}
+    found = archives.entries(pack(tmp_path / "all.zip", files), tmp_path / "spool", keep=slow)
+    assert {entry.place: bool(entry.content) for entry in found} == {
+        "Ann/ps1.ipynb": True, **{f"Bob/1.zip > {number}.ipynb": True for number in range(3)}, "Bob/1.zip": False, "Bob/2.ipynb": False, "Cem/ps1.zip > ps1.ipynb": True}
+    assert {entry.place: entry.refused for entry in found if entry.refused} == {
+        "Bob/1.zip": "an archive; the rest of it can't be opened: it takes more than 30 seconds, with all of the student's",
+        "Bob/2.ipynb": "2 files from this one on, since the same student's before it are 20000, hold 200 MB or take 30 seconds"}
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError(28, "No space left on device")])
+def test_where_there_is_no_room_for_one_the_others_are_collected(run, course, tmp_path, monkeypatch, error):
+    def fail(name, real):
+        def failing(*a, **b):
+            if fails.pop(name, None):
+                raise error
+            return real(*a, **b)
+        return failing
+
+    def at(entry):
+        if entry.parts[0] == "Bob":
+            fails[entry.name] = True
+
+    monkeypatch.chdir(course)
+    fails, real_room = {}, archives._Shares.room
+    monkeypatch.setattr(archives._Shares, "room", lambda self, entry: (at(entry), real_room(self, entry))[1])
+    for owner, name, key in ((archives.tempfile, "mkstemp", "1.ipynb"), (collect, "look_into", "2.ipynb"), (Path, "read_bytes", "3.ipynb"),
+                             (archives, "_condensed", "4.zip")):
+        monkeypatch.setattr(owner, name, fail(key, getattr(owner, name)))
+    files = [f"{who}/{number}.{'zip' if number == 4 else 'ipynb'}" for who in ("Ann", "Bob", "Cem") for number in range(1, 5)]
+    content = {name: packed({"ps1.ipynb": worked(name)}) if name.endswith("zip") else worked(name) for name in files}
+    status, rows = run(pack(tmp_path / "all.zip", content))
+    assert status == 1 and set(collected(course)) == {"Ann", "Cem"} and not fails
+    words = str(error) or "MemoryError"
+    assert {place: row for place, row in rows.items() if place.startswith("Bob/") and f"refused: can't be read: {words}" not in row} == {} and len(rows) == 12
 
 
 def test_of_an_archive_only_so_many_files_are_listed(run, course, tmp_path, monkeypatch):
