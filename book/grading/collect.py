@@ -62,9 +62,12 @@ CANVAS = re.compile(rf"(?:(?P<name>(?!LATE_|anon_)(?=\d*[^\W\d_])(?:(?!_{DATE_NU
                     r"(?P<anonymous_late>LATE_)?(?P<anonymous>anon_[^_]+))_(?:(?P<file>\d+)_.+|text\.html|link\.html)", re.DOTALL)
 DATE = re.compile(r"(?<!\d)(?:(?:19|20)\d\d([-_.]?)[01]?\d\1[0-3]?\d(?:[-_. T]\d\d[-_.:h]?\d\d(?:[-_.:]?\d\d)?)?"
                   r"|[0-3]?\d([-_.])[0-3]?\d\2(?:(?:19|20)\d\d|\d\d))(?!\d)")
-HAND_IN = re.compile(r"(?P<exchange>.+)\+[^+]+\+\d{4}-\d\d-\d\d.*|\d+-\d+ - (?P<brightspace>.+?) - .*\b20\d\d\b.*"
+HAND_IN = re.compile(r"(?P<exchange>.+?)\+[^+]+\+\d{4}-\d\d-\d\d.*|\d+-\d+ - (?P<brightspace>.+?) - .*\b20\d\d\b.*"
                      r"|(?P<timed>.*[^-_. ])[-_. ]+20\d\d([-_.]?)[01]\d\4[0-3]\d[-_. T]\d\d[-_.:h]?\d\d(?:[-_.:]?\d\d)?", re.DOTALL)
-BLACKBOARD = re.compile(r"(?P<named>.+)_attempt_20\d\d(?:-\d\d){5}(?:_.*|\.txt)", re.DOTALL)
+BLACKBOARD = re.compile(r"(?P<named>.+?)_attempt_20\d\d(?:-\d\d){5}(?:_.*|\.txt)", re.DOTALL)
+# What a platform writes comes first, and the name of the student's own file behind it
+TWICE = re.compile(r".*_assignsubmission_[a-z]+.*_assignsubmission_[a-z]+.*|(?:.*_attempt_20\d\d(?:-\d\d){5}){2}.*"
+                   r"|(?:.*\+\d{4}-\d\d-\d\d.*){2}|\d+-\d+(?: - .*?){3}", re.DOTALL)
 ADDED = re.compile(r"final|finished|done|draft|v\d+|version\d*|solutions?|lösung(?:en)?|submission|submitted|homework|hw|fixed|corrected|updated")
 WORDS = re.compile(rf"{ADDED.pattern}|v|new|neu|last|latest|old|alt|my|the|by|from|real|late|ready|answers?|copy\d*|kopie|copie|backup"
                    r"|complete|completed|revised|revision|rev\d*|resubmission|attempt\d*|try\d*|assignment|abgabe")  # some are surnames as well
@@ -136,12 +139,12 @@ def _beside(stem: str, assignment: str) -> str:
 
 def _said(stem, assignment):
     """As `_beside`, and whether that is a guess: a word such as "final" may belong to the name, or there are two names."""
-    found = re.search(rf"(?:^|[-_. ]){re.escape(assignment)}(?=$|[-_. (])", stem, re.IGNORECASE)
-    if not found:
+    before, *after = re.split(rf"(?:^|[-_. ]){re.escape(assignment)}(?=$|[-_. (])", stem, flags=re.IGNORECASE)
+    if not after:
         return "", False
-    before, after = (DATE.sub("", part) for part in (stem[:found.start()], stem[found.end():]))
-    (first, guess), (second, other_guess) = _name(before), ("", False) if COPY.fullmatch(after) else _name(re.sub(r"\(\d+\)$", "", after))
-    return (first, guess or re.search(r"[^\W\d_]", second) is not None) if first else (second, other_guess)
+    after = ["" if COPY.fullmatch(part) else re.sub(r"\(\d+\)$", "", part) for part in after]
+    (name, guess), *others = [found for part in (before, *after) if (found := _name(DATE.sub("", part)))[0]] or [("", False)]
+    return name, guess or any(re.search(r"[^\W\d_]", other) for other, _ in others)
 
 
 def _name(text):
@@ -198,6 +201,16 @@ def find_owners(files: list[File], assignment: str, known: set[str]) -> None:
         unsure = doubt or len(folders) <= root and _cut(name, assignment) or _key(file.who) not in known and _guessed(file, assignment)
         if unsure and file.who and file.kind:
             file.note, file.look = f"taken for {file.who}'s, which the {'folders do' if doubt else 'name does'} not tell for sure", True
+    for file in files:
+        folders, name = _place(file.entry)
+        if file.kind and file.who and any(map(_twice, (*folders, name))):
+            file.note, file.look = f"taken for {file.who}'s, who stands first in a name that could be another one's as well", True
+
+
+def _twice(name):
+    """Whether what a platform writes into a name is in it twice: one of the two is the student's."""
+    canvas = CANVAS.fullmatch(name)
+    return TWICE.fullmatch(name) is not None or bool(canvas and canvas["file"]) and CANVAS.fullmatch(name[canvas.end("file") + 1:]) is not None
 
 
 def _guessed(file, assignment):
@@ -245,7 +258,7 @@ def _place(entry):
 def _named(name, assignment):
     """The student that a file's name names, or ""."""
     if found := BLACKBOARD.fullmatch(name):
-        return _beside(found["named"], assignment) or found["named"].rpartition("_")[2]
+        return _beside(found["named"], assignment) or DATE.sub("", found["named"].rpartition("_")[2])
     return _canvas(name) or _beside(_stem(name), assignment)
 
 

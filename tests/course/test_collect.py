@@ -1066,6 +1066,24 @@ def test_each_hand_in_is_of_the_same_student(run, course, tmp_path, form):
     assert status == 1 and rows[first].startswith("!") and "older than" in rows[first]
 
 
+@pytest.mark.parametrize("form, inner", [
+    ("Problem Set 1_{}_attempt_2026-11-{:02}-10-00-00_{}.ipynb", "mine_ann_attempt_2026-11-21-10-00-00_w"),
+    ("ps1_{}_attempt_2026-11-{:02}-10-00-00_{}.ipynb", "x_ann_attempt_2026-11-21-10-00-00_w"),
+    ("ps1_{}_attempt_2026-11-{:02}-10-00-00_{}.ipynb", "_attempt_2026-11-21-10-00-00_ann"),
+    ("{}_1{}_assignsubmission_file_{}.ipynb", "ann_120_assignsubmission_file_w"), ("{}_1{}_assignsubmission_file_{}/ps1.ipynb", "ann_120_assignsubmission_file_"),
+    ("{}_222_678{}_{}.ipynb", "ann_222_67899_w"), ("{}_222_678{}_{}.ipynb", "LATE_anon_ann_67899_w"),
+    ("{}+ps1+2026-11-{:02} 10:00:00 UTC{}/ps1.ipynb", "+ann+ps1+2026-11-21 10:00:00 UTC"),
+    ("12-345 - {} - Nov {}, 2026 1000 AM{}/ps1.ipynb", " - ann - Nov 21, 2026 1000 AM"), ("{}_ps1_{}_{}.ipynb", "ann_ps1_w"), ("ps1_{}_{}_{}.ipynb", "ps1_ann"),
+])
+def test_what_the_platform_wrote_decides_and_a_name_that_fits_twice_is_marked(run, course, tmp_path, form, inner):
+    names = {"ann": form.format("ann", 20, ""), "mallory": form.format("mallory", 21, inner), "bob": form.format("bob", 20, "")}
+    times = {names["mallory"]: (2026, 11, 21, 10, 0, 0)}
+    status, rows = run(pack(tmp_path / "all.zip", {name: worked(who) for who, name in names.items()}, times))
+    found = {re.split(r"[-_]\d", student)[0]: words for student, words in collected(course).items()}
+    assert found == {who: who for who in names}, rows
+    assert status == 1 and [place for place, row in rows.items() if row.startswith("!")] == [names["mallory"]], rows
+
+
 def test_where_a_name_of_blackboards_begins_is_not_sure(run, course, tmp_path):
     name = "Homework_1_ann_abt_attempt_2026-11-20-10-00-00_work.ipynb"
     status, rows = run(pack(tmp_path / "all.zip", {name: worked("x")}))
