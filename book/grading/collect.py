@@ -51,6 +51,7 @@ from nbgrader.utils import parse_utc
 
 from .archives import ARCHIVE, EMPTY_FOLDER, LARGEST, Entry, entries
 from .releases import versions
+from .terminal import printable
 
 __all__ = ["main"]
 
@@ -76,7 +77,8 @@ WRAPPERS = {"submissions", "submission", "submitted", "handins", "hand-ins", "do
 GROUP = re.compile(r"(?:section|sektion|group|gruppe|groupe|grupo|gruppo|class|classe|klasse|course|cours|kurs|lab|tutorial|tutorium|seminar"
                    r"|cohort|übung|班|组)s?(?:[-_. ]+\w{1,4}|\d{0,3})", re.IGNORECASE)
 DOCUMENT = re.compile(r"\.(?:pdf|docx?|odt|rtf|pages|jpe?g|heic|md)", re.IGNORECASE)  # which may have answers in words
-MOST_VALUES = 2_000_000  # in a file that is looked into, as in `nbgrader_cells`: others take too long, and too much memory
+MOST_LISTS = 1_000_000  # and objects, in a file that is looked into: with more it takes seconds, and hundreds of MB
+STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)  # JSON's
 COPY = re.compile(r"[-_. ]*(?:copy|kopie|copie|\(?)\s*\d*\)?", re.IGNORECASE)
 MAKING = timedelta(minutes=10)  # times that lie closer are those of the making of the archive
 LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "Ae", "ø": "o", "Ø": "O", "œ": "oe", "Œ": "Oe", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D",
@@ -379,13 +381,17 @@ class Given:
 def cells_of(data: bytes) -> list[tuple[str, str | None, bool]]:
     """Of each cell of a notebook: its text, its grade_id, and whether it has pictures. ValueError if it is none."""
     try:
-        if (values := sum(map(data.count, (b",", b"[", b"{")))) > MOST_VALUES:
-            raise ValueError(f"got {values:,} values, want at most {MOST_VALUES:,}")
+        if _lists(data) > MOST_LISTS and (number := _lists(STRING.sub(b"", data))) > MOST_LISTS:
+            raise ValueError(f"got {number:,} lists and objects, want at most {MOST_LISTS:,}")
         notebook = json.loads(data.decode("utf-8-sig"))
         sheets = notebook.get("worksheets") or [notebook]  # format 3
         return [(_text(cell), _grade_id(cell), bool(cell.get("attachments"))) for sheet in sheets for cell in sheet["cells"]]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, MemoryError) as error:
         raise ValueError(f"{type(error).__name__}: {error!s:.80}") from None
+
+
+def _lists(data):
+    return data.count(b"[") + data.count(b"{")
 
 
 def _text(cell):
@@ -555,11 +561,6 @@ def _when(moment):
 
 # --- the table
 
-def _shown(text: str) -> str:
-    """With what can't be printed, or could move the cursor, as its code."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
 def table(files: list[File], several: bool, archives: list[Path]) -> list[str]:
     """The lines: by student, the newest first."""
     rows = [(" ", "file", "student", "handed in", "what became of it")]
@@ -568,7 +569,7 @@ def table(files: list[File], several: bool, archives: list[Path]) -> list[str]:
         place = f"{archives[file.archive].name}: {file.entry.place}" if several else file.entry.place
         who = file.student if file.student in (file.who, "") else f"{file.student} ({file.who})"
         fate = file.fate + (f"; {file.note}" if file.note and file.note not in file.fate else "")
-        rows.append(tuple(map(_shown, ("!" if file.look else "", place, who or file.who or "?", when.strip(), fate))))
+        rows.append(tuple(map(printable, ("!" if file.look else "", place, who or file.who or "?", when.strip(), fate))))
     widths = [min(60, max(map(len, column))) for column in list(zip(*rows))[:-1]]
     return ["  ".join([*(f"{text:{width}}" for text, width in zip(row, widths)), row[-1]]).rstrip() for row in rows]
 

@@ -30,7 +30,8 @@ from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_raw_cell
 from nbgrader.api import Gradebook
 
-from grading import archives, collect, nbgrader_cells
+import grading.__main__
+from grading import archives, collect, isolation, nbgrader_cells
 from grading.answers import LONGEST, MORE, Submission, answer, has_code
 from grading.collect import File, main, name_students, plain
 from grading.nbgrader_cells import ReadAnything
@@ -721,6 +722,16 @@ def test_what_is_no_notebook_takes_no_disk_and_little_time(course, tmp_path, mon
     assert max(kept) < MIB and {file.who for file in found if file.kind == "work"} == {"Ann", "Dan"} and len(found) == 1 + 18 + 3 + 1
     assert len([size for size in parsed if size > 3 * MIB]) == 9  # of spaces alone: what has too many values is not parsed
     assert sum(path.stat().st_size for path in (tmp_path / "spool").iterdir()) == 2 * len(WORK)
+    nb = changed(source="with a long output")
+    nb.cells.append(new_code_cell("print(x)", outputs=[nbformat.v4.new_output("stream", text='["' + "[1, 2]," * 10**6)]))
+    monkeypatch.undo()
+    assert collect.cells_of(nbformat.writes(nb).encode())[-1][0] == "print(x)"
+
+
+@pytest.mark.parametrize("string", [b'"', b'"' + b'\\"' * 10**6, b'"' * (10**6 + 1), b'"' + b"\\" * 10**6])
+def test_a_string_without_an_end_takes_no_square_of_time(string):
+    with pytest.raises(ValueError):
+        collect.cells_of(b'{"cells": [' + b"[" * collect.MOST_LISTS + string)
 
 
 def test_the_look_into_the_notebooks_takes_the_students_time(course, tmp_path, monkeypatch):
@@ -1064,6 +1075,39 @@ def test_each_hand_in_is_of_the_same_student(run, course, tmp_path, form):
     status, rows = run(pack(tmp_path / "2.zip", {second: worked("second"), first: worked("first")}, {second: (2026, 11, 21, 0, 0, 0)}))
     assert set(collected(course)) == {"ann", "bob"} and collected(course)["ann"] == "second", rows
     assert status == 1 and rows[first].startswith("!") and "older than" in rows[first]
+
+
+def test_a_name_draws_nothing_in_the_table(run, course, tmp_path, capsys):
+    false_row = "   Ann Abt_101_assignsubmission_file/ps1.ipynb             Ann-Abt (Ann Abt)               refused: empty"
+    own = changed(source="own")
+    cell(own, "ps1-depth").metadata.nbgrader["grade_id"] = "\x1b[31mred"
+    for c in own.cells:
+        c.metadata.get("nbgrader", {})["grade_id"] = "\x1b[31mred"
+    inner = packed({f"x.txt{' ' * 60}{false_row}": "x", "y\u2800\u2800\u3164\u202e\u3000\x9b2J\r\n.txt": "x", "ps1.ipynb": nbformat.writes(own)})
+    path = pack(tmp_path / "all.zip", {f"{who}_10{at}_assignsubmission_file/{name}": content for at, (who, name, content) in enumerate((
+        ("Ann Abt", "ps1.ipynb", worked("Ann")), ("Bob  Bell\x1b[1A", "b.zip", inner)), 1)})
+    status, rows = run(path)
+    main(["ps1", str(path)])
+    lines = capsys.readouterr().out.splitlines()
+    assert status == 1 and len(rows) == 4 and all(line.isprintable() for line in lines)
+    begin = "Bob Bell\\x1b[1A_102_assignsubmission_file/b.zip > "
+    assert {place for place in rows if place.startswith("Bob")} == {
+        f"{begin}x.txt {' '.join(false_row.split())}", f"{begin}y\\u2800\\u2800\\u3164\\u202e\\u3000\\x9b2J\\r\\n.txt", f"{begin}ps1.ipynb"}
+    assert "\\x1b[31mred" in rows[f"{begin}ps1.ipynb"]
+
+
+def test_what_is_said_of_a_submission_that_is_not_graded_draws_nothing(course, monkeypatch, capsys):
+    monkeypatch.chdir(course)
+    monkeypatch.setenv(isolation.ISOLATION, "off")  # nothing is executed
+    said = "[AutogradeApp | ERROR] Notebook JSON is invalid\n    \x1b[2J\x1b[1mHACK  all\r fine\n"
+    (course / "submitted" / "Ann").mkdir(parents=True)
+    hand_in(course, "Ann", "ps1", release())
+    (course / "submitted" / "Bob\x1bc" / "ps1").mkdir(parents=True)
+    monkeypatch.setattr(grading.__main__, "autograde", lambda course, student, *_: {"student": student, "success": False, "seconds": 1, "log": said, "error": "\x1b[1A"})
+    assert grading.__main__.main(["ps1", "--jobs=1"]) == 1
+    shown = capsys.readouterr().out
+    assert "Bob\\x1bc: not graded, no ps1.ipynb" in shown and "\n    \\x1b[2J\\x1b[1mHACK all\\r fine\n\\x1b[1A\n" in shown
+    assert all(line.isprintable() for line in shown.split("\n"))
 
 
 @pytest.mark.parametrize("form, inner", [
