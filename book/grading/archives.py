@@ -31,12 +31,12 @@ __all__ = ["Entry", "entries"]
 
 LARGEST = 20 * 2**20  # bytes of a notebook
 LARGEST_ARCHIVE = 200 * 2**20  # bytes of an archive in an archive
-MOST_BYTES, MOST_SECONDS = 10 * 2**30, 3600  # that are unpacked of an archive
+MOST_BYTES, MOST_SECONDS = 10 * 2**30, 1800  # of the outermost archive itself
 MOST_ENTRIES = 20_000  # of a student in the outermost archive
 MOST_ENTRIES_IN_ALL = 500_000
 # Of a student's archives in it, with those in these: a notebook and some pictures. The seconds are for all files of a student.
 MOST_BYTES_WITHIN, MOST_SECONDS_WITHIN, MOST_ENTRIES_WITHIN = 200 * 2**20, 30, 2_000  # folders are entries, too
-MOST_STUDENTS = 500  # as much for the archives in archives of all
+MOST_STUDENTS, MOST_SECONDS_OF_ALL = 500, 3600  # for what all students' parts may take together
 MOST_ROWS = 50  # of an archive in an archive, beside those of notebooks
 SHARES = 5  # of a folder at the top: where that is a section of a course, each of its folders has a share
 LARGEST_DIRECTORY, LARGEST_DIRECTORY_WITHIN = 64 * 2**20, 2**20  # bytes of the list at the end of a zip
@@ -195,7 +195,7 @@ class _Shares:
     def __init__(self, whose):
         self._whose, self.common = whose, 0
         self._entries, self._bytes, self._budgets = Counter(), Counter(), {}
-        self._all = _Budget(MOST_STUDENTS * MOST_BYTES_WITHIN, MOST_SECONDS, MOST_ENTRIES_IN_ALL, LARGEST_DIRECTORY_WITHIN,
+        self._all = _Budget(MOST_STUDENTS * MOST_BYTES_WITHIN, MOST_SECONDS_OF_ALL, MOST_ENTRIES_IN_ALL, LARGEST_DIRECTORY_WITHIN,
                             whose=" in all archives of all students")
         self._refused = {}  # share -> the first entry that had no room in it, how many had none
 
@@ -393,6 +393,7 @@ class _Reader:
             self.found[before:] = [entry]
         self._student.charge()
         self._budget = self._student = whole
+        whole.begin()
         itself = self.found[-1] is entry
         self._shares.took(entry.parts if itself else (*entry.parts, ""), self.found[before:])
         if not (entry.content and itself):
@@ -433,7 +434,6 @@ class _Reader:
             copy.unlink()
         if not depth:
             self.found[before:] = _condensed(self.found[before:], entry)
-            whole.begin()
         self._budget = whole
         for within in self.found[before:]:
             within.outside = len(entry.parts)
