@@ -22,6 +22,7 @@ from . import isolation
 from .links import irregular
 from .marks import SEED, one_seed
 from .orphans import end_with
+from .terminal import printable, printable_lines
 
 
 def submissions(course: Path, assignment: str) -> list[str]:
@@ -114,7 +115,7 @@ def main(arguments: list[str] | None = None) -> int:
         students = submissions(course, assignment)
         for student in list(students):
             if reason := refused(course, student, assignment):
-                print(f"{student}: not graded, {reason}")
+                print(printable(f"{student}: not graded, {reason}"))
                 students.remove(student)
                 failed += 1
         todo = [student for student in students if options.again or not graded(course, student, assignment)]
@@ -126,7 +127,7 @@ def main(arguments: list[str] | None = None) -> int:
             seconds.append(result["seconds"])
             if not result["success"]:
                 failed += 1
-                tqdm.write(f"{result['student']}: not graded\n{result['log'] or ''}{result['error'] or ''}")
+                tqdm.write(printable_lines(f"{result['student']}: not graded\n{result['log'] or ''}{result['error'] or ''}"))
         if todo:
             print(f"{assignment}: {sum(seconds) / len(todo):.1f} seconds a submission")
     return int(failed > 0)

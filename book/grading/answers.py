@@ -14,6 +14,9 @@ __all__ = ["Quote", "Submission", "answer"]
 # Characters. To parse takes some 600 bytes for each; nobody reads an answer to the end that is longer than what is quoted.
 LONGEST = {"parsed": 20_000, "quoted": 50_000}
 MORE = "… more in the notebook"
+COPY = "another copy of this cell"
+PROSE = 8  # words of a text in code, from which on it may be an answer
+WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W\d_]+")  # the first are written without spaces
 
 
 @dataclass
@@ -83,9 +86,9 @@ class Submission:
     def quotes(self, answers: list[str]) -> dict[str, list[Quote]]:
         """grade_id -> what belongs to each of these answers in words, but stands elsewhere.
 
-        To an answer that was left, or is missing, belongs whatever the student has written: words anywhere, and code
-        in a cell right beside it. With several such answers it is the one right above, or else the next. To one that
-        was written belong its further copies.
+        To an answer that was left, or is missing, belongs whatever the student has written: words anywhere, sentences
+        in the strings of code as well, and code in a cell right beside it. With several such answers it is the one right
+        above, or else the next. To one that was written belong its further copies.
         """
         found = {name: [] for name in answers}
         open_at = {name: self._place(name) for name in answers if name not in self._counts or self.left(name)}
@@ -95,8 +98,8 @@ class Submission:
         for at, name in enumerate(self.names):
             if name in found:
                 if at != self._counts[name] and self._worked_on(at):
-                    found[name].append(self._quote(at, own[at], "another copy of this cell", True))
-            elif name not in self.solutions and open_at:
+                    found[name].append(self._quote(at, own[at], COPY, True))
+            elif open_at and (name not in self.solutions or self.cells[at].cell_type == "code"):
                 part = self._quote(at, own[at], f"the cell `{name}`" if name else where, beside[at] is not None)
                 if part.text or part.attachments:
                     later = next((each for each in in_order if open_at[each] > at), in_order[-1])
@@ -130,23 +133,62 @@ class Submission:
         added = "\n".join(line for line in lines if line.strip() not in given or not line.strip()).strip()
         return added if any(len(line) > 20 for line in given) or not added else cell.source.strip()
 
+    def _sentences(self, source):
+        """The strings in a cell's code that hold several words and were not given out, as they are written there."""
+        if len(source) > LONGEST["parsed"]:
+            return []
+        source, tree = _python(source)
+        try:
+            texts = list(_texts(tree)) if tree else []
+        except RecursionError:
+            return []
+        lines, found = re.split("\r\n|\r|\n", source), []
+        for text in texts:
+            parts = text.values if isinstance(text, ast.JoinedStr) else [text]
+            words = WORD.findall(" ".join(part.value for part in parts if isinstance(part, ast.Constant)))
+            given = all(line.strip() in self._lines for line in lines[text.lineno - 1:text.end_lineno])
+            if len(words) >= PROSE and not given:
+                found.append(ast.get_source_segment(source, text))
+        return found
+
     def _quote(self, at, text, where, beside):
         cell = self.cells[at]
-        if text and cell.cell_type == "code" and not beside and has_code(cell.source):
-            given = self.names[at] is not None  # a comment counts in a given cell alone
-            text = "\n".join(line for line in text.splitlines() if given and line.lstrip().startswith("#"))
+        solution = self.names[at] in self.solutions
+        if text and cell.cell_type == "code" and (solution and where != COPY or not beside and has_code(cell.source)):
+            given = self.names[at] is not None and not solution  # a comment counts in a given cell alone
+            lines = [line for line in text.splitlines() if given and line.lstrip().startswith("#")]
+            text = "\n".join([*lines, *self._sentences(cell.source)])
         return Quote(where, text, cell.cell_type, cell.get("attachments", {}))
+
+
+def _python(source):
+    """A cell without IPython's magic, of as many lines, and its tree; None if it is no Python."""
+    source = re.sub(r"^([ \t]*)%{1,2}[a-z].*$", r"\1pass", dedent(source), flags=re.MULTILINE)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return source, ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return source, None
+
+
+def _texts(node):
+    """The strings below a node, but for docstrings and the messages of errors."""
+    if isinstance(node, ast.JoinedStr) or isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node
+    elif not isinstance(node, (ast.Raise, ast.Assert)):
+        parts = list(ast.iter_child_nodes(node))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and ast.get_docstring(node, clean=False) is not None:
+            parts.remove(node.body[0])
+        for part in parts:
+            yield from _texts(part)
 
 
 def has_code(source: str) -> bool:
     """Whether it is Python that does something: not words alone, comments, or a string. What is very long is taken for it."""
     if len(source) > LONGEST["parsed"]:
         return True
-    source = re.sub(r"^([ \t]*)%{1,2}[a-z].*$", r"\1pass", dedent(source), flags=re.MULTILINE)  # IPython's magic
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    _, tree = _python(source)
+    if tree is None:
         return False
     return any(not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)) for node in tree.body)
 

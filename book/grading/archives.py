@@ -1,7 +1,7 @@
 """What is in an archive or a folder, with no trust in it: nothing is unpacked to where a name points, no link is followed.
 
-Sizes, depth, number and time are limited: for an archive, and for each archive in it, so that none of these takes the others'
-share. What is not read is still listed, with the reason.
+Sizes, depth, number and time are limited: for all of it, and for each student's part, with the archives in that and the look into
+the notebooks, so that nobody takes the others' share. What is not read is still listed, with the reason, or counted.
 """
 
 from __future__ import annotations
@@ -10,13 +10,18 @@ import bisect
 import bz2
 import gzip
 import lzma
+import math
 import os
 import re
 import stat
 import struct
+import sys
 import tarfile
 import tempfile
 import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -25,12 +30,16 @@ from time import monotonic
 __all__ = ["Entry", "entries"]
 
 LARGEST = 20 * 2**20  # bytes of a notebook
-LARGEST_ARCHIVE = 1000 * 2**20  # bytes of an archive in an archive
-MOST_BYTES = 10 * 2**30  # that are unpacked of an archive
-MOST_BYTES_WITHIN = 2**30  # of an archive in an archive, with those in it
-MOST_SECONDS, MOST_SECONDS_WITHIN = 1800, 60
-MOST_ENTRIES = 20_000  # of an archive, or of one in it with those in it; folders count
-LARGEST_DIRECTORY = 8 * 2**20  # bytes of the list at the end of a zip
+LARGEST_ARCHIVE = 200 * 2**20  # bytes of an archive in an archive
+MOST_BYTES, MOST_SECONDS = 10 * 2**30, 1800  # of the outermost archive itself
+MOST_ENTRIES = 20_000  # of a student in the outermost archive
+MOST_ENTRIES_IN_ALL = 500_000
+# Of a student's archives in it, with those in these: a notebook and some pictures. The seconds are for all files of a student.
+MOST_BYTES_WITHIN, MOST_SECONDS_WITHIN, MOST_ENTRIES_WITHIN = 200 * 2**20, 30, 2_000  # folders are entries, too
+MOST_STUDENTS, MOST_SECONDS_OF_ALL = 500, 3600  # for what all students' parts may take together
+MOST_ROWS = 50  # of an archive in an archive, beside those of notebooks
+SHARES = 5  # of a folder at the top: where that is a section of a course, each of its folders has a share
+LARGEST_DIRECTORY, LARGEST_DIRECTORY_WITHIN = 64 * 2**20, 2**20  # bytes of the list at the end of a zip
 LARGEST_HEADER = 2**16  # bytes that a tar says of a file: a search in the standard library takes the square of it
 BLOCK = 2**16
 EARLIEST = datetime(2000, 1, 1, tzinfo=timezone.utc)  # time of a hand-in; the latest is now
@@ -52,7 +61,7 @@ class Entry:
     parts    its folders and its name; an archive in an archive counts as a folder; no name that leads out of it
     time     of its last change, as the outermost archive says; for a file of an archive in it, that of this archive, since the
              times inside are those of whoever made it
-    content  where its bytes are, if it may be a notebook
+    content  where its bytes are, if it may be the notebook
     refused  why it was not read
     outside  of a file of an archive in an archive, how many of its parts the outermost one gives; whoever made the inner one
              has chosen the others
@@ -70,9 +79,13 @@ class Entry:
         return self.parts[-1] if self.parts else ""
 
 
-def entries(path: Path, spool: Path) -> list[Entry]:
-    """All files of a folder or an archive, or the file itself; copies of what may be a notebook come to `spool`."""
-    reader = _Reader(spool)
+def entries(path: Path, spool: Path, whose: Callable[[str], str] = lambda name: "", keep: Callable[[Entry], bool] = lambda entry: True) -> list[Entry]:
+    """All files of a folder or an archive, or the file itself; copies of what may be the notebook come to `spool`.
+
+    whose  what stands for the student in the name of a file or a folder, where a platform has given that; else ""
+    keep   looks into a file that may be a notebook, and says whether its copy is kept; the time that it takes is the student's
+    """
+    reader = _Reader(spool, whose, keep)
     if path.is_dir():
         reader.folder(path)
     elif reader.is_archive(path):
@@ -83,36 +96,53 @@ def entries(path: Path, spool: Path) -> list[Entry]:
 
 
 class _Budget:
-    """What may still be read of an archive."""
+    """What may still be read: of an archive, or of a student's, which is taken from a `wider` one as well."""
 
-    def __init__(self, most_bytes, seconds):
-        self.bytes, self.entries, self.end = most_bytes, MOST_ENTRIES, monotonic() + seconds
-        self._most_bytes, self._seconds = most_bytes, seconds
+    def __init__(self, most_bytes, seconds, most_entries, largest_directory, wider=None, whose=""):
+        self.bytes, self.seconds, self.entries, self.largest_directory = most_bytes, seconds, most_entries, largest_directory
+        self._most, self._wider, self._whose = (most_bytes, seconds, most_entries), wider, whose
+        self.begin()
+
+    def begin(self):
+        """From now on its time runs."""
+        self._since = monotonic()
+
+    def charge(self, size=0, entries=0):
+        now = monotonic()
+        seconds, self._since = now - self._since, now
+        budget = self
+        while budget:
+            budget.bytes, budget.seconds, budget.entries = budget.bytes - size, budget.seconds - seconds, budget.entries - entries
+            budget = budget._wider
 
     def spend(self, size=0, entries=0):
-        self.bytes -= size
-        self.entries -= entries
-        if self.bytes < 0:
-            raise ValueError(f"the archive holds more than {self._most_bytes / 2**30:g} GB")
-        if self.entries < 0:
-            raise ValueError(f"more than {MOST_ENTRIES} files and folders")
-        if monotonic() > self.end:
-            raise ValueError(f"it takes more than {self._seconds} seconds")
+        self.charge(size, entries)
+        budget = self
+        while budget:
+            most_bytes, seconds, most_entries = budget._most
+            if budget.bytes < 0:
+                raise ValueError(f"the archive holds more than {most_bytes / 2**20:g} MB{budget._whose}")
+            if budget.entries < 0:
+                raise ValueError(f"more than {most_entries} files and folders{budget._whose}")
+            if budget.seconds < 0:
+                raise ValueError(f"it takes more than {seconds} seconds{budget._whose}")
+            budget = budget._wider
 
 
 class _Timed:
     """A file of which little is read at once, and nothing when time is up: what the decompressors and `zipfile` read from."""
 
     def __init__(self, file, budget):
-        self._file, self._budget = file, budget
+        self._file, self._budget, self._size = file, budget, os.fstat(file.fileno()).st_size
         self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
 
     def read(self, size=-1):
         self._budget.spend()
+        largest, rest = self._budget.largest_directory, self._size - self._file.tell()
         if size is None or size < 0:
-            size = LARGEST_DIRECTORY + 1
-        if size > LARGEST_DIRECTORY + 1 or len(data := self._file.read(size)) > LARGEST_DIRECTORY:
-            raise ValueError(f"its list of files is larger than {LARGEST_DIRECTORY / 2**20:g} MB")
+            size = largest + 1
+        if size > largest + 1 or len(data := self._file.read(min(size, max(rest, 0)))) > largest:  # it takes the memory that it is asked for
+            raise ValueError(f"its list of files is larger than {largest / 2**20:g} MB")
         return data
 
 
@@ -155,9 +185,85 @@ class _Tape:
         return self.last
 
 
+class _Shares:
+    """What each student has taken of the outermost archive, as far as folders, or the names that a platform gave, tell.
+
+    A student's is a folder at its top, below the folders that hold all of it (`common` of them); or, in sections of a course, a
+    folder in such a one. Neither can be told from the other here, so both have a limit.
+    """
+
+    def __init__(self, whose):
+        self._whose, self.common = whose, 0
+        self._entries, self._bytes, self._budgets = Counter(), Counter(), {}
+        self._all = _Budget(MOST_STUDENTS * MOST_BYTES_WITHIN, MOST_SECONDS_OF_ALL, MOST_ENTRIES_IN_ALL, LARGEST_DIRECTORY_WITHIN,
+                            whose=" in all archives of all students")
+        self._refused = {}  # share -> the first entry that had no room in it, how many had none
+
+    def room(self, entry):
+        """Whether there is room for one more entry."""
+        full = next((share for share, shares in self._of(entry.parts).items()
+                     if self._entries[share] >= shares * MOST_ENTRIES or self._bytes[share] >= shares * MOST_BYTES_WITHIN
+                     or share in self._budgets and self._budgets[share].seconds < 0), None)
+        if full is not None:
+            first, number = self._refused.get(full, (entry, 0))
+            self._refused[full] = first, number + 1
+            limit = self._of(entry.parts)[full]
+            first.refused = (f"{number + 1} files from this one on, since the same student's before it are {limit * MOST_ENTRIES}, "
+                             f"hold {limit * MOST_BYTES_WITHIN / 2**20:g} MB or take {limit * MOST_SECONDS_WITHIN} seconds")
+        return full is None
+
+    def budget(self, parts):
+        """What the student's archives may still hold, and the seconds that all of the student's files may still take."""
+        budget = self._all
+        for share, shares in self._of(parts).items():
+            if share not in self._budgets:
+                self._budgets[share] = _Budget(shares * MOST_BYTES_WITHIN, shares * MOST_SECONDS_WITHIN, shares * MOST_ENTRIES_WITHIN,
+                                               LARGEST_DIRECTORY_WITHIN, budget, ", with all of the student's")
+            budget = self._budgets[share]
+        budget.begin()
+        return budget
+
+    def took(self, parts, found):
+        """Count entries; for those of an archive in an archive this is a folder."""
+        size = sum(entry.content.stat().st_size for entry in found if entry.content)
+        for share in self._of(parts):
+            self._entries[share] += len(found)
+            self._bytes[share] += size
+
+    def refused(self):
+        """An entry for each share that was full, which counts all that had no room in it."""
+        return [first for first, _ in self._refused.values()]
+
+    def _of(self, parts):
+        """What a file counts for, the wider first, and how many shares of the limits each of these has."""
+        folders, name = parts[self.common:-1], parts[-1] if parts else ""
+        first, second = [*((self._whose(folder), folder) for folder in folders[:2]), (self._whose(name), "" if folders else name), ("", "")][:2]
+        if folders and first[0]:
+            return {first[:1]: 1}
+        first, second = first[0] or first[1], second[0] or second[1]
+        return {(first,): SHARES, (first, second): 1}
+
+
+def _common(names: Iterable[str]) -> int:
+    """How many folders hold all these files, but for those that macOS adds; as many as there were if the names end in an error."""
+    common = None
+    with suppress(Exception):  # who reads on says what is wrong
+        for name in names:
+            folders = _parts(name)[:-1]
+            if "__MACOSX" not in folders:
+                common = folders if common is None else os.path.commonprefix([common, folders])
+    return len(common or ())
+
+
+def _parts(name):
+    return [sys.intern(part) for part in name.replace("\\", "/").split("/") if part not in ("", ".")]  # 500 in a path, of 20,000 paths
+
+
 class _Reader:
-    def __init__(self, spool):
-        self.spool, self.found, self._budget = spool, [], _Budget(MOST_BYTES, MOST_SECONDS)
+    def __init__(self, spool, whose, keep):
+        self.spool, self.found, self._shares, self._keep = spool, [], _Shares(whose), keep
+        self._budget = _Budget(MOST_BYTES, MOST_SECONDS, math.inf, LARGEST_DIRECTORY)
+        self._student = self._budget  # whose time runs as well
 
     def is_archive(self, path):
         return self._is_zip(path) or self._is_tar(path)
@@ -181,6 +287,9 @@ class _Reader:
         def unreadable(error):
             self.found.append(Entry(os.path.relpath(error.filename, path), (), refused=f"can't be read: {error.strerror}"))
 
+        # Without what can't be read: that is said below.
+        names = (os.path.join(folder, name) for folder, _, files in os.walk(path) for name in files)
+        self._shares.common = _common(os.path.relpath(name, path) for name in names)
         for folder, folders, files in os.walk(path, onerror=unreadable):
             folders.sort()
             inside = Path(folder).relative_to(path)
@@ -190,18 +299,29 @@ class _Reader:
                 refused = "a link; links are not followed" if stat.S_ISLNK(kind) else "" if stat.S_ISREG(kind) else "no ordinary file"
                 self._list(place, place, (), _utc(state.st_mtime), 0, refused, lambda at=(folder, name): open(os.path.join(*at), "rb"))
             if not folders and not files and inside.parts:
-                self.found.append(Entry(str(inside), inside.parts, refused=EMPTY_FOLDER))
+                self._list(str(inside), str(inside), (), None, 0, EMPTY_FOLDER, None)
+        self.found += self._shares.refused()
 
     def archive(self, path, parts, place, time, depth):
         """List an archive that lies at `path`; `parts`, `place` and `time` are its own, if it was in another one."""
         before = len(self.found)
         try:
+            read = self._zip if self._is_zip(path) else self._tar
+            if not depth:
+                left = self._budget.bytes
+                with open(path, "rb") as file:
+                    self._shares.common = _common(name for name, *_ in read(file))
+                self._budget.bytes = left
             with open(path, "rb") as file:
-                for name, when, refused, opened in (self._zip if self._is_zip(path) else self._tar)(file):
+                for name, when, refused, opened in read(file):
+                    if not depth and len(self.found) >= MOST_ENTRIES_IN_ALL:
+                        raise ValueError(f"more than {MOST_ENTRIES_IN_ALL} files")
                     self._list(f"{place} > {name}" if place else name, name, parts, time if depth else when, depth, refused, opened)
         except Exception as error:  # whatever a file made for it leads a library to, MemoryError as well
             rest = "" if len(self.found) == before else "the rest of it "
             self.found.append(Entry(place or path.name, parts, time, refused=f"an archive; {rest}can't be opened: {_words(error)}"))
+        if not depth:
+            self.found += self._shares.refused()
 
     def _zip(self, file):
         archive = zipfile.ZipFile(_Timed(file, self._budget))
@@ -243,11 +363,10 @@ class _Reader:
 
     def _list(self, place, name, outer, time, depth, refused, opened):
         """An entry, or those of the archive that it is; `opened` gives its bytes."""
-        inner = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
+        inner = _parts(name)
         parts = (*outer, *inner)
         if len(name) > LONGEST:
             place = f"{place[:len(place) - len(name)]}{name[:100]}…{name[-60:]}"
-        budget, left = self._budget, self._budget.bytes
         if re.match(r"[/\\]|[A-Za-z]:", name) or ".." in inner or not inner:
             refused, parts = "its path leads out of the archive", outer
         elif len(name) > LONGEST:
@@ -255,46 +374,81 @@ class _Reader:
         if time and not EARLIEST < time < datetime.now(timezone.utc) + timedelta(days=1):
             time = None  # nobody handed in then
         entry = Entry(place, parts, time, refused=refused)
-        if refused:
+        if depth:
+            self._read(entry, name, depth, opened)
+        elif self._shares.room(entry):
+            self._read_of_student(entry, name, opened)
+
+    def _read_of_student(self, entry, name, opened):
+        """As `_read`, for an entry of the outermost archive: whatever happens, the others' are read."""
+        whole, left, before = self._budget, self._budget.bytes, len(self.found)
+        self._student = self._shares.budget(entry.parts)
+        try:
+            self._read(entry, name, 0, opened)
+        except (MemoryError, OSError, ValueError) as error:
+            for kept in {entry, *self.found[before:]}:
+                if kept.content:
+                    kept.content.unlink(missing_ok=True)
+            entry.content, entry.refused = None, f"can't be read: {_words(error)}"
+            self.found[before:] = [entry]
+        self._student.charge()
+        self._budget = self._student = whole
+        whole.begin()
+        itself = self.found[-1] is entry
+        self._shares.took(entry.parts if itself else (*entry.parts, ""), self.found[before:])
+        if not (entry.content and itself):
+            whole.bytes = left  # of many students' files only those that are kept count: one could use up the others' share
+
+    def _read(self, entry, name, depth, opened):
+        """Add an entry, or those of the archive that it is; look into what may be a notebook."""
+        if entry.refused:
             self.found.append(entry)
         elif ARCHIVE.search(name):
-            if depth >= DEEPEST:
-                entry.refused = f"an archive, {DEEPEST} archives deep"
-            else:
-                entry.content, entry.refused = self._copy(opened, LARGEST_ARCHIVE)
-            if entry.refused:
-                self.found.append(entry)
-            else:
-                before, start = len(self.found), monotonic()
-                if not depth:
-                    self._budget = _Budget(MOST_BYTES_WITHIN, MOST_SECONDS_WITHIN)
-                self.archive(entry.content, parts, place, time, depth + 1)
-                entry.content.unlink()
-                if not depth:
-                    self._budget = budget
-                    budget.end += monotonic() - start
-                for within in self.found[before:]:
-                    within.outside = len(parts)
-                if len(self.found) == before:
-                    entry.content, entry.refused = None, "an empty archive"
-                    self.found.append(entry)
+            self._open(entry, depth, opened)
         elif OTHER_ARCHIVE.search(name):
             entry.refused = "an archive of a kind that can't be opened here"
             self.found.append(entry)
         else:
-            entry.content, entry.refused = self._copy(opened, LARGEST, None if NOTEBOOK.search(inner[-1]) else OBJECT)
             self.found.append(entry)
-        if not depth and not (entry.content and self.found[-1] is entry):
-            budget.bytes = left  # of many students' files only those that are kept count: one could use up the others' share
+            entry.content, entry.refused = self._copy(opened, LARGEST, None if NOTEBOOK.search(entry.name) else OBJECT)
+            if entry.content and not self._keep(entry):
+                entry.content.unlink()
+                entry.content = None
+            if depth:
+                self._budget.spend()
+
+    def _open(self, entry, depth, opened):
+        """Add the entries of an archive in an archive, or why there are none."""
+        before = len(self.found)
+        if depth >= DEEPEST:
+            entry.refused = f"an archive, {DEEPEST} archives deep"
+        else:
+            copy, entry.refused = self._copy(opened, LARGEST_ARCHIVE)
+        if entry.refused:
+            self.found.append(entry)
+            return
+        whole, self._budget = self._budget, self._student
+        try:
+            self.archive(copy, entry.parts, entry.place, entry.time, depth + 1)
+        finally:
+            copy.unlink()
+        if not depth:
+            self.found[before:] = _condensed(self.found[before:], entry)
+        self._budget = whole
+        for within in self.found[before:]:
+            within.outside = len(entry.parts)
+        if len(self.found) == before:
+            entry.refused = "an empty archive"
+            self.found.append(entry)
 
     def file(self, path):
         self._list(path.name, path.name, (), _utc(path.stat().st_mtime), 0, "", lambda: open(path, "rb"))
 
     def _copy(self, opened, largest, begin=None) -> tuple[Path | None, str]:
         """Where a copy of the bytes is, or why there is none; neither, if they do not begin so."""
-        number, path = tempfile.mkstemp(dir=self.spool)
-        size = 0
+        path, size = None, 0
         try:
+            number, path = tempfile.mkstemp(dir=self.spool)
             with os.fdopen(number, "wb") as copy, opened() as stream:
                 while block := stream.read(BLOCK):
                     if begin and not size and not begin.match(block):
@@ -302,13 +456,26 @@ class _Reader:
                         return None, ""
                     size += len(block)
                     self._budget.spend(len(block))
+                    self._student.spend()
                     if size > largest:
                         raise ValueError(f"larger than {largest // 2**20} MB")
                     copy.write(block)
         except Exception as error:  # as in `archive`
-            os.unlink(path)
+            if path:
+                os.unlink(path)
             return None, f"can't be read: {_words(error)}"
         return Path(path), ""
+
+
+def _condensed(found: list[Entry], archive: Entry) -> list[Entry]:
+    """The entries of an archive, but of the many that are no notebooks one, which counts them."""
+    end = found[-1:] if found and found[-1].place == archive.place else []  # why the rest can't be read
+    rest = [entry for entry in found[:len(found) - len(end)] if not entry.content]
+    if len(rest) <= MOST_ROWS:
+        return found
+    left_out = set(rest[MOST_ROWS:])
+    count = Entry(f"{archive.place} > …", (*archive.parts, "…"), archive.time, refused=f"{len(left_out)} more files, of which none can be the notebook")
+    return [*(entry for entry in found[:len(found) - len(end)] if entry not in left_out), count, *end]
 
 
 def _words(error):

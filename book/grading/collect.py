@@ -10,7 +10,8 @@ Canvas   `abtann_12345_67890_ps1.ipynb`, `abtann_LATE_12345_67890_ps1-1.ipynb`, 
          `anon_Ab1cD_67890_ps1.ipynb` (lib/content_zipper.rb). 12345 is the user, 67890 the file: the larger, the newer.
 others   `NAME+ps1+TIME/ps1.ipynb` (nbgrader's exchange), `ps1_NAME_attempt_TIME_ps1.ipynb` (Blackboard),
          `12-345 - NAME - Nov 20, 2026 1000 AM/ps1.ipynb` (Brightspace)
-plain    `NAME/ps1.ipynb`, `NAME/ps1/ps1.ipynb`, `NAME_ps1.ipynb`. A date is no name, nor is "final" or "v2".
+plain    `NAME/ps1.ipynb`, `NAME/ps1/ps1.ipynb`, `NAME_ps1.ipynb`. A date is no name, nor is "final" or "v2"; where such a word
+         may belong to a name, as in `ps1_final_Dana.ipynb`, the table says so.
 
 With `--student NAME` all of it is NAME's, whatever the names say: for what came by e-mail.
 
@@ -50,6 +51,7 @@ from nbgrader.utils import parse_utc
 
 from .archives import ARCHIVE, EMPTY_FOLDER, LARGEST, Entry, entries
 from .releases import versions
+from .terminal import printable
 
 __all__ = ["main"]
 
@@ -61,16 +63,22 @@ CANVAS = re.compile(rf"(?:(?P<name>(?!LATE_|anon_)(?=\d*[^\W\d_])(?:(?!_{DATE_NU
                     r"(?P<anonymous_late>LATE_)?(?P<anonymous>anon_[^_]+))_(?:(?P<file>\d+)_.+|text\.html|link\.html)", re.DOTALL)
 DATE = re.compile(r"(?<!\d)(?:(?:19|20)\d\d([-_.]?)[01]?\d\1[0-3]?\d(?:[-_. T]\d\d[-_.:h]?\d\d(?:[-_.:]?\d\d)?)?"
                   r"|[0-3]?\d([-_.])[0-3]?\d\2(?:(?:19|20)\d\d|\d\d))(?!\d)")
-HAND_IN = re.compile(r"(?P<exchange>.+)\+[^+]+\+\d{4}-\d\d-\d\d.*|\d+-\d+ - (?P<brightspace>.+?) - .*\b20\d\d\b.*"
+HAND_IN = re.compile(r"(?P<exchange>.+?)\+[^+]+\+\d{4}-\d\d-\d\d.*|\d+-\d+ - (?P<brightspace>.+?) - .*\b20\d\d\b.*"
                      r"|(?P<timed>.*[^-_. ])[-_. ]+20\d\d([-_.]?)[01]\d\4[0-3]\d[-_. T]\d\d[-_.:h]?\d\d(?:[-_.:]?\d\d)?", re.DOTALL)
-BLACKBOARD = re.compile(r"(?P<named>.+)_attempt_20\d\d(?:-\d\d){5}(?:_.*|\.txt)", re.DOTALL)
+BLACKBOARD = re.compile(r"(?P<named>.+?)_attempt_20\d\d(?:-\d\d){5}(?:_.*|\.txt)", re.DOTALL)
+# What a platform writes comes first, and the name of the student's own file behind it
+TWICE = re.compile(r".*_assignsubmission_[a-z]+.*_assignsubmission_[a-z]+.*|(?:.*_attempt_20\d\d(?:-\d\d){5}){2}.*"
+                   r"|(?:.*\+\d{4}-\d\d-\d\d.*){2}|\d+-\d+(?: - .*?){3}", re.DOTALL)
 ADDED = re.compile(r"final|finished|done|draft|v\d+|version\d*|solutions?|lösung(?:en)?|submission|submitted|homework|hw|fixed|corrected|updated")
-WORDS = re.compile(rf"{ADDED.pattern}|v|new|neu|last|latest|old|alt|my|answers?|copy\d*|kopie|copie")  # some are surnames as well
+WORDS = re.compile(rf"{ADDED.pattern}|v|new|neu|last|latest|old|alt|my|the|by|from|real|late|ready|answers?|copy\d*|kopie|copie|backup"
+                   r"|complete|completed|revised|revision|rev\d*|resubmission|attempt\d*|try\d*|assignment|abgabe")  # some are surnames as well
 SYSTEM = re.compile(r"\._.*|\.DS_Store|Thumbs\.db|desktop\.ini", re.IGNORECASE)
 WRAPPERS = {"submissions", "submission", "submitted", "handins", "hand-ins", "downloaded", "downloads", "archive", "extracted"}
 GROUP = re.compile(r"(?:section|sektion|group|gruppe|groupe|grupo|gruppo|class|classe|klasse|course|cours|kurs|lab|tutorial|tutorium|seminar"
                    r"|cohort|übung|班|组)s?(?:[-_. ]+\w{1,4}|\d{0,3})", re.IGNORECASE)
 DOCUMENT = re.compile(r"\.(?:pdf|docx?|odt|rtf|pages|jpe?g|heic|md)", re.IGNORECASE)  # which may have answers in words
+MOST_LISTS = 1_000_000  # and objects, in a file that is looked into: with more it takes seconds, and hundreds of MB
+STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)  # JSON's
 COPY = re.compile(r"[-_. ]*(?:copy|kopie|copie|\(?)\s*\d*\)?", re.IGNORECASE)
 MAKING = timedelta(minutes=10)  # times that lie closer are those of the making of the archive
 LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "Ae", "ø": "o", "Ø": "O", "œ": "oe", "Œ": "Oe", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D",
@@ -128,26 +136,36 @@ def _beside(stem: str, assignment: str) -> str:
 
     A date is no name, nor is a word such as "final".
     """
-    found = re.search(rf"(?:^|[-_. ]){re.escape(assignment)}(?=$|[-_. (])", stem, re.IGNORECASE)
-    if not found:
-        return ""
-    before, after = (DATE.sub("", part) for part in (stem[:found.start()], stem[found.end():]))
-    return _name(before) or ("" if COPY.fullmatch(after) else _name(re.sub(r"\(\d+\)$", "", after)))
+    return _said(stem, assignment)[0]
+
+
+def _said(stem, assignment):
+    """As `_beside`, and whether that is a guess: a word such as "final" may belong to the name, or there are two names."""
+    before, *after = re.split(rf"(?:^|[-_. ]){re.escape(assignment)}(?=$|[-_. (])", stem, flags=re.IGNORECASE)
+    if not after:
+        return "", False
+    after = ["" if COPY.fullmatch(part) else re.sub(r"\(\d+\)$", "", part) for part in after]
+    (name, guess), *others = [found for part in (before, *after) if (found := _name(DATE.sub("", part)))[0]] or [("", False)]
+    return name, guess or any(re.search(r"[^\W\d_]", other) for other, _ in others)
 
 
 def _name(text):
-    """Without words such as "final" at its end; "" if it has no others."""
+    """Without words such as "final" at its ends; "" if it has no others. And whether such a word is before it or in it."""
     pieces = re.split(r"([-_. ()]+)", unicodedata.normalize("NFC", text).strip("-_. "))
     words = [word.casefold() for word in pieces[::2]]
     small = [re.fullmatch(r"\d{0,2}", word) for word in words]
     if any(map(WORDS.fullmatch, words)) and all(few or WORDS.fullmatch(word) for word, few in zip(words, small)):
-        return ""
+        return "", False
     end = len(words)
     while end and (small[end - 1] or ADDED.fullmatch(words[end - 1])):
         end -= 1
     while end < len(words) and small[end]:  # a number belongs to what it follows
         end += 1
-    return "".join(pieces[:2 * end - 1])
+    before = next((at for at, word in enumerate(words) if not small[at] and not WORDS.fullmatch(word)), 0)
+    begin = before if any(map(ADDED.fullmatch, words[:before])) else 0
+    joined = [word.casefold() for piece in pieces[:2 * end:2] for word in re.split(r"(?<=[a-z0-9])(?=[A-Z])", piece)]  # finalDana
+    guess = any(map(WORDS.fullmatch, {*joined, *words[:end]} - {"v"})) or any(words[:before])
+    return "".join(pieces[2 * begin:2 * end - 1]), guess
 
 
 def _stem(name):
@@ -182,9 +200,27 @@ def find_owners(files: list[File], assignment: str, known: set[str]) -> None:
     for file, folders, name in rest:
         file.who = folders[root] if len(folders) > root else _named(name, assignment)
         file.within = folders[root - 1] if first < root <= len(folders) else ""
-        unsure = doubt or len(folders) <= root and _cut(name, assignment)
+        unsure = doubt or len(folders) <= root and _cut(name, assignment) or _key(file.who) not in known and _guessed(file, assignment)
         if unsure and file.who and file.kind:
             file.note, file.look = f"taken for {file.who}'s, which the {'folders do' if doubt else 'name does'} not tell for sure", True
+    for file in files:
+        folders, name = _place(file.entry)
+        if file.kind and file.who and any(map(_twice, (*folders, name))):
+            file.note, file.look = f"taken for {file.who}'s, who stands first in a name that could be another one's as well", True
+
+
+def _twice(name):
+    """Whether what a platform writes into a name is in it twice: one of the two is the student's."""
+    canvas = CANVAS.fullmatch(name)
+    return TWICE.fullmatch(name) is not None or bool(canvas and canvas["file"]) and CANVAS.fullmatch(name[canvas.end("file") + 1:]) is not None
+
+
+def _guessed(file, assignment):
+    """Whether the name that a folder or the file has beside the assignment's is that of `file.who` by a guess alone."""
+    folders, name = _place(file.entry)
+    blackboard = BLACKBOARD.fullmatch(name)
+    parts = (*(_hand_in(ARCHIVE.sub("", folder)) for folder in folders), blackboard["named"] if blackboard else _stem(name))
+    return any(_said(part, assignment) == (file.who, True) for part in parts)
 
 
 def _below(places):
@@ -224,7 +260,7 @@ def _place(entry):
 def _named(name, assignment):
     """The student that a file's name names, or ""."""
     if found := BLACKBOARD.fullmatch(name):
-        return _beside(found["named"], assignment) or found["named"].rpartition("_")[2]
+        return _beside(found["named"], assignment) or DATE.sub("", found["named"].rpartition("_")[2])
     return _canvas(name) or _beside(_stem(name), assignment)
 
 
@@ -238,6 +274,14 @@ def _canvas(name):
     """The user, if Canvas has given the name, or ""."""
     found = CANVAS.fullmatch(name)
     return "-".join(filter(None, (found["name"], found["number"] or found["anonymous"]))) if found else ""
+
+
+def _sender(name):
+    """What in a name of Moodle's, Canvas's or Blackboard's stands for who handed it in, or ""."""
+    if found := MOODLE.fullmatch(name):
+        return f"{found['name']}_{found['number']}"
+    found = BLACKBOARD.fullmatch(name)
+    return found["named"] if found else _canvas(name)
 
 
 def _without(assignment, folders):
@@ -337,11 +381,17 @@ class Given:
 def cells_of(data: bytes) -> list[tuple[str, str | None, bool]]:
     """Of each cell of a notebook: its text, its grade_id, and whether it has pictures. ValueError if it is none."""
     try:
+        if _lists(data) > MOST_LISTS and (number := _lists(STRING.sub(b"", data))) > MOST_LISTS:
+            raise ValueError(f"got {number:,} lists and objects, want at most {MOST_LISTS:,}")
         notebook = json.loads(data.decode("utf-8-sig"))
         sheets = notebook.get("worksheets") or [notebook]  # format 3
         return [(_text(cell), _grade_id(cell), bool(cell.get("attachments"))) for sheet in sheets for cell in sheet["cells"]]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, MemoryError) as error:
         raise ValueError(f"{type(error).__name__}: {error!s:.80}") from None
+
+
+def _lists(data):
+    return data.count(b"[") + data.count(b"{")
 
 
 def _text(cell):
@@ -511,11 +561,6 @@ def _when(moment):
 
 # --- the table
 
-def _shown(text: str) -> str:
-    """With what can't be printed, or could move the cursor, as its code."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
 def table(files: list[File], several: bool, archives: list[Path]) -> list[str]:
     """The lines: by student, the newest first."""
     rows = [(" ", "file", "student", "handed in", "what became of it")]
@@ -524,7 +569,7 @@ def table(files: list[File], several: bool, archives: list[Path]) -> list[str]:
         place = f"{archives[file.archive].name}: {file.entry.place}" if several else file.entry.place
         who = file.student if file.student in (file.who, "") else f"{file.student} ({file.who})"
         fate = file.fate + (f"; {file.note}" if file.note and file.note not in file.fate else "")
-        rows.append(tuple(map(_shown, ("!" if file.look else "", place, who or file.who or "?", when.strip(), fate))))
+        rows.append(tuple(map(printable, ("!" if file.look else "", place, who or file.who or "?", when.strip(), fate))))
     widths = [min(60, max(map(len, column))) for column in list(zip(*rows))[:-1]]
     return ["  ".join([*(f"{text:{width}}" for text, width in zip(row, widths)), row[-1]]).rstrip() for row in rows]
 
@@ -554,9 +599,18 @@ def _files(course, assignment, archives, given, memory, student, spool):
     files, submitted = [], course / "submitted"
     known = {name.casefold() for name in (*memory["students"], *(path.name for path in submitted.glob("*")))}
     for number, path in enumerate(archives):
-        here = [File(entry, number, who=student) for entry in entries(path, spool)]
-        for file in here:
+        looked = {}
+
+        def keep(entry):
+            file = File(entry, number, who=student)
             look_into(file, given)
+            looked[entry] = file  # not if memory was too small for it
+            return bool(file.kind)
+
+        here = [looked.get(entry) or File(entry, number, who=student) for entry in entries(path, spool, _sender, keep)]
+        for file in here:
+            if file.entry not in looked:
+                look_into(file, given)
         if not student:
             find_owners(here, assignment, known)
         known |= {_key(file.who) for file in here if file.kind and file.who}

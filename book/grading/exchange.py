@@ -20,6 +20,8 @@ from pathlib import Path
 
 from nbgrader.exchange.default import ExchangeCollect
 
+from .terminal import printable
+
 MOST = 10_000  # files and folders in a hand-in
 DEEPEST, LONGEST = 20, 1000  # folders in each other; bytes in the name of a file, with its folders
 NAMED = 10  # of those that are left out, as many are named
@@ -106,11 +108,6 @@ def copied(file: int, target: Path, most: int) -> int:
             if size > most:
                 raise ValueError("it grew too large while it was copied")
     return size
-
-
-def printable(text: str) -> str:
-    """On one line, with what can't be printed as its code."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 class Collect(ExchangeCollect):

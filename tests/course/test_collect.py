@@ -30,7 +30,8 @@ from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_raw_cell
 from nbgrader.api import Gradebook
 
-from grading import archives, nbgrader_cells
+import grading.__main__
+from grading import archives, collect, isolation, nbgrader_cells
 from grading.answers import LONGEST, MORE, Submission, answer, has_code
 from grading.collect import File, main, name_students, plain
 from grading.nbgrader_cells import ReadAnything
@@ -149,6 +150,13 @@ ELSEWHERE = {
     "as-code": (lambda: insert(new_code_cell(WORDS)), f"```\n{WORDS}\n```"),
     "as-a-comment": (lambda: insert(new_code_cell(f"# {WORDS}")), f"# {WORDS}"),
     "printed": (lambda: insert(new_code_cell(f"print('{WORDS}')")), WORDS),
+    "said-far-away": (lambda: insert(new_code_cell(f"x = 1\nprint('{WORDS}', x)"), "ps1-depth"),
+                         f"*Written in a cell after `ps1-depth`:*\n\n```\n'{WORDS}'\n```"),
+    "said-in-a-test": (lambda: typed_into("ps1-differences-test", f"print('{WORDS}')"), f"```\n'{WORDS}'\n```"),
+    "said-in-a-solution": (lambda: changed("ps1-two-paths", source=f"def by_hand(*a):\n    return {{}}\n\n\nprint(f'{WORDS} {{1}}')"),
+                              f"*Written in the cell `ps1-two-paths`:*\n\n```\nf'{WORDS} {{1}}'\n```"),
+    "string-in-a-solution": (lambda: typed_into("ps1-two-paths", f'"""\n{WORDS}\n"""'), f'```\n"""\n{WORDS}\n"""\n```'),
+    "added-in-a-docstrings-place": (lambda: changed("ps1-two-paths", source=f'"""{WORDS}"""\ndef by_hand(*a):\n    return {{}}'), WORDS),
     "at-the-end": (lambda: insert(new_markdown_cell(WORDS), after=2), WORDS),
     "at-the-top": (lambda: insert(new_markdown_cell(WORDS), "ps1-imports", 0), WORDS),
     "far-away": (lambda: insert(new_markdown_cell(f"$$\n1\n$$\n{WORDS}"), "ps1-two-paths"),
@@ -170,6 +178,15 @@ ELSEWHERE = {
     "deleted": (lambda: deleted(ANSWER), "This cell was missing."),
     "plain": (release, None),
     "nothing-but-code": (lambda: insert(new_code_cell("# a net\nprint(1)"), "ps1-depth"), None),
+    "own-docstring-and-message": (lambda: changed("ps1-two-paths", source=f'''
+def by_hand(*a):
+    """{WORDS}"""
+    if not a:
+        raise ValueError("{WORDS}")
+    assert a, "{WORDS}"
+    print("loss", a, "and the slopes of it:")
+    return {{}}'''), None),
+    "messages-of-the-release": (lambda: typed_into("ps1-differences-test", "print(1)"), None),
     "only-emptied": (lambda: changed(source="\n"), None),
     "copied-alone": (lambda: copied(KEPT, KEPT), None),
 }
@@ -391,8 +408,7 @@ FORMS = {
     "folders in a folder": {"class/Ann/ps1.ipynb": "Ann", "class/Bob/ps1.ipynb": "Bob"},
     "nbgrader's": {"submitted/Ann/ps1/ps1.ipynb": "Ann"},
     "flat": {"Ann Abt_ps1.ipynb": "Ann-Abt", "ps1-Bob.ipynb": "Bob", "Cem_ps1 (1).ipynb": "Cem", "Dan PS1-Copy1.ipynb": "Dan", "Eve_ps1_final.ipynb": "Eve",
-             "ps1_Fay_final-v2.ipynb": "Fay", "solution_ps1_Gus.ipynb": "Gus", "Hal_Final_ps1.ipynb": "Hal", "ps1_Final Finley.ipynb": "Final-Finley",
-             "Ida New_ps1.ipynb": "Ida-New", "Anna V_ps1.ipynb": "Anna-V", "12345_ps1.ipynb": "12345", "ps1_team 7_v1.2 (3).ipynb": "team-7", "ps1_Kim (2).ipynb": "Kim"},
+             "ps1_Fay_final-v2.ipynb": "Fay", "solution_ps1_Gus.ipynb": "Gus", "Hal_Final_ps1.ipynb": "Hal", "Anna V_ps1.ipynb": "Anna-V", "12345_ps1.ipynb": "12345", "ps1_team 7_v1.2 (3).ipynb": "team-7", "ps1_Kim (2).ipynb": "Kim"},
     "nbgrader's exchange": {"ann+ps1+2026-11-20 10:00:00.123456 UTC/ps1.ipynb": "ann", "bob+b@x.org+ps1+2026-11-20 11:00:00 UTC/ps1.ipynb": "bob-b-x.org"},
     "Blackboard": {"ps1_annab_attempt_2026-11-20-10-00-00_ps1.ipynb": "annab", "Problem Set 1_bell_attempt_2026-11-20-10-00-00_work.ipynb": "bell"},
     "Brightspace": {"12-345 - Ann Abt - Nov 20, 2026 1000 AM/ps1.ipynb": "Ann-Abt", "13-345 - Bob - 20 November, 2026 22_01/x.ipynb": "Bob"},
@@ -563,7 +579,16 @@ def sized(kind: int) -> bytes:
     return content.getvalue()
 
 
+def deflated(files) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, body in files.items():
+            archive.writestr(name, body)
+    return content.getvalue()
+
+
 NULLS, REG = bytes(2**20), tarfile.REGTYPE
+WORK = worked("given in a tar").encode()
 MIB = 2**20
 SPARSE = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "s", "GNU.sparse.realsize": "1000000000"}
 # An archive that is handed in, and what its row says; far larger ones are made in the same way
@@ -601,17 +626,164 @@ BOMBS = {
 
 
 def test_an_archive_made_to_stop_the_collection_is_refused_alone(run, course, tmp_path, monkeypatch):
-    for name, value in (("MOST_BYTES", 26 * MIB), ("MOST_BYTES_WITHIN", 16 * MIB), ("MOST_ENTRIES", 1000), ("LARGEST_DIRECTORY", 2**18)):
+    for name, value in (("MOST_BYTES", 26 * MIB), ("MOST_BYTES_WITHIN", 16 * MIB), ("MOST_ENTRIES_WITHIN", 1000), ("LARGEST_DIRECTORY_WITHIN", 2**18)):
         monkeypatch.setattr(archives, name, value)
-    files = [("Ann/ps1.ipynb", worked("Ann")), *((f"Eve/{name}", content) for name, (content, _) in BOMBS.items()), ("Zed/ps1.zip", packed({"ps1.ipynb": worked("Zed")}))]
+    files = [("Ann/ps1.ipynb", worked("Ann")), *((f"Eve {name}/{name}", content) for name, (content, _) in BOMBS.items()), ("Zed/ps1.zip", packed({"ps1.ipynb": worked("Zed")}))]
     tracemalloc.start()
     status, rows = run(pack(tmp_path / "all.zip", files))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert status == 1 and collected(course) == {"Ann": "Ann", "Zed": "Zed"} and peak < 40 * MIB
     for name, (_, words) in BOMBS.items():
-        own = [row for place, each in rows.items() if place.startswith(f"Eve/{name}") for row in ([each] if isinstance(each, str) else each)]
+        own = [row for place, each in rows.items() if place.startswith(f"Eve {name}/{name}") for row in ([each] if isinstance(each, str) else each)]
         assert any(words in row for row in own), (name, own[-3:])
+
+
+def as_tar(path, files):
+    path.write_bytes(taped(*((name, REG, len(content.encode()), content.encode(), {}) for name, content in files.items())))
+
+
+def as_folder(path, files):
+    pack(path, files)
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        path.unlink()
+        for name in names:
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            (path / name).write_text(files[name])
+
+
+@pytest.mark.parametrize("make", [pack, as_tar, as_folder])
+@pytest.mark.parametrize("form, owner", [
+    ("{}/{}", "Ann"), ("{}/data/{}", "Ann"), ("{}_1_assignsubmission_file_{}", "Ann"), ("{}_1_assignsubmission_file_/{}", "Ann"), ("class/{}/{}", "Ann"),
+    ("class/{}_1_assignsubmission_file_{}", "Ann"), ("ann{}_1234_5678_{}", "annAnn-1234"),
+])
+def test_many_files_of_one_student_keep_nobody_elses_out(run, course, tmp_path, monkeypatch, make, form, owner):
+    monkeypatch.setattr(archives, "MOST_ENTRIES", 10)
+    names = [form.format("Ann", f"{number:02}.csv") for number in range(25)]
+    later = {form.replace("_1_", "_2_").replace("_1234_", "_1235_").format(name, "ps1.ipynb"): worked(name) for name in ("Bob", "Cem")}
+    make(tmp_path / "all", dict.fromkeys(names, "x") | later)
+    status, rows = run(tmp_path / "all")
+    assert sorted(collected(course).values()) == ["Bob", "Cem"] and status == 1
+    assert len(rows) == 10 + 1 + 2 and rows[names[10]].startswith(f"!{owner} ") and "refused: 15 files from this one on" in rows[names[10]], rows
+
+
+def test_many_files_in_a_section_keep_none_of_the_others_in_it_out(run, course, tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "MOST_ENTRIES", 10)
+    files = {f"Section A/Ann/{place}/{number}.csv": "x" for place in range(3) for number in range(9)}
+    others = {f"Section {name}/ps1.ipynb": worked(name) for name in ("A/Bob", "A/Cem", "B/Dan")}
+    run(pack(tmp_path / "all.zip", files | others))
+    assert set(collected(course)) == {"Bob", "Cem", "Dan"}
+
+
+def test_many_archives_and_many_folders_of_one_student_have_a_limit(run, course, tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "MOST_ENTRIES", 10)
+    monkeypatch.setattr(archives, "MOST_BYTES_WITHIN", 3 * MIB)
+    full, large = packed({f"{number}.csv": "x" for number in range(10)}), worked("large").encode().ljust(MIB)
+    files = {**{f"Ann/{number:02}.zip": full for number in range(9)}, **{f"Bob/{number:02}/{name}.csv": "x" for number in range(9) for name in range(9)},
+             **{f"Cem/{number}.ipynb": large + b" " * number for number in range(9)}, "Dan/ps1.ipynb": worked("Dan")}
+    status, rows = run(pack(tmp_path / "all.zip", files))
+    assert status == 1 and set(collected(course)) == {"Cem", "Dan"}
+    said = {place: row for place, row in rows.items() if "files from this one on" in row}
+    assert set(said) == {"Ann/05.zip", "Bob/05/5.csv", "Cem/3.ipynb"}
+    assert "4 files" in said["Ann/05.zip"] and "31 files" in said["Bob/05/5.csv"] and "6 files" in said["Cem/3.ipynb"]
+
+
+@pytest.mark.parametrize("form", ["{}_1_assignsubmission_file_/{}", "{}_1_assignsubmission_file_{}", "{}_1234_5678_f{}", "{}/{}",
+                                  "ps1_{}_attempt_2026-11-20-10-00-00_{}"])
+def test_the_archives_of_one_student_have_one_limit_and_few_rows(run, course, tmp_path, monkeypatch, form):
+    for name, value in (("MOST_ENTRIES_WITHIN", 30), ("MOST_ROWS", 5)):
+        monkeypatch.setattr(archives, name, value)
+    tape = gzip.compress(taped(*((f"{number}.png", REG, 0, b"", {}) for number in range(19)), ("x/ps1.ipynb", REG, len(WORK), WORK, {})))
+    names = {who: form.format(who, "1.tar.gz").replace("_1_", f"_{number}_").replace("_1234_", f"_{1233 + number}_") for number, who in enumerate(("ann", "bob", "cem"), 1)}
+    files = {name.replace("1.tar", f"{part}.tar"): tape for name in names.values() for part in ((1, 2, 3) if "bob" in name else (1,))}
+    status, rows = run(pack(tmp_path / "all.zip", files))
+    assert status == 1 and set(collected(course).values()) == {"given in a tar"} and len(collected(course)) == 3
+    for who, name in names.items():
+        assert len([place for place in rows if place.startswith(f"{name} > ")]) == 7
+        assert "14 more files, of which none can be the notebook" in rows[f"{name} > …"] and f"{name} > x/ps1.ipynb" in rows
+    for part in (2, 3):
+        assert "more than 30 files and folders, with all of the student's" in rows[names["bob"].replace("1.tar", f"{part}.tar")]
+
+
+def test_what_is_no_notebook_takes_no_disk_and_little_time(course, tmp_path, monkeypatch):
+    """The disk has room for the largest file of all, but not for two of them."""
+    spaces, lists = b'{"x": "' + b" " * 3 * MIB + b'"}', b'{"x": [' + b"[[[[[[[[[]]]]]]]]]," * 210_000 + b"1]}"
+    kept, given = [], collect.Given("ps1", *collect.given_out(course / "release" / "ps1" / "ps1.ipynb"), {})
+    real = tempfile.mkstemp
+    monkeypatch.setattr(archives.tempfile, "mkstemp", lambda dir: (kept.append(sum(path.stat().st_size for path in Path(dir).iterdir())), real(dir=dir))[1])
+    files = {"Ann/ps1.ipynb": WORK, **{f"Bob/{part}.zip": deflated({f"{number}.json": body for number in range(9)}) for part, body in enumerate((spaces, lists))},
+             **{f"Cem/{number}.json": lists for number in range(3)}, "Dan/ps1.zip": packed({"ps1.ipynb": WORK})}
+    (tmp_path / "spool").mkdir()
+    loads, parsed = collect.json.loads, []
+    monkeypatch.setattr(collect.json, "loads", lambda text: (parsed.append(len(text)), loads(text))[1])
+    path = pack(tmp_path / "all.zip", files)
+    found = collect._files(course, "ps1", [path], given, {"students": {}}, "", tmp_path / "spool")
+    assert max(kept) < MIB and {file.who for file in found if file.kind == "work"} == {"Ann", "Dan"} and len(found) == 1 + 18 + 3 + 1
+    assert len([size for size in parsed if size > 3 * MIB]) == 9  # of spaces alone: what has too many values is not parsed
+    assert sum(path.stat().st_size for path in (tmp_path / "spool").iterdir()) == 2 * len(WORK)
+    nb = changed(source="with a long output")
+    nb.cells.append(new_code_cell("print(x)", outputs=[nbformat.v4.new_output("stream", text='["' + "[1, 2]," * 10**6)]))
+    monkeypatch.undo()
+    assert collect.cells_of(nbformat.writes(nb).encode())[-1][0] == "print(x)"
+
+
+@pytest.mark.parametrize("string", [b'"', b'"' + b'\\"' * 10**6, b'"' * (10**6 + 1), b'"' + b"\\" * 10**6])
+def test_a_string_without_an_end_takes_no_square_of_time(string):
+    with pytest.raises(ValueError):
+        collect.cells_of(b'{"cells": [' + b"[" * collect.MOST_LISTS + string)
+
+
+def test_the_look_into_the_notebooks_takes_the_students_time(course, tmp_path, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(archives, "monotonic", lambda: clock[0])
+    (tmp_path / "spool").mkdir()
+
+    def slow(entry):
+        clock[0] += 11 if entry.parts[0] == "Bob" else 1
+        return True
+
+    files = {"Ann/ps1.ipynb": WORK, "Bob/1.zip": packed({f"{number}.ipynb": WORK for number in range(9)}), "Bob/2.ipynb": WORK, "Bob/3.zip": packed({}),
+             "Cem/ps1.zip": packed({"ps1.ipynb": WORK})}
+    found = archives.entries(pack(tmp_path / "all.zip", files), tmp_path / "spool", keep=slow)
+    assert {entry.place: bool(entry.content) for entry in found} == {
+        "Ann/ps1.ipynb": True, **{f"Bob/1.zip > {number}.ipynb": True for number in range(3)}, "Bob/1.zip": False, "Bob/2.ipynb": False, "Cem/ps1.zip > ps1.ipynb": True}
+    assert {entry.place: entry.refused for entry in found if entry.refused} == {
+        "Bob/1.zip": "an archive; the rest of it can't be opened: it takes more than 30 seconds, with all of the student's",
+        "Bob/2.ipynb": "2 files from this one on, since the same student's before it are 20000, hold 200 MB or take 30 seconds"}
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError(28, "No space left on device")])
+def test_where_there_is_no_room_for_one_the_others_are_collected(run, course, tmp_path, monkeypatch, error):
+    def fail(name, real):
+        def failing(*a, **b):
+            if fails.pop(name, None):
+                raise error
+            return real(*a, **b)
+        return failing
+
+    def at(entry):
+        if entry.parts[0] == "Bob":
+            fails[entry.name] = True
+
+    monkeypatch.chdir(course)
+    fails, real_room = {}, archives._Shares.room
+    monkeypatch.setattr(archives._Shares, "room", lambda self, entry: (at(entry), real_room(self, entry))[1])
+    for owner, name, key in ((archives.tempfile, "mkstemp", "1.ipynb"), (collect, "look_into", "2.ipynb"), (Path, "read_bytes", "3.ipynb"),
+                             (archives, "_condensed", "4.zip")):
+        monkeypatch.setattr(owner, name, fail(key, getattr(owner, name)))
+    files = [f"{who}/{number}.{'zip' if number == 4 else 'ipynb'}" for who in ("Ann", "Bob", "Cem") for number in range(1, 5)]
+    content = {name: packed({"ps1.ipynb": worked(name)}) if name.endswith("zip") else worked(name) for name in files}
+    status, rows = run(pack(tmp_path / "all.zip", content))
+    assert status == 1 and set(collected(course)) == {"Ann", "Cem"} and not fails
+    words = str(error) or "MemoryError"
+    assert {place: row for place, row in rows.items() if place.startswith("Bob/") and f"refused: can't be read: {words}" not in row} == {} and len(rows) == 12
+
+
+def test_of_an_archive_only_so_many_files_are_listed(run, course, tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "MOST_ENTRIES_IN_ALL", 3)
+    status, rows = run(pack(tmp_path / "all.zip", {f"{number}/ps1.ipynb": worked("x") for number in range(1, 6)}))
+    assert status == 1 and "the rest of it can't be opened: more than 3 files" in rows["all.zip"] and len(rows) == 4
 
 
 def test_an_archive_that_takes_too_long_takes_nobody_elses_time(monkeypatch, tmp_path):
@@ -877,6 +1049,23 @@ def test_a_word_beside_the_assignment_is_nobodys_name(run, course, tmp_path, ste
     assert all(row.startswith("!") and "no folder and no name says whose it is" in row for row in rows.values()) and len(rows) == 2
 
 
+@pytest.mark.parametrize("stem, student", [
+    ("ps1_final_Dana", "Dana"), ("ps1-v2-Dana", "Dana"), ("final_Dana_ps1", "Dana"), ("ps1_my final version Dana", "Dana"), ("ps1_final_v2_Dana Doe", "Dana-Doe"),
+    ("ps1_Final Finley", "Finley"), ("Ida New_ps1", "Ida-New"), ("ps1_new_Dana", "new_Dana"), ("Dana_new_ps1", "Dana_new"), ("finalDana_ps1", "finalDana"),
+    ("DanaFinal_ps1", "DanaFinal"), ("ps1_2_Dana", "2_Dana"), ("ps1_Ann_final_Bob", "Ann_final_Bob"), ("Ann_ps1_Bob", "Ann"), ("ps1_abgabe_Dana", "abgabe_Dana"),
+])
+def test_a_word_that_may_belong_to_a_name_is_said(run, course, tmp_path, stem, student):
+    for name in (f"{stem}.ipynb", f"{stem}/work.ipynb"):
+        shutil.rmtree(course / "submitted", ignore_errors=True)
+        (course / "collected.json").unlink(missing_ok=True)
+        other = "Zed_ps1.ipynb" if name == f"{stem}.ipynb" else "Zed/ps1.ipynb"
+        path = pack(tmp_path / "all.zip", {name: worked("x"), other: worked("z")})
+        status, rows = run(path)
+        assert status == 1 and collected(course) == {student: "x", "Zed": "z"}, rows
+        assert rows[name].startswith("!") and "which the name does not tell for sure" in rows[name] and not rows[other].startswith("!")
+        assert run(path)[0] == 0  # who is known is no guess
+
+
 @pytest.mark.parametrize("form", ["ann+ps1+2026-11-{:02} 10-00-00/ps1.ipynb", "12-345 - ann - Nov {}, 2026 1000 AM/ps1.ipynb", "ann 2026-11-{:02} 10-00-00/ps1.ipynb",
                                   "ps1_ann_attempt_2026-11-{:02}-10-00-00_ps1.ipynb", "submissions/ann+ps1+2026-11-{:02}T10:00:00Z/ps1.ipynb"])
 def test_each_hand_in_is_of_the_same_student(run, course, tmp_path, form):
@@ -886,6 +1075,57 @@ def test_each_hand_in_is_of_the_same_student(run, course, tmp_path, form):
     status, rows = run(pack(tmp_path / "2.zip", {second: worked("second"), first: worked("first")}, {second: (2026, 11, 21, 0, 0, 0)}))
     assert set(collected(course)) == {"ann", "bob"} and collected(course)["ann"] == "second", rows
     assert status == 1 and rows[first].startswith("!") and "older than" in rows[first]
+
+
+def test_a_name_draws_nothing_in_the_table(run, course, tmp_path, capsys):
+    false_row = "   Ann Abt_101_assignsubmission_file/ps1.ipynb             Ann-Abt (Ann Abt)               refused: empty"
+    own = changed(source="own")
+    cell(own, "ps1-depth").metadata.nbgrader["grade_id"] = "\x1b[31mred"
+    for c in own.cells:
+        c.metadata.get("nbgrader", {})["grade_id"] = "\x1b[31mred"
+    inner = packed({f"x.txt{' ' * 60}{false_row}": "x", "y\u2800\u2800\u3164\u202e\u3000\x9b2J\r\n.txt": "x", "ps1.ipynb": nbformat.writes(own)})
+    path = pack(tmp_path / "all.zip", {f"{who}_10{at}_assignsubmission_file/{name}": content for at, (who, name, content) in enumerate((
+        ("Ann Abt", "ps1.ipynb", worked("Ann")), ("Bob  Bell\x1b[1A", "b.zip", inner)), 1)})
+    status, rows = run(path)
+    main(["ps1", str(path)])
+    lines = capsys.readouterr().out.splitlines()
+    assert status == 1 and len(rows) == 4 and all(line.isprintable() for line in lines)
+    begin = "Bob Bell\\x1b[1A_102_assignsubmission_file/b.zip > "
+    assert {place for place in rows if place.startswith("Bob")} == {
+        f"{begin}x.txt {' '.join(false_row.split())}", f"{begin}y\\u2800\\u2800\\u3164\\u202e\\u3000\\x9b2J\\r\\n.txt", f"{begin}ps1.ipynb"}
+    assert "\\x1b[31mred" in rows[f"{begin}ps1.ipynb"]
+
+
+def test_what_is_said_of_a_submission_that_is_not_graded_draws_nothing(course, monkeypatch, capsys):
+    monkeypatch.chdir(course)
+    monkeypatch.setenv(isolation.ISOLATION, "off")  # nothing is executed
+    said = "[AutogradeApp | ERROR] Notebook JSON is invalid\n    \x1b[2J\x1b[1mHACK  all\r fine\n"
+    (course / "submitted" / "Ann").mkdir(parents=True)
+    hand_in(course, "Ann", "ps1", release())
+    (course / "submitted" / "Bob\x1bc" / "ps1").mkdir(parents=True)
+    monkeypatch.setattr(grading.__main__, "autograde", lambda course, student, *_: {"student": student, "success": False, "seconds": 1, "log": said, "error": "\x1b[1A"})
+    assert grading.__main__.main(["ps1", "--jobs=1"]) == 1
+    shown = capsys.readouterr().out
+    assert "Bob\\x1bc: not graded, no ps1.ipynb" in shown and "\n    \\x1b[2J\\x1b[1mHACK all\\r fine\n\\x1b[1A\n" in shown
+    assert all(line.isprintable() for line in shown.split("\n"))
+
+
+@pytest.mark.parametrize("form, inner", [
+    ("Problem Set 1_{}_attempt_2026-11-{:02}-10-00-00_{}.ipynb", "mine_ann_attempt_2026-11-21-10-00-00_w"),
+    ("ps1_{}_attempt_2026-11-{:02}-10-00-00_{}.ipynb", "x_ann_attempt_2026-11-21-10-00-00_w"),
+    ("ps1_{}_attempt_2026-11-{:02}-10-00-00_{}.ipynb", "_attempt_2026-11-21-10-00-00_ann"),
+    ("{}_1{}_assignsubmission_file_{}.ipynb", "ann_120_assignsubmission_file_w"), ("{}_1{}_assignsubmission_file_{}/ps1.ipynb", "ann_120_assignsubmission_file_"),
+    ("{}_222_678{}_{}.ipynb", "ann_222_67899_w"), ("{}_222_678{}_{}.ipynb", "LATE_anon_ann_67899_w"),
+    ("{}+ps1+2026-11-{:02} 10:00:00 UTC{}/ps1.ipynb", "+ann+ps1+2026-11-21 10:00:00 UTC"),
+    ("12-345 - {} - Nov {}, 2026 1000 AM{}/ps1.ipynb", " - ann - Nov 21, 2026 1000 AM"), ("{}_ps1_{}_{}.ipynb", "ann_ps1_w"), ("ps1_{}_{}_{}.ipynb", "ps1_ann"),
+])
+def test_what_the_platform_wrote_decides_and_a_name_that_fits_twice_is_marked(run, course, tmp_path, form, inner):
+    names = {"ann": form.format("ann", 20, ""), "mallory": form.format("mallory", 21, inner), "bob": form.format("bob", 20, "")}
+    times = {names["mallory"]: (2026, 11, 21, 10, 0, 0)}
+    status, rows = run(pack(tmp_path / "all.zip", {name: worked(who) for who, name in names.items()}, times))
+    found = {re.split(r"[-_]\d", student)[0]: words for student, words in collected(course).items()}
+    assert found == {who: who for who in names}, rows
+    assert status == 1 and [place for place, row in rows.items() if row.startswith("!")] == [names["mallory"]], rows
 
 
 def test_where_a_name_of_blackboards_begins_is_not_sure(run, course, tmp_path):

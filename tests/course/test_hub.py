@@ -205,6 +205,29 @@ def test_no_hand_in_stops_the_others(hub_exchange, monkeypatch):
     assert {path.name for path in (hub_exchange.course / "submitted").iterdir()} == set(hub_exchange.collected())
 
 
+def test_the_exit_status_tells_whether_the_teacher_should_look(hub_exchange, tmp_path):
+    course, root = hub_exchange.course, hub_exchange.inbound.parents[1]
+    (course / "nbgrader_config.py").write_text(
+        f"c = get_config()\nc.CourseDirectory.course_id = 'course'\nc.Exchange.root = {str(root)!r}\n"
+        "c.ExchangeCollect.check_owner = False\nc.ExchangeFactory.collect = 'grading.exchange.Collect'\n")
+    root.chmod(0o777)
+
+    def status(*options):
+        done = subprocess.run([sys.executable, "-m", "nbgrader", "collect", "ps1", *options], cwd=course, capture_output=True, text=True)
+        return done.returncode, done.stderr
+
+    hub_exchange.hand_in("ann")
+    assert status()[0] == 0
+    (hub_exchange.hand_in("bob") / "link").symlink_to("/etc/passwd")
+    code, said = status()
+    assert code == 1 and "Left out, a link: " in said and "1 error, see above; all that has none is collected" in said
+    assert status()[0] == 0
+    hub_exchange.hand_in("eve", time="never")
+    hub_exchange.hand_in("zoe")
+    code, said = status("--update")
+    assert code == 1 and "its name has no time: " in said and set(hub_exchange.collected()) == {"ann", "bob", "zoe"}
+
+
 def test_a_folder_that_goes_while_others_are_collected(hub_exchange):
     gone = hub_exchange.hand_in("eve")
     hub_exchange.hand_in("zoe")

@@ -157,4 +157,8 @@ def error_signals(parameters, h, do):
 # Right answers in other styles, as edits of the solutions: they get all points.
 RIGHT = {
     "the loss as an array with one entry": {"ps2-loss": {"return np.sum(do**2) / 2, do": "return np.array([np.sum(do**2) / 2]), do"}},
+    "softsign as 1 - 1 / (1 + |a|), in single precision": {"ps2-forward": {  # all digits of a small state cancel
+        "    W_hx, W_hh, W_qh =": "    x, h_0 = np.float32(x), np.float32(h_0)\n    parameters = {name: np.float32(array) for name, array in parameters.items()}\n"
+                               "    W_hx, W_hh, W_qh =",
+        "a / (1 + np.abs(a))": "np.sign(a) * (1 - 1 / (1 + np.abs(a)))"}},
 }
