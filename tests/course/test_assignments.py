@@ -23,7 +23,10 @@ from traitlets.config import Config
 from gradients import rnn
 from gradients.activations import Activation
 from grading import nbgrader_cells
+from grading.marks import StudentError
 from grading.nbgrader_cells import ExecuteApart
+from grading.sandbox import Sandbox
+from grading.values import as_real
 from problem_sets import (
     COURSE, SETS, WORTHLESS, cell, earned, edited, grade_id, hand_in, points_of, read, scores, source, teachers_lines, worthless,
     wrong_answers,
@@ -247,6 +250,65 @@ def test_numbers_that_fit_each_other_and_nothing_else_earn_nothing(name, key, co
     test = {"ps3-lag-terms": "ps3-share-test", "ps3-step-bounds": "ps3-verdict-test", "ps3-jacobians": "ps3-products-test"}.get(key, f"{key}-test")
     others = {"ps3-lag-terms": 2.5, "ps3-share": 3.5, "ps3-step-bounds": 2, "ps3-jacobians": 2.5, "ps5-arrows": 1}.get(key, 0)  # of other functions, in the same test
     assert earned(name, {key: f"import numpy as np\n{code}"}) == points_of(source(name)) | {test: others}
+
+
+# Right answers that do more than they must, as edits of the solutions; they are drawn on by name.
+HARMLESS = {
+    "ps3": {
+        "norms from eigenvalues, which are complex": {
+            "ps3-norms": {"np.linalg.norm(P[::-1], 2, axis=(1, 2))":
+                          "[np.sqrt(max(np.linalg.eigvals(p.T @ p)) + 0j) * (1 + 1e-12j) for p in P[::-1]]"},
+            "ps3-step-bounds": {"np.linalg.norm(W_hh, 2)": "(np.linalg.norm(W_hh, 2) * (1 + 1e-15j))"}},
+    },
+    "ps4": {
+        "the loss and the gradient, each by a call": {"ps4-train": {
+            "_, grads = gradient(now, batch)": "loss = gradient(now, batch)[0]; grads = gradient(now, batch)[1]"}},
+        "prints the loss before training and after each step": {"ps4-train": {
+            "    for batch in batches:": "    print(gradient(parameters, batches[0])[0])\n    for batch in batches:",
+            "path.append(now)": "path.append(now)\n        print(gradient(now, batch)[0])"}},
+        "prints the loss at the end": {"ps4-train": {
+            "    return path, norms": "    print(gradient(path[-1], batches[-1])[0])\n    return path, norms"}},
+        "prints the mean loss of all batches in each step": {"ps4-train": {
+            "grads, norm = clip(grads)": "print(np.mean([gradient(now, each)[0] for each in batches])); grads, norm = clip(grads)"}},
+        "two calls of clip": {"ps4-train": {"grads, norm = clip(grads)": "norm = clip(grads)[1]; grads = clip(grads)[0]"}},
+        "prints the norms of the gradients after each step": {"ps4-train": {
+            "path.append(now)": "path.append(now)\n        print(clip(gradient(now, batch)[1])[1])"}},
+    },
+}
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_what_does_no_harm_costs_nothing(name, monkeypatch):
+    monkeypatch.setenv("GRADING_SEED", SEED)
+    for title, cells in HARMLESS[name].items():
+        texts = {key: edited(cell(source(name), key).source, edits) for key, edits in cells.items()}
+        assert earned(name, texts) == points_of(source(name)), title
+
+
+@pytest.mark.parametrize("value, real", [
+    (np.array([3 + 1e-15j, 1e-9j]), True), (np.complex64(2 + 1e-5j), True), (3 + 1e-15j, True), ([0j, {"a": (1 + 0j,)}], True),
+    (np.array([3 + 1e-5j]), False), (1j, False), (np.zeros(0, complex), True), (np.array([np.nan + 0j]), False),
+])
+def test_imaginary_parts_of_rounding_are_none(value, real):
+    leaves = lambda value: ([each for part in (value.values() if isinstance(value, dict) else value) for each in leaves(part)]  # noqa: E731
+                            if isinstance(value, (dict, list, tuple)) else [value])
+    assert [not np.iscomplexobj(each) for each in leaves(as_real(value))] == [real] * len(leaves(value))
+
+
+def test_a_stopped_cell_of_ones_own_leaves_its_functions():
+    """To other cells, and to the tests; also after a second stop, and where a cell takes too long in a repeat alone."""
+    sandbox = Sandbox({}, seconds=1)
+    for _ in range(2):
+        with pytest.raises(StudentError, match="did not come to an end"):
+            sandbox.run("import math\nSTEP = 2\ndef slope(x):\n    return math.pi * STEP * x\ntotal = 0\nwhile True: pass", "<your own cell>")
+    sandbox.run("def f(x):\n    return slope(x)\ndef g():\n    while True: pass\ndef h():\n    return total + missing", "<cell>")
+    assert sandbox.space["f"](1) == sandbox.space["slope"](1) == 2 * np.pi
+    with pytest.raises(StudentError, match="did not come to an end"):
+        sandbox.space["g"]()
+    assert sandbox.space["f"](1) == 2 * np.pi
+    with pytest.raises(StudentError, match="name 'missing' is not defined.*of your own cells that take long only the definitions"):
+        sandbox.space["h"]()
+    sandbox.close()
 
 
 @pytest.mark.parametrize("name", SETS)
