@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import re
@@ -17,12 +18,16 @@ from types import SimpleNamespace
 import nbformat
 import numpy as np
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
+from hypothesis import given
+from hypothesis import strategies as st
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output, new_raw_cell
+from nbgrader.api import Gradebook
 from traitlets.config import Config
 
 from gradients import rnn
 from gradients.activations import Activation
 from grading import nbgrader_cells
+from grading.answers import Submission, answer
 from grading.marks import StudentError
 from grading.nbgrader_cells import ExecuteApart
 from grading.sandbox import Sandbox
@@ -703,6 +708,111 @@ def test_a_notebook_with_another_name_and_a_time_that_is_none_are_named(course):
     assert "folder: not graded, no ps1.ipynb in submitted/folder/ps1" in said
     assert work.returncode == 1 and "other-name: not graded, no ps1.ipynb in submitted/other-name/ps1" in said
     assert "no-time: not graded, no time can be read in submitted/no-time/ps1/timestamp.txt, got 'on time'" in said
+
+
+PHOTO = f"data:image/jpeg;base64,{'A' * 2_100_000}"
+PROSE = "The slope of the first hidden layer was forgotten in it."
+
+
+def with_photo():
+    nb = source("ps1")
+    cell(nb, "ps1-missing-factor").source = f"Before it.\n\n![on paper]({PHOTO})\n\nAfter it."
+    return nb
+
+
+def with_outputs():
+    nb = source("ps1")
+    nb.metadata["widgets"] = {"state": [[0] * 1_000] * 1_200}
+    nb.cells.append(new_code_cell("1", outputs=[new_output("display_data", {"application/json": {"[x\\\"": [[0] * 1_000] * 1_200}})]))
+    return nb
+
+
+def nested():
+    return nbformat.writes(source("ps1")).replace('"nbformat":', f'"deep": {"[" * 100_000}{"]" * 100_000}, "nbformat":')
+
+
+def test_pictures_and_outputs_cost_no_points_and_what_can_not_be_read_waits(course):
+    hand_in(course, "photo", "ps1", with_photo())
+    hand_in(course, "outputs", "ps1", with_outputs())
+    hand_in(course, "nested", "ps1", nested())
+    hand_in(course, "many", "ps1", nbformat.writes(new_notebook(cells=[new_markdown_cell() for _ in range(2_001)])))
+    work = grading(course, "ps1")
+    said, _ = work.communicate(timeout=300)
+    found, full = scores(course, "ps1"), points_of(source("ps1"))
+    for student in ("photo", "outputs"):
+        assert {key: found[student][key] for key in full} == full, student
+    shown = cell(read(course / "autograded/photo/ps1/ps1.ipynb"), "ps1-missing-factor").source
+    assert f"Before it.\n\n![on paper]({PHOTO})\n\nAfter it." in shown
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        for student in ("nested", "many"):
+            assert gradebook.find_grade("ps1-missing-factor", "ps1", "ps1", student).needs_manual_grade
+            path = course / "autograded" / student / "ps1" / "ps1.ipynb"
+            assert cell(read(path), "ps1-missing-factor").source == nbgrader_cells.WAITS
+            assert nbgrader_cells.lost(path).startswith("The file could not be read as a notebook: ")
+    assert nbgrader_cells.lost(course / "autograded/photo/ps1/ps1.ipynb") is None
+
+
+json_values = st.recursive(st.text('[]{}"\\\\x') | st.integers(), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+    st.sampled_from(["outputs", "widgets", "source", '"outputs": [']), inner, max_size=3), max_leaves=20)
+
+
+@given(json_values)
+def test_what_was_put_out_is_not_counted(value):
+    def rid(value):
+        if isinstance(value, dict):
+            return {key: type(each)() if key in ("outputs", "widgets") and isinstance(each, (dict, list)) else rid(each) for key, each in value.items()}
+        return [rid(each) for each in value] if isinstance(value, list) else value
+
+    for indent in (None, 1):
+        assert json.loads(nbgrader_cells.without_outputs(json.dumps(value, indent=indent))) == rid(value)
+
+
+def test_what_was_put_out_has_an_end(monkeypatch):
+    assert nbgrader_cells.without_outputs('{"outputs": [[') == '{"outputs": [['
+    monkeypatch.setattr(nbgrader_cells, "BRACKETS", 9)
+    with pytest.raises(ValueError, match="too large"):
+        nbgrader_cells.without_outputs('{"outputs": [[[[[[[[[[')
+
+
+def test_pictures_too_large_become_a_sentence(monkeypatch):
+    monkeypatch.setattr(nbgrader_cells, "IN_TEXTS", 3_000_000)
+    handed_in = nbformat.writes(new_notebook(cells=[new_markdown_cell(f"First. ![a]({PHOTO}) Second. ![b]({PHOTO}) Third.")]))
+    text = nbformat.reads(nbgrader_cells.ReadAnything().from_file(io.StringIO(handed_in))[0], as_version=4).cells[0].source
+    assert text.startswith(f"First. ![a]({PHOTO}) Second. ![b]((a picture of 2 MB was here, ") and text.endswith("handed in)) Third.")
+
+
+# Where the words of an answer stand, and the parts of them that the teacher sees; None: nothing.
+HIDDEN = {
+    "comments below code": (lambda: new_code_cell(f"x = f(3)\n# 4. {PROSE[:28]}\n# {PROSE[28:]}\n"), [f"# 4. {PROSE[:28]}\n# {PROSE[28:]}"]),
+    "a comment beside code": (lambda: new_code_cell(f"x = f(3)  # {PROSE}\n"), [f"# {PROSE}"]),
+    "a string": (lambda: new_code_cell(f'answer = """\n{PROSE}\n"""'), [PROSE]),
+    "a comment in a solution": (lambda: solution(f"def f():\n    # {PROSE}\n    return 3"), [f"# {PROSE}"]),
+    "words in a solution, which is no Python": (lambda: solution(f"def f():\n    return 3\n{PROSE}"), [PROSE]),
+    "much prose in a string": (lambda: new_code_cell('x = """\n' + f"{PROSE}\n" * 1_000 + '"""\ny = 1'), [PROSE]),
+    "much prose in comments": (lambda: solution(f"# {PROSE}\n" * 1_000 + "y = 1"), [f"# {PROSE}"]),
+    "a raw cell with a picture": (lambda: new_raw_cell(PROSE, attachments={"a b.png": {"image/png": "AAAA"}}),
+                                  [f"```\n{PROSE}\n```\n\n![](<attachment:cell-1-picture-1>)"]),
+    "a picture that its text does not show": (lambda: new_markdown_cell(PROSE, attachments={"a": {"image/png": "AAAA"}}),
+                                              [PROSE, "![](<attachment:cell-1-picture-1>)"]),
+    "a photo in a text": (lambda: new_markdown_cell(f"First. ![a]({PHOTO}) {PROSE}"), [f"First. ![a]({PHOTO}) {PROSE}"]),
+    "short comments and much code": (lambda: new_code_cell("# a net\n" + "x = f(3)  # once more\n" * 2_000), None),
+    "the release's own": (lambda: solution("def f():\n    # what is to be done here, said in several words\n    return 3"), None),
+}
+
+
+def solution(code):
+    return new_code_cell(code, metadata={"nbgrader": {"grade_id": "f"}})
+
+
+@pytest.mark.parametrize("place", HIDDEN)
+def test_an_answer_that_stands_elsewhere_is_quoted(place):
+    make, shown = HIDDEN[place]
+    left, test = (new_markdown_cell("?", metadata={"nbgrader": {"grade_id": name}}) for name in ("a", "test"))
+    released = {"f": {"def f():\n    # what is to be done here, said in several words\n"}, "test": {"?"}, "a": {"?"}}
+    quotes = Submission([make(), test, left], released, [], {"f", "a"}).quotes(["a"])["a"]
+    text, attachments = answer("?", {}, quotes)
+    assert bool(quotes) == (shown is not None) and all(words in text for words in shown or [])
+    assert all(f"attachment:{name}" in text for name in attachments)
 
 
 def test_outside_a_course_the_command_says_where_to_go(tmp_path):
