@@ -55,6 +55,13 @@ def lacking(course: Path, student: str, assignment: str) -> list[str]:
     return [name for name in wanted if not (course / "submitted" / student / assignment / name).is_file()]
 
 
+def unread(course: Path, student: str, assignment: str) -> list[str]:
+    """Why a submission got no points as a whole, whatever is in it: for each of its graded notebooks, if so."""
+    from .nbgrader_cells import lost
+
+    return [reason for notebook in (course / "autograded" / student / assignment).glob("*.ipynb") if (reason := lost(notebook))]
+
+
 def refused(course: Path, student: str, assignment: str) -> str | None:
     """Why this submission is not to be graded, if so."""
     from nbgrader.utils import parse_utc
@@ -90,7 +97,7 @@ def autograde(course: Path, student: str, assignment: str, parent: int) -> dict:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line; 1 if a submission could not be graded."""
+    """The command line; 1 if a submission could not be graded, or got no points since it could not be read."""
     parser = argparse.ArgumentParser(prog="python -m grading", description=__doc__.split("\n")[0])
     parser.add_argument("assignment", nargs="+", help="ps1, ps2, …")
     parser.add_argument("--jobs", type=int, default=-1, metavar="N", help="processes; -1: one for each core")
@@ -128,6 +135,10 @@ def main(arguments: list[str] | None = None) -> int:
             if not result["success"]:
                 failed += 1
                 tqdm.write(printable_lines(f"{result['student']}: not graded\n{result['log'] or ''}{result['error'] or ''}"))
+        for student in students:
+            for reason in unread(course, student, assignment):
+                print(printable(f"{student}: no points, look at it: {reason}"))
+                failed += 1
         if todo:
             print(f"{assignment}: {sum(seconds) / len(todo):.1f} seconds a submission")
     return int(failed > 0)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import io
 import re
+import tokenize
 import warnings
 from dataclasses import dataclass, field
 from textwrap import dedent
@@ -16,6 +18,7 @@ LONGEST = {"parsed": 20_000, "quoted": 50_000}
 MORE = "… more in the notebook"
 COPY = "another copy of this cell"
 PROSE = 8  # words of a text in code, from which on it may be an answer
+DATA = re.compile(r"data:[\w.+/;=-]{0,100},[A-Za-z0-9+/=%]{200,}")  # such as a picture within a text; of that nothing is read
 WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W\d_]+")  # the first are written without spaces
 
 
@@ -134,30 +137,40 @@ class Submission:
         return added if any(len(line) > 20 for line in given) or not added else cell.source.strip()
 
     def _sentences(self, source):
-        """The strings in a cell's code that hold several words and were not given out, as they are written there."""
-        if len(source) > LONGEST["parsed"]:
-            return []
-        source, tree = _python(source)
+        """The strings and comments in a cell's code that hold several words and were not given out, as they are written there.
+
+        Of what is no Python, or too long to be parsed, the lines with several words.
+        """
+        whole = source
         try:
+            source, tree = _python(source) if len(source) <= LONGEST["parsed"] else (source, None)
             texts = list(_texts(tree)) if tree else []
-        except RecursionError:
-            return []
+            comments = _comments(source) if tree else []
+        except (RecursionError, tokenize.TokenError, SyntaxError):
+            tree = None
+        if tree is None:
+            return [line for line in whole.splitlines() if line.strip() not in self._lines and _many_words(line)]
         lines, found = re.split("\r\n|\r|\n", source), []
         for text in texts:
             parts = text.values if isinstance(text, ast.JoinedStr) else [text]
-            words = WORD.findall(" ".join(part.value for part in parts if isinstance(part, ast.Constant)))
             given = all(line.strip() in self._lines for line in lines[text.lineno - 1:text.end_lineno])
-            if len(words) >= PROSE and not given:
-                found.append(ast.get_source_segment(source, text))
-        return found
+            if not given and _many_words(" ".join(part.value for part in parts if isinstance(part, ast.Constant))):
+                found.append((text.lineno, ast.get_source_segment(source, text)))
+        for first, block in comments:
+            own = [comment for at, comment in enumerate(block, first - 1) if lines[at].strip() not in self._lines]
+            if _many_words("\n".join(own)):
+                found.append((first, "\n".join(own)))
+        return [text for _, text in sorted(found)]
 
     def _quote(self, at, text, where, beside):
         cell = self.cells[at]
         solution = self.names[at] in self.solutions
         if text and cell.cell_type == "code" and (solution and where != COPY or not beside and has_code(cell.source)):
-            given = self.names[at] is not None and not solution  # a comment counts in a given cell alone
-            lines = [line for line in text.splitlines() if given and line.lstrip().startswith("#")]
-            text = "\n".join([*lines, *self._sentences(cell.source)])
+            parts = self._sentences(cell.source)
+            if self.names[at] is not None and not solution:  # in a given cell the shortest comment counts
+                said = "\n".join(parts)
+                parts = [*(line for line in text.splitlines() if line.lstrip().startswith("#") and line.strip() not in said), *parts]
+            text = "\n".join(parts)
         return Quote(where, text, cell.cell_type, cell.get("attachments", {}))
 
 
@@ -169,6 +182,27 @@ def _python(source):
             return source, ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return source, None
+
+
+def _many_words(text):
+    return len(WORD.findall(text)) >= PROSE
+
+
+def _comments(source):
+    """The comments in Python: (number of the line, lines), where those that stand alone on adjacent lines are one."""
+    found, alone = [], -1  # the line up to which the last ones go on
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            at = token.start[0]
+            if not token.line[:token.start[1]].strip():
+                if alone == at - 1:
+                    found[-1][1].append(token.string)
+                else:
+                    found.append((at, [token.string]))
+                alone = at
+            else:
+                found.append((at, [token.string]))
+    return found
 
 
 def _texts(node):
@@ -199,25 +233,45 @@ def answer(text: str, attachments: dict, quotes: list[Quote], comment: str = "")
     comment  what begins each further line: "# " if the answer is code
     """
     attachments = dict(attachments)
-    if attachments and "attachment:" not in text:
-        text += "\n\n" + _pictures(attachments)
+    if unseen := _unseen(attachments, text):
+        text += "\n\n" + _pictures(unseen)
     left = LONGEST["quoted"]
     for number, part in enumerate(quotes, 1):
         if left <= 0:
             return f"{text}\n\n{comment}{MORE}", attachments
-        words, renamed = part.text if len(part.text) <= left else f"{part.text[:left]}\n\n{MORE}", {}
+        words, renamed = _shortened(part.text, left), {}
         for each, (name, picture) in enumerate(part.attachments.items(), 1):
             renamed[f"cell-{number}-picture-{each}"] = picture
             for written in {name, quote(name)}:
                 words = words.replace(f"attachment:{written}", f"attachment:cell-{number}-picture-{each}")
         attachments |= renamed
-        if part.kind != "markdown":
+        unseen = _unseen(renamed, words if part.kind == "markdown" else "")
+        left -= len(DATA.sub("", words)) + 100 + sum(map(len, unseen))
+        if part.kind != "markdown" and words:
             fence = "`" * max(3, 1 + max(map(len, re.findall("`+", words)), default=0))
             words = f"{fence}\n{words}\n{fence}"
-        more = f"*Written in {part.where}:*\n\n{words or _pictures(renamed)}"
-        left -= len(more)
+        more = "\n\n".join(filter(None, [f"*Written in {part.where}:*", words, _pictures(unseen)]))
         text += "\n\n" + "\n".join(comment + line for line in more.splitlines())
     return text, attachments
+
+
+def _shortened(text, length):
+    """At most so many characters of it; pictures within it stay whole and do not count."""
+    kept, begin = [], 0
+    for picture in [*DATA.finditer(text), None]:
+        end = picture.start() if picture else len(text)
+        if end - begin > length:
+            return "".join([*kept, text[begin:begin + length], "\n\n", MORE])
+        kept += [text[begin:end], picture[0] if picture else ""]
+        length -= end - begin
+        begin = picture.end() if picture else end
+    return text
+
+
+def _unseen(attachments, text):
+    """Of the attachments those that the text does not show."""
+    return {name: picture for name, picture in attachments.items()
+            if not any(f"attachment:{written}" in text for written in (name, quote(name)))}
 
 
 def _pictures(attachments):

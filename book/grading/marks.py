@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .values import Other
+from .values import Other, as_real
 
 __all__ = ["Marks", "NotAsExpected", "SEED", "StudentError", "check", "checks", "difference", "number", "one_seed", "own"]
 
@@ -94,7 +94,7 @@ def _numbers(name, got, want, tolerance):
     if not np.isfinite(want).all():  # it follows from a student's own numbers, and anything would agree with it
         return f"{name}: expected nothing, got {_kind(got)}"
     try:
-        array = np.asarray(got)
+        array = np.asarray(as_real(got))
         if array.dtype.kind not in "biuf":
             raise TypeError
     except (TypeError, ValueError):

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import site
@@ -31,20 +32,28 @@ from nbgrader.utils import is_solution
 from traitlets import Bool, Float, Integer, List, default
 
 from . import isolation
-from .answers import Submission, answer
+from .answers import DATA, Submission, answer
 from .links import irregular
 from .marks import SEED, one_seed
 from .releases import versions
+from .terminal import printable
 
 MEMORY = 8 * 2**30  # bytes of the tests' kernel: a student's code may call the tests' functions with what it likes
 
-# Of a file that is handed in. Values take up to 400 bytes each in memory; a notebook with many plots has some thousands.
+# Of a file that is handed in, without what its cells have put out, and of its texts without the pictures in them. Values take
+# up to 400 bytes each in memory; a notebook without outputs has some hundreds.
 LARGEST = {"characters": 100 * 2**20, "values": 2_000_000, "cells": 2_000, "text": 2_000_000, "pictures": 1_000}
+IN_TEXTS = 20 * 2**20  # characters of all pictures in texts; those beyond that become a sentence
+PUT_OUT = re.compile(r'(?<!\\)"(?:outputs|widgets)"\s*:\s*(?=[\[{])')  # within a text the mark would have a backslash
+BRACKET = re.compile(r'[^"\[\]{}]*+(?:"(?:[^"\\]++|\\.)*+"[^"\[\]{}]*+)*+([\[\]{}])', re.DOTALL)  # the next one outside of texts
+BRACKETS = 5_000_000  # in all that was put out
 CONNECTION = "kernel.json"  # the tests' kernel's; its sockets lie beside it
 DIGEST = "handed_in"  # in the notebook's metadata: of the file that is graded, SHA-256
-UNREADABLE = "unreadable"  # in the notebook's metadata: it is a message in place of a file
+LOST = "lost"  # in the notebook's metadata: why nothing of the file counts
+UNREADABLE = "The file could not be read as a notebook"
+WAITS = "The file that was handed in could not be read, so nothing of it is here. Look at it before you give points."
 
-__all__ = ["ExecuteApart", "OwnFiles", "ReadAnything", "Rebuild"]
+__all__ = ["ExecuteApart", "OwnFiles", "ReadAnything", "Rebuild", "lost"]
 
 
 class ReadAnything(NotebookExporter):
@@ -65,16 +74,19 @@ class ReadAnything(NotebookExporter):
             handed_in = getattr(self.parent, "_sanitizing", True)  # or else `Rebuild` has seen it, and added to it
             text = file_stream.read(LARGEST["characters"] + 1 if handed_in else -1).lstrip("\ufeff")
             if handed_in:
-                self._limit(characters=len(text), values=text.count(",") + text.count("[") + text.count("{"))
+                self._limit(characters=len(text))
+                text = without_outputs(text)
+                self._limit(values=text.count(",") + text.count("[") + text.count("{"))
             nb = nbformat.reads(text, as_version=4)
             cells = [self._cell(cell) for cell in nb.cells]
-            metadata[DIGEST] = self._digest if handed_in else nb.metadata.get(DIGEST)
+            metadata |= {DIGEST: self._digest} if handed_in else {name: nb.metadata[name] for name in (DIGEST, LOST) if name in nb.metadata}
             if handed_in:
-                self._limit(cells=len(cells), text=sum(len(cell.source) for cell in cells),
+                self._shorten_pictures(cells)
+                self._limit(cells=len(cells), text=sum(len(DATA.sub("", cell.source)) for cell in cells),
                             pictures=sum(len(cell.get("attachments", ())) for cell in cells))
         except Exception as error:  # whatever was handed in
-            cells = [new_markdown_cell(f"The file could not be read as a notebook: {error!s:.200}")]
-            metadata |= {UNREADABLE: True, DIGEST: self._digest}
+            cells = [new_markdown_cell(f"{UNREADABLE}: {error!s:.200}")]
+            metadata |= {LOST: cells[0].source, DIGEST: self._digest}
         return self.from_notebook_node(new_notebook(cells=cells, metadata=metadata), resources, **options)
 
     @staticmethod
@@ -82,6 +94,20 @@ class ReadAnything(NotebookExporter):
         for name, number in found.items():
             if number > LARGEST[name]:
                 raise ValueError(f"too large ({name}: got {number:,}, want at most {LARGEST[name]:,})")
+
+    @staticmethod
+    def _shorten_pictures(cells):
+        left = IN_TEXTS
+
+        def shown(picture):
+            nonlocal left
+            if len(picture[0]) > left:
+                return f"(a picture of {len(picture[0]) / 2**20:.0f} MB was here, which is too large: see the file that was handed in)"
+            left -= len(picture[0])
+            return picture[0]
+
+        for cell in cells:
+            cell.source = DATA.sub(shown, cell.source)
 
     @staticmethod
     def _cell(cell):
@@ -97,6 +123,32 @@ class ReadAnything(NotebookExporter):
                 name: {kind: data for kind, data in picture.items() if isinstance(data, str)}
                 for name, picture in pictures.items() if isinstance(picture, dict)}
         return fresh
+
+
+def without_outputs(text: str) -> str:
+    """A notebook's JSON without what its cells have put out and without the state of its widgets; what is no JSON, as it is.
+
+    ValueError: what was put out has too many parts.
+    """
+    kept, begin, left = [], 0, BRACKETS
+    while found := PUT_OUT.search(text, begin):
+        depth, end = 0, found.end()
+        while bracket := BRACKET.match(text, end):
+            depth, end, left = depth + (1 if bracket[1] in "[{" else -1), bracket.end(), left - 1
+            if left < 0:
+                raise ValueError("too large (outputs)")
+            if depth == 0:
+                break
+        else:
+            return text
+        kept += [text[begin:found.end()], text[found.end()] + bracket[1]]
+        begin = end
+    return "".join([*kept, text[begin:]])
+
+
+def lost(notebook: str | Path) -> str | None:
+    """Why nothing of a file counts that was handed in; None of a notebook that was graded."""
+    return json.loads(Path(notebook).read_bytes())["metadata"].get(LOST)
 
 
 def digest_of(path: str | Path) -> str:
@@ -115,7 +167,7 @@ class Rebuild(NbGraderPreprocessor):
 
     nbgrader gives 0 points to an answer in words that was left as it was, and shows it to nobody. So what the student
     has written elsewhere is quoted in it, and then it waits for the teacher. See `grading.answers`. If the file could not
-    be read, there is nothing to wait for: every answer counts as left.
+    be read, each answer says so and waits as well, and `lost` tells.
     """
 
     def preprocess(self, nb, resources):
@@ -125,9 +177,9 @@ class Rebuild(NbGraderPreprocessor):
             known = {cell.name: cell for cell in notebook.source_cells}
             points = {cell.name: cell.max_score for cell in notebook.grade_cells}
             solutions = {cell.name for cell in notebook.solution_cells}
-            unreadable = nb.metadata.pop(UNREADABLE, False)
+            unreadable = LOST in nb.metadata
             if unreadable:
-                self.log.warning("%s, %s: %s", names["student"], names["notebook"], nb.cells[0].source)
+                self.log.warning("%s, %s: %s", names["student"], names["notebook"], printable(nb.cells[0].source))
             submission = Submission([] if unreadable else nb.cells, *self._given_out(names, known), solutions)
             quotes = submission.quotes([name for name in known if name in solutions and name in points])
             added = submission.added()
@@ -164,7 +216,9 @@ class Rebuild(NbGraderPreprocessor):
     def _cell(source, submission, points, solution, quotes, unreadable):
         submitted, code = submission.cell(source.name), source.cell_type == "code"
         by_hand, attachments = solution and points is not None, {}
-        if not solution or by_hand and (unreadable or submission.left(source.name)):
+        if by_hand and unreadable:
+            text = f"# {WAITS}" if code else WAITS
+        elif not solution or by_hand and submission.left(source.name):
             text = source.source
         elif submitted is None:
             text = "# This cell was missing." if code else "This cell was missing."
@@ -246,8 +300,9 @@ class ExecuteApart(Execute):
         try:
             nb, resources = super().preprocess(nb, resources)
         except DeadKernelError:
+            nb.metadata[LOST] = "The code ended the grading itself; nothing could be graded."
             for cell, _ in code:
-                cell.outputs = [new_output("error", ename="Stopped", evalue="", traceback=["The code ended the grading itself; nothing could be graded."])]
+                cell.outputs = [new_output("error", ename="Stopped", evalue="", traceback=[nb.metadata[LOST]])]
         finally:
             nb.cells = nb.cells[1:-1]
             for cell, source in code:

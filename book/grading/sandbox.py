@@ -26,7 +26,7 @@ from typing import Any
 from . import isolation
 from .isolation import Unavailable
 from .marks import StudentError
-from .values import ENTRIES, LARGEST, decode, encode
+from .values import ENTRIES, LARGEST, as_real, decode, encode
 from .watch import Watch, end_all_of
 
 __all__ = ["Sandbox"]
@@ -73,7 +73,13 @@ class Sandbox:
         share, seconds = ("own", self.seconds) if label == OWN else ("graded", self.seconds)
         if share == "own" and self._left["own"] <= 0:
             share, seconds = "graded", min(SHORT, self.seconds)
-        answer = self._ran_now({"run": code, "label": label}, share=share, seconds=seconds)
+        request = {"run": code, "label": label}
+        try:
+            answer = self._ran_now(request, share=share, seconds=seconds)
+        except StudentError:
+            if label == OWN:
+                self._define(request)
+            raise
         with self._charged(share):
             self._adopt(answer["names"], answer["gone"])
         self._raise(answer)
@@ -88,9 +94,18 @@ class Sandbox:
 
     def _ran_now(self, request, **options):
         """The answer to a cell, which from now on belongs to what a fresh process needs."""
-        answer = self._ask(request, f"the cell {request['label']}", request["run"], **options)
+        only = request.get("definitions", False)
+        answer = self._ask(request, f"the cell {request['label']}", (request["run"], only), **options)
+        self._shortened |= only
         self._ran.append((request, self._took))
         return answer
+
+    def _define(self, request):
+        """Of a cell that was stopped, what takes no time: other cells need its functions."""
+        with contextlib.suppress(StudentError):  # what stopped it has been said
+            answer = self._ran_now(request | {"definitions": True}, quiet=True, share="repeats")
+            with self._charged("repeats"):
+                self._adopt(answer["names"], answer["gone"])
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
         """Call a function that a cell has defined; what it prints is left out.
@@ -141,7 +156,7 @@ class Sandbox:
     @staticmethod
     def _decoded(value, function=None):
         try:
-            return decode(value, function)
+            return as_real(decode(value, function))
         except Exception as error:
             raise StudentError("TypeError", f"returned what can't be graded ({error})") from None
 
@@ -183,11 +198,12 @@ class Sandbox:
         self._shortened = False
         for request, took in ran:
             if request["label"] == OWN and took > SHORT and self._left["repeats"] < self.patience / 2:
-                request, self._shortened = request | {"definitions": True}, True
+                request = request | {"definitions": True}
             try:
                 self._ran_now(request, quiet=True, share="repeats")
-            except StudentError:
-                pass  # it came to an end the first time
+            except StudentError:  # it came to an end the first time
+                if request["label"] == OWN and "definitions" not in request:
+                    self._ran.append((request | {"definitions": True}, 0.0))
 
     def _kill(self):
         self._watch.end()

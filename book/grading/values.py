@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Other", "Room", "TooLarge", "decode", "encode", "name_of"]
+__all__ = ["Other", "Room", "TooLarge", "as_real", "decode", "encode", "name_of"]
 
 LARGEST = 50_000_000  # bytes of all arrays and text in one value
 ENTRIES = 300_000  # in all its lists, tuples and dictionaries
@@ -114,6 +114,23 @@ def encode(value: Any, function: Callable[[Callable], Any] | None = None, room: 
 def name_of(kind: type) -> str:
     """The name of a class, which its metaclass can't change; of a long one, the beginning."""
     return type.__dict__["__name__"].__get__(kind)[:NAME]
+
+
+def as_real(value: Any) -> Any:
+    """`value`, with complex numbers and arrays as real ones where the imaginary parts are what rounding leaves.
+
+    Rounding may leave half of the digits, as in the root of an eigenvalue that should be 0. The bound is relative to the
+    largest entry of an array; as in `marks.difference`, 1e-12 counts as 0.
+    """
+    match value:
+        case complex() | np.complexfloating() | np.ndarray() if np.iscomplexobj(value):
+            bound = 4 * np.sqrt(np.finfo(np.asarray(value).dtype).eps) * np.abs(value).max(initial=0) if np.size(value) else 0
+            return value.real if np.all(np.abs(np.imag(value)) <= bound + 1e-12) else value
+        case dict():
+            return {key: as_real(each) for key, each in value.items()}
+        case list() | tuple():
+            return type(value)(map(as_real, value))
+    return value
 
 
 def _array(array, name, room):

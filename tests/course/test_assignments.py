@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import re
@@ -17,13 +18,20 @@ from types import SimpleNamespace
 import nbformat
 import numpy as np
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
+from hypothesis import given
+from hypothesis import strategies as st
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output, new_raw_cell
+from nbgrader.api import Gradebook
 from traitlets.config import Config
 
 from gradients import rnn
 from gradients.activations import Activation
 from grading import nbgrader_cells
+from grading.answers import Submission, answer
+from grading.marks import StudentError
 from grading.nbgrader_cells import ExecuteApart
+from grading.sandbox import Sandbox
+from grading.values import as_real
 from problem_sets import (
     COURSE, SETS, WORTHLESS, cell, earned, edited, grade_id, hand_in, points_of, read, scores, source, teachers_lines, worthless,
     wrong_answers,
@@ -247,6 +255,65 @@ def test_numbers_that_fit_each_other_and_nothing_else_earn_nothing(name, key, co
     test = {"ps3-lag-terms": "ps3-share-test", "ps3-step-bounds": "ps3-verdict-test", "ps3-jacobians": "ps3-products-test"}.get(key, f"{key}-test")
     others = {"ps3-lag-terms": 2.5, "ps3-share": 3.5, "ps3-step-bounds": 2, "ps3-jacobians": 2.5, "ps5-arrows": 1}.get(key, 0)  # of other functions, in the same test
     assert earned(name, {key: f"import numpy as np\n{code}"}) == points_of(source(name)) | {test: others}
+
+
+# Right answers that do more than they must, as edits of the solutions; they are drawn on by name.
+HARMLESS = {
+    "ps3": {
+        "norms from eigenvalues, which are complex": {
+            "ps3-norms": {"np.linalg.norm(P[::-1], 2, axis=(1, 2))":
+                          "[np.sqrt(max(np.linalg.eigvals(p.T @ p)) + 0j) * (1 + 1e-12j) for p in P[::-1]]"},
+            "ps3-step-bounds": {"np.linalg.norm(W_hh, 2)": "(np.linalg.norm(W_hh, 2) * (1 + 1e-15j))"}},
+    },
+    "ps4": {
+        "the loss and the gradient, each by a call": {"ps4-train": {
+            "_, grads = gradient(now, batch)": "loss = gradient(now, batch)[0]; grads = gradient(now, batch)[1]"}},
+        "prints the loss before training and after each step": {"ps4-train": {
+            "    for batch in batches:": "    print(gradient(parameters, batches[0])[0])\n    for batch in batches:",
+            "path.append(now)": "path.append(now)\n        print(gradient(now, batch)[0])"}},
+        "prints the loss at the end": {"ps4-train": {
+            "    return path, norms": "    print(gradient(path[-1], batches[-1])[0])\n    return path, norms"}},
+        "prints the mean loss of all batches in each step": {"ps4-train": {
+            "grads, norm = clip(grads)": "print(np.mean([gradient(now, each)[0] for each in batches])); grads, norm = clip(grads)"}},
+        "two calls of clip": {"ps4-train": {"grads, norm = clip(grads)": "norm = clip(grads)[1]; grads = clip(grads)[0]"}},
+        "prints the norms of the gradients after each step": {"ps4-train": {
+            "path.append(now)": "path.append(now)\n        print(clip(gradient(now, batch)[1])[1])"}},
+    },
+}
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_what_does_no_harm_costs_nothing(name, monkeypatch):
+    monkeypatch.setenv("GRADING_SEED", SEED)
+    for title, cells in HARMLESS[name].items():
+        texts = {key: edited(cell(source(name), key).source, edits) for key, edits in cells.items()}
+        assert earned(name, texts) == points_of(source(name)), title
+
+
+@pytest.mark.parametrize("value, real", [
+    (np.array([3 + 1e-15j, 1e-9j]), True), (np.complex64(2 + 1e-5j), True), (3 + 1e-15j, True), ([0j, {"a": (1 + 0j,)}], True),
+    (np.array([3 + 1e-5j]), False), (1j, False), (np.zeros(0, complex), True), (np.array([np.nan + 0j]), False),
+])
+def test_imaginary_parts_of_rounding_are_none(value, real):
+    leaves = lambda value: ([each for part in (value.values() if isinstance(value, dict) else value) for each in leaves(part)]  # noqa: E731
+                            if isinstance(value, (dict, list, tuple)) else [value])
+    assert [not np.iscomplexobj(each) for each in leaves(as_real(value))] == [real] * len(leaves(value))
+
+
+def test_a_stopped_cell_of_ones_own_leaves_its_functions():
+    """To other cells, and to the tests; also after a second stop, and where a cell takes too long in a repeat alone."""
+    sandbox = Sandbox({}, seconds=1)
+    for _ in range(2):
+        with pytest.raises(StudentError, match="did not come to an end"):
+            sandbox.run("import math\nSTEP = 2\ndef slope(x):\n    return math.pi * STEP * x\ntotal = 0\nwhile True: pass", "<your own cell>")
+    sandbox.run("def f(x):\n    return slope(x)\ndef g():\n    while True: pass\ndef h():\n    return total + missing", "<cell>")
+    assert sandbox.space["f"](1) == sandbox.space["slope"](1) == 2 * np.pi
+    with pytest.raises(StudentError, match="did not come to an end"):
+        sandbox.space["g"]()
+    assert sandbox.space["f"](1) == 2 * np.pi
+    with pytest.raises(StudentError, match="name 'missing' is not defined.*of your own cells that take long only the definitions"):
+        sandbox.space["h"]()
+    sandbox.close()
 
 
 @pytest.mark.parametrize("name", SETS)
@@ -520,7 +587,7 @@ def test_a_hostile_submission_gets_its_marks_and_a_message(course):
     hand_in(course, "warns", "ps1", change(ps1_differences=WARNS))
     work = grading(course, "ps1")
     said, _ = work.communicate(timeout=900)
-    assert work.returncode == 0, said
+    assert work.returncode == 1 and said.count("no points, look at it") == said.count("\nunreadable: no points, look at it") == 1, said
     found = scores(course, "ps1")
     marks = {student: {key: by_cell[key] for key in ("ps1-two-paths-test", "ps1-depth-test", "ps1-differences-test")}
              for student, by_cell in found.items()}
@@ -641,6 +708,116 @@ def test_a_notebook_with_another_name_and_a_time_that_is_none_are_named(course):
     assert "folder: not graded, no ps1.ipynb in submitted/folder/ps1" in said
     assert work.returncode == 1 and "other-name: not graded, no ps1.ipynb in submitted/other-name/ps1" in said
     assert "no-time: not graded, no time can be read in submitted/no-time/ps1/timestamp.txt, got 'on time'" in said
+
+
+PHOTO = f"data:image/jpeg;base64,{'A' * 2_100_000}"
+PROSE = "The slope of the first hidden layer was forgotten in it."
+
+
+def with_photo():
+    nb = source("ps1")
+    cell(nb, "ps1-missing-factor").source = f"Before it.\n\n![on paper]({PHOTO})\n\nAfter it."
+    return nb
+
+
+def with_outputs():
+    nb = source("ps1")
+    nb.metadata["widgets"] = {"state": [[0] * 1_000] * 1_200}
+    nb.cells.append(new_code_cell("1", outputs=[new_output("display_data", {"application/json": {"[x\\\"": [[0] * 1_000] * 1_200}})]))
+    return nb
+
+
+def nested():
+    return nbformat.writes(source("ps1")).replace('"nbformat":', f'"deep": {"[" * 100_000}{"]" * 100_000}, "nbformat":')
+
+
+def test_pictures_and_outputs_cost_no_points_and_what_can_not_be_read_waits(course):
+    hand_in(course, "photo", "ps1", with_photo())
+    hand_in(course, "outputs", "ps1", with_outputs())
+    hand_in(course, "nested", "ps1", nested())
+    hand_in(course, "many", "ps1", nbformat.writes(new_notebook(cells=[new_markdown_cell() for _ in range(2_001)])))
+    work = grading(course, "ps1")
+    said, _ = work.communicate(timeout=300)
+    assert work.returncode == 1 and said.count("no points, look at it") == 2
+    for student in ("nested", "many"):
+        assert f"{student}: no points, look at it: The file could not be read as a notebook: " in said
+    again, _ = (work := grading(course, "ps1")).communicate(timeout=60)
+    assert work.returncode == 1 and "0 to grade" in again and again.count("no points, look at it") == 2
+    found, full = scores(course, "ps1"), points_of(source("ps1"))
+    for student in ("photo", "outputs"):
+        assert {key: found[student][key] for key in full} == full, student
+    shown = cell(read(course / "autograded/photo/ps1/ps1.ipynb"), "ps1-missing-factor").source
+    assert f"Before it.\n\n![on paper]({PHOTO})\n\nAfter it." in shown
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        for student in ("nested", "many"):
+            assert gradebook.find_grade("ps1-missing-factor", "ps1", "ps1", student).needs_manual_grade
+            path = course / "autograded" / student / "ps1" / "ps1.ipynb"
+            assert cell(read(path), "ps1-missing-factor").source == nbgrader_cells.WAITS
+            assert nbgrader_cells.lost(path).startswith("The file could not be read as a notebook: ")
+    assert nbgrader_cells.lost(course / "autograded/photo/ps1/ps1.ipynb") is None
+
+
+json_values = st.recursive(st.text('[]{}"\\\\x') | st.integers(), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+    st.sampled_from(["outputs", "widgets", "source", '"outputs": [']), inner, max_size=3), max_leaves=20)
+
+
+@given(json_values)
+def test_what_was_put_out_is_not_counted(value):
+    def rid(value):
+        if isinstance(value, dict):
+            return {key: type(each)() if key in ("outputs", "widgets") and isinstance(each, (dict, list)) else rid(each) for key, each in value.items()}
+        return [rid(each) for each in value] if isinstance(value, list) else value
+
+    for indent in (None, 1):
+        assert json.loads(nbgrader_cells.without_outputs(json.dumps(value, indent=indent))) == rid(value)
+
+
+def test_what_was_put_out_has_an_end(monkeypatch):
+    assert nbgrader_cells.without_outputs('{"outputs": [[') == '{"outputs": [['
+    monkeypatch.setattr(nbgrader_cells, "BRACKETS", 9)
+    with pytest.raises(ValueError, match="too large"):
+        nbgrader_cells.without_outputs('{"outputs": [[[[[[[[[[')
+
+
+def test_pictures_too_large_become_a_sentence(monkeypatch):
+    monkeypatch.setattr(nbgrader_cells, "IN_TEXTS", 3_000_000)
+    handed_in = nbformat.writes(new_notebook(cells=[new_markdown_cell(f"First. ![a]({PHOTO}) Second. ![b]({PHOTO}) Third.")]))
+    text = nbformat.reads(nbgrader_cells.ReadAnything().from_file(io.StringIO(handed_in))[0], as_version=4).cells[0].source
+    assert text.startswith(f"First. ![a]({PHOTO}) Second. ![b]((a picture of 2 MB was here, ") and text.endswith("handed in)) Third.")
+
+
+# Where the words of an answer stand, and the parts of them that the teacher sees; None: nothing.
+HIDDEN = {
+    "comments below code": (lambda: new_code_cell(f"x = f(3)\n# 4. {PROSE[:28]}\n# {PROSE[28:]}\n"), [f"# 4. {PROSE[:28]}\n# {PROSE[28:]}"]),
+    "a comment beside code": (lambda: new_code_cell(f"x = f(3)  # {PROSE}\n"), [f"# {PROSE}"]),
+    "a string": (lambda: new_code_cell(f'answer = """\n{PROSE}\n"""'), [PROSE]),
+    "a comment in a solution": (lambda: solution(f"def f():\n    # {PROSE}\n    return 3"), [f"# {PROSE}"]),
+    "words in a solution, which is no Python": (lambda: solution(f"def f():\n    return 3\n{PROSE}"), [PROSE]),
+    "much prose in a string": (lambda: new_code_cell('x = """\n' + f"{PROSE}\n" * 1_000 + '"""\ny = 1'), [PROSE]),
+    "much prose in comments": (lambda: solution(f"# {PROSE}\n" * 1_000 + "y = 1"), [f"# {PROSE}"]),
+    "a raw cell with a picture": (lambda: new_raw_cell(PROSE, attachments={"a b.png": {"image/png": "AAAA"}}),
+                                  [f"```\n{PROSE}\n```\n\n![](<attachment:cell-1-picture-1>)"]),
+    "a picture that its text does not show": (lambda: new_markdown_cell(PROSE, attachments={"a": {"image/png": "AAAA"}}),
+                                              [PROSE, "![](<attachment:cell-1-picture-1>)"]),
+    "a photo in a text": (lambda: new_markdown_cell(f"First. ![a]({PHOTO}) {PROSE}"), [f"First. ![a]({PHOTO}) {PROSE}"]),
+    "short comments and much code": (lambda: new_code_cell("# a net\n" + "x = f(3)  # once more\n" * 2_000), None),
+    "the release's own": (lambda: solution("def f():\n    # what is to be done here, said in several words\n    return 3"), None),
+}
+
+
+def solution(code):
+    return new_code_cell(code, metadata={"nbgrader": {"grade_id": "f"}})
+
+
+@pytest.mark.parametrize("place", HIDDEN)
+def test_an_answer_that_stands_elsewhere_is_quoted(place):
+    make, shown = HIDDEN[place]
+    left, test = (new_markdown_cell("?", metadata={"nbgrader": {"grade_id": name}}) for name in ("a", "test"))
+    released = {"f": {"def f():\n    # what is to be done here, said in several words\n"}, "test": {"?"}, "a": {"?"}}
+    quotes = Submission([make(), test, left], released, [], {"f", "a"}).quotes(["a"])["a"]
+    text, attachments = answer("?", {}, quotes)
+    assert bool(quotes) == (shown is not None) and all(words in text for words in shown or [])
+    assert all(f"attachment:{name}" in text for name in attachments)
 
 
 def test_outside_a_course_the_command_says_where_to_go(tmp_path):

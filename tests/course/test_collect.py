@@ -301,7 +301,7 @@ def test_a_file_far_too_large_is_a_message(monkeypatch, limit, content):
     assert f"could not be read as a notebook: too large ({limit}: got " in message.source
 
 
-def test_an_unreadable_file_waits_for_nobody_and_a_changed_answer_does(course):
+def test_an_unreadable_file_waits_and_a_changed_answer_does(course):
     hand_in(course, "broken", "ps1", '{"cells": [')
     for student, code in (("changed", '"""right"""'), ("comment", "# right"), ("same", "# right")):
         nb = insert(new_code_cell(code))
@@ -312,13 +312,13 @@ def test_an_unreadable_file_waits_for_nobody_and_a_changed_answer_does(course):
     students = ("changed", "comment", "same")
     with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
         broken = gradebook.find_grade(ANSWER, "ps1", "ps1", "broken")
-        assert not broken.needs_manual_grade and broken.score == 0
+        assert broken.needs_manual_grade and broken.score == 0
         for student in students:
             grade = gradebook.find_grade(ANSWER, "ps1", "ps1", student)
             grade.manual_score, grade.needs_manual_grade = 4, False
         gradebook.db.commit()
     graded = read(course / "autograded" / "broken" / "ps1" / "ps1.ipynb")
-    assert cell(graded, ANSWER).source == KEPT and "could not be read as a notebook" in graded.cells[0].source
+    assert cell(graded, ANSWER).source == nbgrader_cells.WAITS and "could not be read as a notebook" in graded.cells[0].source
     for student in ("changed", "comment"):
         path = course / "submitted" / student / "ps1" / "ps1.ipynb"
         path.write_text(path.read_text().replace("right", "WRONG"))

@@ -41,7 +41,7 @@ def test_what_agrees(got):
     (None, "dW: expected an array of shape (2, 2), got None (is there a return?)"),
     ("text", "dW: expected an array of shape (2, 2), got a str"),
     ([[1], [1, 2]], "dW: expected an array of shape (2, 2), got a list"),
-    (A + 0j, "dW: expected an array of shape (2, 2), got a ndarray"),
+    (A + 1j, "dW: expected an array of shape (2, 2), got a ndarray"),
     ({"W": A}, "dW: expected an array of shape (2, 2), got a dict"),
 ])
 def test_what_differs_is_named_with_what_was_expected(got, words):

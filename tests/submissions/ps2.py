@@ -147,6 +147,18 @@ def error_signals(parameters, h, do):
         {"ps2-signals": {"from_above + later": "from_above - later"}},
         {"ps2-signals-test": 3},
     ),
+    "twice for squared in question 3 alone": (
+        {"ps2-truncated": {"(1 - np.abs(h[1:])) ** 2": "(1 - np.abs(h[1:])) * 2"}},
+        {"ps2-truncated-test": 4.5},
+    ),
+    "a factor at the step of the loss, in question 3 alone": (
+        {"ps2-truncated": {'part = do[t] @ parameters["W_qh"] * slope[t]': 'part = 2 * do[t] @ parameters["W_qh"] * slope[t]'}},
+        {"ps2-truncated-test": 4.5},
+    ),
+    "slopes and the way back wrong, but the right steps": (
+        {"ps2-truncated": {"(1 - np.abs(h[1:])) ** 2": "(1 - np.abs(h[1:])) * 2", 'part @ parameters["W_hh"]': 'part / parameters["W_hh"].sum()'}},
+        {"ps2-truncated-test": 1},
+    ),
     "tanh's slope in question 3 alone": (
         {"ps2-truncated": {"(1 - np.abs(h[1:])) ** 2": "1 - h[1:] ** 2"}},
         {"ps2-truncated-test": 4},
