@@ -1,4 +1,4 @@
-"""`explore`: one figure, one update function, three lives."""
+"""`explore`: one figure, one update function, four lives."""
 
 from __future__ import annotations
 

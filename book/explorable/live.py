@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Mapping
 
 import numpy as np
+from matplotlib.axes import Axes
 
 from explorable.marks import Mark, MarkRenderer
 from explorable.recorder import StillParts, at_dpi, audited, named, place_of, replaced, run, run_again
@@ -28,14 +29,13 @@ class Live:
         with at_dpi(self._fig, 72):
             width, height = self._fig.get_size_inches() * 72
             self._renderer = MarkRenderer(width, height, clip_prefix=f"{self.id}-clip")
-            plain = MarkRenderer(width, height, strict=False)
-            plain.clips, plain.clip_prefix = self._renderer.clips, self._renderer.clip_prefix
-            first = self._values({control.name: control.initial for control in self._grid.controls})
-            self._artists = run(self._update, first, self.id)
-            with named(self.id, first):
-                self._still = StillParts(self._fig, self._artists, plain, self.id)
-            self._learn_order(first)
-            with named(self.id, first):
+            self._first = self._values({control.name: control.initial for control in self._grid.controls})
+            self._artists = run(self._update, self._first, self.id)
+            self._still = None
+            if any(hasattr(ax, "get_proj") for ax in self._fig.findobj(Axes)):
+                self._meet_still_parts()
+            self._learn_order()
+            with named(self.id, self._first):
                 marks = [self._renderer.take(artist) for artist in self._artists]
         self._places = [place_of(artist) for artist in self._artists]
         self._slots = [_as_lists(each) for each in marks]
@@ -72,6 +72,8 @@ class Live:
         """
         values = self._values(indices)
         with at_dpi(self._fig, 72):
+            if check and self._still is None:
+                self._meet_still_parts()
             run_again(self._update, values, self.id, self._artists)
             with named(self.id, values):
                 self._check_order()
@@ -111,20 +113,29 @@ class Live:
             slots.append(slot)
         return slots, places
 
-    def _learn_order(self, first: dict) -> None:
+    def _meet_still_parts(self) -> None:
+        """See how the rest of the figure looks in the first state. It takes as long as all of the figure: not before it has to be."""
+        plain = MarkRenderer(self._renderer.width, self._renderer.height, self._renderer.clip_prefix, strict=False)
+        plain.clips = self._renderer.clips
+        run_again(self._update, self._first, self.id, self._artists)
+        with named(self.id, self._first):
+            self._still = StillParts(self._fig, self._artists, plain, self.id)
+
+    def _learn_order(self) -> None:
         """Find the order, back to front, of what 3-D axes draw, from some states, since a page has one for all."""
-        if self._still.solids:
+        self._solids = self._still.solids if self._still else []
+        if self._solids:
             states = list(self._grid.states())
-            for state in (*(states[number] for number in audited(self._grid)), first):
+            for state in (*(states[number] for number in audited(self._grid)), self._first):
                 run_again(self._update, state, self.id, self._artists)
                 with named(self.id, state):
                     self._still.check()
-        self._in_order = [change for solids in self._still.solids for change in solids.in_order()]
-        self._ranks = [{child: rank for rank, child in enumerate(solids.order)} for solids in self._still.solids]
+        self._in_order = [change for solids in self._solids for change in solids.in_order()]
+        self._ranks = [{child: rank for rank, child in enumerate(solids.order)} for solids in self._solids]
 
     def _check_order(self) -> None:
         """Project what moves in 3-D axes, and raise if the page's order doesn't suit this state."""
-        for solids, ranks in zip(self._still.solids, self._ranks):
+        for solids, ranks in zip(self._solids, self._ranks):
             solids.check()
             for child, behind in solids.before.items():
                 wrong = next((other for other in behind if ranks[other] > ranks[child]), None)
