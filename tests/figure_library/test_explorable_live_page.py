@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.patches import Circle
+from matplotlib.transforms import Affine2D
 
 from explorable import Handle, explore
 from explorable.figure import RECORD
@@ -112,6 +113,20 @@ def test_a_figure_that_a_cell_drew_meanwhile_is_drawn_again():
     update(2)
     explorable.png()
     assert live.state({"n": 2})[0][0][2] == "0:n = 2"
+
+
+def test_a_text_that_moves_with_something_else_is_drawn_again():
+    fig, ax = plt.subplots()
+    shift = Affine2D()
+    text = ax.text(0.5, 0.5, "there", transform=shift + ax.transAxes)
+
+    def update(n):
+        shift.clear().translate(n / 20, 0)
+        return text,
+
+    live = of(fig, update, n=w.IntSlider(min=0, max=4)).live()
+    (slot,), (moved,) = live.state({"n": 1}), live.state({"n": 2})
+    assert moved[0][:3] == slot[0][:3] and moved[0][3][0] > slot[0][3][0]
 
 
 def test_a_state_that_failed_is_made_good_by_the_next():
