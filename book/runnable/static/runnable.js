@@ -104,7 +104,7 @@
       case "waiting": return python ? "waiting" : loading;
       case "running": return `running for ${Math.round((performance.now() - cell.began) / 1000)} s${took}`;
       case "yours": {
-        const when = cell.ran === null ? ", before Python stopped" : `, ${duration(cell.took)}`;
+        const when = cell.ran === null ? ", before Python stopped" : cell.took >= 0.1 ? `, ${duration(cell.took)}` : "";
         return cell.lastRun === cell.source ? `your output${cell.failed ? ", an error" : ""}${when}` : "changed since it ran";
       }
       default: return edited(cell) ? "changed, not run yet" : `${cell.stored.length ? "stored output" : "not run"}${took}`;
