@@ -1,0 +1,2 @@
+VERSION = "314.0.7"
+CDN = f"https://cdn.jsdelivr.net/pyodide/v{VERSION}/full/"

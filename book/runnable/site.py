@@ -1,0 +1,155 @@
+"""What a site holds so that its pages can compute: the archive with the book's own code, and a Content-Security-Policy."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import hashlib
+import io
+import re
+import sys
+import zipfile
+from collections.abc import Iterable, Iterator
+from html.parser import HTMLParser
+from importlib.metadata import distribution
+from pathlib import Path
+
+_HOUSE = Path(__file__).parents[1]  # the folder with the book's packages
+# Of each package of the book, what pages use; the rest builds the book, grades, or is shown with it.
+_OWN = {
+    "gradients": ["*.py"],
+    "explorable": ["__init__.py", "controls.py", "figure.py", "handles.py", "live.py", "marks.py", "recorder.py", "recording.py", "svg.py"],
+    "runnable": ["__init__.py", "kernel.py"],
+    "grading": ["__init__.py", "marks.py", "values.py"],
+}
+_MODULES = ["figures.py", "results.py", "figures.mplstyle"]
+# Pure Python, and not among Pyodide's packages -> what of those they need.
+_BUNDLED = {"ipywidgets": ["traitlets"], "comm": []}
+# Module -> the package of Pyodide that has it.
+_PACKAGES = {"numpy": "numpy", "matplotlib": "matplotlib", "scipy": "scipy", "PIL": "pillow", "tqdm": "tqdm", "traitlets": "traitlets"}
+_DATA = re.compile(r"\bdata/[\w./-]*\w")
+_POLICY = "Content-Security-Policy"
+_META = re.compile(rf'<meta http-equiv="{_POLICY}"[^>]*>')
+_CHARSET = re.compile(r"<meta charset=[^>]*>", re.IGNORECASE)
+
+
+def data(folder: Path, sources: Iterable[str]) -> dict[str, Path]:
+    """The data files in `folder` that cells name: path in the archive, such as "data/depth.jsonl" -> file."""
+    named = {name for source in sources for name in _DATA.findall(source)}
+    return {name: folder / name for name in sorted(named) if (folder / name).is_file()}
+
+
+def packages(sources: Iterable[str]) -> list[str]:
+    """The packages of Pyodide that cells need, directly or through the book's own modules, and that the kernel needs.
+
+    Raises
+    ------
+    LookupError : a module that the reader's browser will not have.
+    """
+    trees = [ast.parse(source) for source in sources]
+    pending = {name for tree in trees for node in ast.walk(tree) for name in _imported(node)} | {"runnable"}
+    seen, found = set(), set()
+    while pending:
+        module = pending.pop()
+        if module in seen or module in sys.stdlib_module_names:
+            continue
+        seen.add(module)
+        own = [path for path in (_own_files(module) if module in _OWN else [_HOUSE / f"{module}.py"]) if path.suffix == ".py"]
+        if module in _OWN or f"{module}.py" in _MODULES:
+            for path in own:
+                pending |= {name for node in ast.parse(path.read_text(encoding="utf-8")).body for name in _imported(node)}
+        elif module in _BUNDLED:
+            found |= set(_BUNDLED[module])
+        elif module in _PACKAGES:
+            found.add(_PACKAGES[module])
+        else:
+            raise LookupError(f"no module {module!r} in the reader's browser: it is none of Pyodide's packages that the book "
+                              "takes, and not among the book's own modules")
+    return sorted(found)
+
+
+def _imported(node: ast.AST) -> list[str]:
+    """The top-level modules that a statement imports, but for those of its own package."""
+    if isinstance(node, ast.Import):
+        return [alias.name.partition(".")[0] for alias in node.names]
+    return [node.module.partition(".")[0]] if isinstance(node, ast.ImportFrom) and not node.level else []
+
+
+def _own_files(package: str) -> list[Path]:
+    return [path for pattern in _OWN[package] for path in sorted((_HOUSE / package).glob(pattern))]
+
+
+def _bundled_files(package: str) -> Iterator[tuple[str, Path]]:
+    """Path in the archive and file of all Python files of an installed package, and of its licence."""
+    for file in distribution(package).files:
+        parts = file.parts
+        if parts[0] == package and file.suffix == ".py" and "tests" not in parts:
+            yield str(file), Path(file.locate())
+        elif parts[0].endswith(".dist-info") and ("LICEN" in file.name.upper() or file.name == "METADATA"):
+            yield str(file), Path(file.locate())
+
+
+def archive(data: dict[str, Path]) -> bytes:
+    """A zip file of the book's own code, of what Pyodide lacks, and of `data`; the same bytes for the same content."""
+    files = {str(path.relative_to(_HOUSE)): path for package in _OWN for path in _own_files(package)}
+    files |= {name: _HOUSE / name for name in _MODULES} | data
+    for package in _BUNDLED:
+        files |= _bundled_files(package)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as made:
+        for name, path in sorted(files.items()):
+            made.writestr(zipfile.ZipInfo(name), path.read_bytes(), zipfile.ZIP_DEFLATED, 9)
+    return buffer.getvalue()
+
+
+class _Scripts(HTMLParser):
+    """Finds what a page runs from its own text: scripts without an address, and attributes such as onclick."""
+
+    def __init__(self):
+        super().__init__(convert_charrefs=False)
+        self.scripts, self.handlers, self._open = set(), set(), False
+
+    def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        kind = (given.get("type") or "").lower()
+        self._open = tag == "script" and "src" not in given and kind in ("", "module", "text/javascript", "application/javascript")
+        self.handlers |= {value for name, value in attributes if name.startswith("on") and value}
+
+    def handle_data(self, text):
+        if self._open:
+            self.scripts.add(text)
+
+    def handle_endtag(self, tag):
+        self._open = False
+
+
+def _hashes(texts: set[str]) -> list[str]:
+    return sorted(f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in texts)
+
+
+def policy(html: str) -> str:
+    """The Content-Security-Policy of a page: nothing from elsewhere, and no script in it but those that it has now."""
+    found = _Scripts()
+    found.feed(html)
+    found.close()
+    scripts = ["'self'", *_hashes(found.scripts)]
+    if found.handlers:
+        scripts += ["'unsafe-hashes'", *_hashes(found.handlers)]  # for attributes, the name that browsers gave to hashes
+    return "; ".join([
+        "default-src 'self'", f"script-src {' '.join(scripts)}", "style-src 'self' 'unsafe-inline'", "img-src 'self' data:",
+        "worker-src 'self'", "connect-src 'self'", "object-src 'none'", "base-uri 'self'", "form-action 'self'",
+    ])
+
+
+def secure(folder: Path) -> None:
+    """Put its Content-Security-Policy into every page of a built site."""
+    for path in folder.rglob("*.html"):
+        if path.relative_to(folder).parts[0] == "_static":
+            continue
+        old = path.read_text(encoding="utf-8")
+        html = _META.sub("", old)
+        charset = _CHARSET.search(html)  # browsers want it first; a page without it is Jupyter Book's redirection, a <meta> and no more
+        place = charset.end() if charset else 0
+        new = f'{html[:place]}<meta http-equiv="{_POLICY}" content="{policy(html)}">{html[place:]}'
+        if new != old:
+            path.write_text(new, encoding="utf-8")
