@@ -14,6 +14,8 @@ from html.parser import HTMLParser
 from importlib.metadata import distribution
 from pathlib import Path
 
+from runnable.pyodide import CDN, PACKAGES
+
 _HOUSE = Path(__file__).parents[1]  # the folder with the book's packages
 # Of each package of the book, what pages use; the rest builds the book, grades, or is shown with it.
 _OWN = {
@@ -25,8 +27,6 @@ _OWN = {
 _MODULES = ["figures.py", "results.py", "figures.mplstyle"]
 # Pure Python, and not among Pyodide's packages -> what of those they need.
 _BUNDLED = {"ipywidgets": ["traitlets"], "comm": []}
-# Module -> the package of Pyodide that has it.
-_PACKAGES = {"numpy": "numpy", "matplotlib": "matplotlib", "scipy": "scipy", "PIL": "pillow", "tqdm": "tqdm", "traitlets": "traitlets"}
 _DATA = re.compile(r"\bdata/[\w./-]*\w")
 _POLICY = "Content-Security-Policy"
 _META = re.compile(rf'<meta http-equiv="{_POLICY}"[^>]*>')
@@ -60,8 +60,8 @@ def packages(sources: Iterable[str]) -> list[str]:
                 pending |= {name for node in ast.parse(path.read_text(encoding="utf-8")).body for name in _imported(node)}
         elif module in _BUNDLED:
             found |= set(_BUNDLED[module])
-        elif module in _PACKAGES:
-            found.add(_PACKAGES[module])
+        elif module in PACKAGES:
+            found.add(PACKAGES[module])
         else:
             raise LookupError(f"no module {module!r} in the reader's browser: it is none of Pyodide's packages that the book "
                               "takes, and not among the book's own modules")
@@ -107,12 +107,13 @@ class _Scripts(HTMLParser):
 
     def __init__(self):
         super().__init__(convert_charrefs=False)
-        self.scripts, self.handlers, self._open = set(), set(), False
+        self.scripts, self.handlers, self.runnable, self._open = set(), set(), False, False
 
     def handle_starttag(self, tag, attributes):
         given = dict(attributes)
         kind = (given.get("type") or "").lower()
         self._open = tag == "script" and "src" not in given and kind in ("", "module", "text/javascript", "application/javascript")
+        self.runnable |= tag == "script" and given.get("id") == "runnable"
         self.handlers |= {value for name, value in attributes if name.startswith("on") and value}
 
     def handle_data(self, text):
@@ -128,16 +129,23 @@ def _hashes(texts: set[str]) -> list[str]:
 
 
 def policy(html: str) -> str:
-    """The Content-Security-Policy of a page: nothing from elsewhere, and no script in it but those that it has now."""
+    """The Content-Security-Policy of a page: nothing from elsewhere, and no script in it but those that it has now.
+
+    A page with cells to run may load Pyodide's own files, of its one version, from its CDN as well.
+    """
     found = _Scripts()
     found.feed(html)
     found.close()
-    scripts = ["'self'", *_hashes(found.scripts)]
+    scripts, connect, worker = ["'self'", *_hashes(found.scripts)], ["'self'"], ["'self'"]
     if found.handlers:
         scripts += ["'unsafe-hashes'", *_hashes(found.handlers)]  # for attributes, the name that browsers gave to hashes
+    if found.runnable:
+        scripts += ["'wasm-unsafe-eval'", CDN]  # WebAssembly, and no eval of JavaScript
+        connect.append(CDN)
+        worker.append("blob:")  # a worker made from a blob is under its page's policy: what runs in it reaches no other host, either
     return "; ".join([
         "default-src 'self'", f"script-src {' '.join(scripts)}", "style-src 'self' 'unsafe-inline'", "img-src 'self' data:",
-        "worker-src 'self'", "connect-src 'self'", "object-src 'none'", "base-uri 'self'", "form-action 'self'",
+        f"worker-src {' '.join(worker)}", f"connect-src {' '.join(connect)}", "object-src 'none'", "base-uri 'self'", "form-action 'self'",
     ])
 
 
