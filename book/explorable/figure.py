@@ -14,6 +14,7 @@ import matplotlib.pyplot as plt
 
 from explorable.controls import Control, Grid, make_control
 from explorable.handles import Handle, check_handles, checked
+from explorable.live import Live
 from explorable.recorder import artists_of, describe, freeze_layout, record
 from explorable.svg import WIDTH, alt_text, caption_html, figure_html
 
@@ -110,6 +111,10 @@ class Explorable:
     def show(self, state: dict) -> None:
         """Run ``update`` for one state of the controls."""
         artists_of(self.update(**state))
+
+    def live(self) -> Live:
+        """Its states, one by one, for a page with Python behind it."""
+        return Live(self)
 
     def png(self) -> bytes:
         """The figure as it is now, at 144 dpi."""
