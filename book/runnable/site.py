@@ -17,12 +17,12 @@ from pathlib import Path
 from runnable.pyodide import CDN, PACKAGES
 
 _HOUSE = Path(__file__).parents[1]  # the folder with the book's packages
-# Of each package of the book, what pages use; the rest builds the book, grades, or is shown with it.
+# The book's packages -> the modules of each that a page never imports: they build the book, grade, or serve it.
 _OWN = {
-    "gradients": ["*.py"],
-    "explorable": ["__init__.py", "controls.py", "figure.py", "handles.py", "live.py", "marks.py", "recorder.py", "recording.py", "svg.py"],
-    "runnable": ["__init__.py", "kernel.py"],
-    "grading": ["__init__.py", "marks.py", "values.py"],
+    "gradients": set(),
+    "explorable": {"execution", "refresh", "sphinx_ext"},
+    "runnable": {"cells", "pyodide", "site", "sphinx_ext"},
+    "grading": {path.stem for path in (_HOUSE / "grading").glob("*.py")} - {"__init__", "marks", "values"},
 }
 _MODULES = ["figures.py", "results.py", "figures.mplstyle"]
 # Pure Python, and not among Pyodide's packages -> what of those they need.
@@ -47,36 +47,50 @@ def packages(sources: Iterable[str]) -> list[str]:
     LookupError : a module that the reader's browser will not have.
     """
     trees = [ast.parse(source) for source in sources]
-    pending = {name for tree in trees for node in ast.walk(tree) for name in _imported(node)} | {"runnable"}
+    pending = {name for tree in trees for node in ast.walk(tree) for name in _imported(node)} | {"runnable.kernel"}
     seen, found = set(), set()
     while pending:
         module = pending.pop()
-        if module in seen or module in sys.stdlib_module_names:
+        top = module.partition(".")[0]
+        if module in seen or top in sys.stdlib_module_names:
             continue
         seen.add(module)
-        own = [path for path in (_own_files(module) if module in _OWN else [_HOUSE / f"{module}.py"]) if path.suffix == ".py"]
-        if module in _OWN or f"{module}.py" in _MODULES:
-            for path in own:
-                pending |= {name for node in ast.parse(path.read_text(encoding="utf-8")).body for name in _imported(node)}
-        elif module in _BUNDLED:
-            found |= set(_BUNDLED[module])
-        elif module in PACKAGES:
-            found.add(PACKAGES[module])
+        if top in _OWN or f"{top}.py" in _MODULES:
+            path = _file(module)
+            if path is not None:  # not so for a name in a module
+                package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+                pending |= {name for node in ast.parse(path.read_text(encoding="utf-8")).body for name in _imported(node, package)}
+        elif top in _BUNDLED:
+            found |= set(_BUNDLED[top])
+        elif top in PACKAGES:
+            found.add(PACKAGES[top])
         else:
-            raise LookupError(f"no module {module!r} in the reader's browser: it is none of Pyodide's packages that the book "
+            raise LookupError(f"no module {top!r} in the reader's browser: it is none of Pyodide's packages that the book "
                               "takes, and not among the book's own modules")
     return sorted(found)
 
 
-def _imported(node: ast.AST) -> list[str]:
-    """The top-level modules that a statement imports, but for those of its own package."""
+def _imported(node: ast.AST, package: str = "") -> list[str]:
+    """The modules that a statement may import: "a", "a.b" and "a.b.c" for `from a.b import c`."""
     if isinstance(node, ast.Import):
-        return [alias.name.partition(".")[0] for alias in node.names]
-    return [node.module.partition(".")[0]] if isinstance(node, ast.ImportFrom) and not node.level else []
+        names = [alias.name for alias in node.names]
+    elif isinstance(node, ast.ImportFrom):
+        above = package.split(".")[:len(package.split(".")) - node.level + 1] if node.level else []
+        origin = ".".join([*above, *filter(None, [node.module])])
+        names = [f"{origin}.{alias.name}" for alias in node.names]
+    else:
+        names = []
+    parts = [name.split(".") for name in names]
+    return [".".join(name[:end]) for name in parts for end in range(1, len(name) + 1)]
 
 
-def _own_files(package: str) -> list[Path]:
-    return [path for pattern in _OWN[package] for path in sorted((_HOUSE / package).glob(pattern))]
+def _file(module: str) -> Path | None:
+    """The file of one of the book's own modules; None for what is no module."""
+    path = _HOUSE.joinpath(*module.split("."))
+    for candidate in (path / "__init__.py", path.with_suffix(".py")):
+        if candidate.exists():
+            return candidate
+    return None
 
 
 def _bundled_files(package: str) -> Iterator[tuple[str, Path]]:
@@ -91,7 +105,8 @@ def _bundled_files(package: str) -> Iterator[tuple[str, Path]]:
 
 def archive(data: dict[str, Path]) -> bytes:
     """A zip file of the book's own code, of what Pyodide lacks, and of `data`; the same bytes for the same content."""
-    files = {str(path.relative_to(_HOUSE)): path for package in _OWN for path in _own_files(package)}
+    files = {str(path.relative_to(_HOUSE)): path for package, others in _OWN.items()
+             for path in (_HOUSE / package).glob("*.py") if path.stem not in others}
     files |= {name: _HOUSE / name for name in _MODULES} | data
     for package in _BUNDLED:
         files |= _bundled_files(package)

@@ -14,14 +14,15 @@ Add ``runnable.sphinx_ext`` after ``explorable.sphinx_ext`` to the extensions of
 
 from __future__ import annotations
 
+import ast
 import fnmatch
 import hashlib
 import json
+import re
 from pathlib import Path
 
 from docutils import nodes
 from sphinx.errors import ExtensionError
-from sphinx.util import logging
 from sphinx.util.osutil import relative_uri
 
 from explorable.sphinx_ext import read_notebook, store_of
@@ -32,7 +33,7 @@ from runnable.pyodide import CDN, VERSION
 _STATIC = Path(__file__).parent / "static"
 _ARCHIVE = "book.zip"
 _ANSWER = "YOUR ANSWER HERE"  # what stands in a Markdown cell of a problem set until a student writes there
-logger = logging.getLogger(__name__)
+_WARNING = re.compile(r"RuntimeWarning: (overflow|underflow|invalid value|divide by zero) encountered")  # as NumPy writes it
 
 
 def setup(app):
@@ -90,17 +91,18 @@ def _mark(app, doctree):
     store = store_of(app)
     try:
         cells = entries(notebook, store and store.seconds(notebook))
-    except SyntaxError as error:
-        raise ExtensionError(f"{name}: a cell is no Python: {error}; a page that is not to run belongs into runnable_exclude",
+        sources = [cell["source"] for cell in cells if not cell["text"]]
+        packages = site.packages(sources)
+    except (SyntaxError, LookupError) as error:
+        raise ExtensionError(f"{name} cannot run in a browser: {error}; name it in runnable_exclude if it is not to",
                              modname="runnable") from error
     places = {cell["index"]: place for place, cell in enumerate(cells)}
     for node in doctree.findall(nodes.container):
         if node.get("nb_element") == "cell_code":
             node["runnable"] = places[node["cell_index"]]
     _mark_answers(name, doctree, cells)
-    sources = [cell["source"] for cell in cells if not cell["text"]]
     app.env.metadata[name]["runnable"] = site.data(document.parent, sources)
-    doctree["runnable"] = {"cells": cells, "set": any(cell["answer"] for cell in cells), "packages": site.packages(sources)}
+    doctree["runnable"] = {"cells": cells, "set": any(cell["answer"] for cell in cells), "packages": packages}
 
 
 def _mark_answers(name, doctree, cells):
@@ -122,8 +124,8 @@ def entries(notebook, seconds: list[float | None] | None) -> list[dict]:
     seconds : how long each code cell took, in the order of the notebook; None: not known.
     """
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    bound = dict(zip(map(id, code), names([cell.source for cell in code])))
-    took = dict(zip(map(id, code), seconds or [None] * len(code)))
+    bound = dict(zip(map(id, code), names([cell.source for cell in code]), strict=True))
+    took = dict(zip(map(id, code), seconds or [None] * len(code), strict=True))
     is_set = any("nbgrader" in cell.metadata for cell in notebook.cells)
     found = []
     for index, cell in enumerate(notebook.cells):
@@ -131,10 +133,18 @@ def entries(notebook, seconds: list[float | None] | None) -> list[dict]:
         if cell.cell_type == "code":
             binds, needs = bound[id(cell)]
             found.append({"index": index, "source": cell.source, "seconds": took[id(cell)], "binds": binds, "needs": needs,
-                          "answer": bool(is_set and not mark.get("locked")), "text": False})
+                          "answer": bool(is_set and not mark.get("locked")), "text": False, "warns": warns(cell)})
         elif cell.cell_type == "markdown" and mark.get("solution"):
             found.append({"index": index, "source": cell.source, "answer": True, "text": True})
     return found
+
+
+def warns(cell) -> bool:
+    """Whether a code cell shows, or catches, one of NumPy's warnings of an overflow or of a NaN, which a browser's never gives."""
+    said = "".join(output.get("text", "") for output in cell.outputs if output.output_type == "stream")
+    caught = {node.id for handler in ast.walk(ast.parse(cell.source)) if isinstance(handler, ast.ExceptHandler) and handler.type
+              for node in ast.walk(handler.type) if isinstance(node, ast.Name)}
+    return "RuntimeWarning" in caught or bool(_WARNING.search(said))
 
 
 def _add_data(app, pagename, templatename, context, doctree):
