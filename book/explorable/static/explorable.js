@@ -1,4 +1,4 @@
-// Replays recorded figures. The format is that of recording.py.
+// Moves figures: recorded ones, in the format of recording.py, and live ones, which another script asks Python for.
 (() => {
   "use strict";
 
@@ -25,12 +25,20 @@
     return values;
   }
 
+  // No text smaller than the style allows; as svg.py writes it for the first state.
+  const legible = (style) => style.replace(/font-size:([^;]+)/, "font-size:max($1,var(--explorable-least,0)*1px)");
+
+  // The path commands of a body, as pairs of a letter and how often it comes.
+  const commands = new Map();
+  function runs(body) {
+    if (!commands.has(body)) commands.set(body, [...body.matchAll(/([A-Z])(\d+)/g)].map((run) => [run[1], Number(run[2])]));
+    return commands.get(body);
+  }
+
   function decode(bytes) {
     const length = new DataView(bytes.buffer).getUint32(0, true);
     const recording = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
-    // No text smaller than the style allows; as svg.py writes it for the first state.
-    recording.styles = recording.styles.map((style) =>
-      style.replace(/font-size:([^;]+)/, "font-size:max($1,var(--explorable-least,0)*1px)"));
+    recording.styles = recording.styles.map(legible);
     let place = 4 + length;
     for (const track of recording.tracks) {
       for (const key of ["style", "body", "shape", "counts", "x", "y"]) {
@@ -41,28 +49,18 @@
         if (key === "x") track.width = recipe[1];
       }
     }
-    const commands = new Map();
-    recording.commands = (body) => {
-      if (!commands.has(body)) {
-        const runs = [...body.matchAll(/([A-Z])(\d+)/g)].map((run) => [run[1], Number(run[2])]);
-        commands.set(body, runs);
-      }
-      return commands.get(body);
-    };
     return recording;
   }
 
-  function pathData(recording, track, body, shape) {
-    const { x, y, width } = track;
-    let k = shape * width;
-    const end = k + track.counts[shape];
+  // The points from the k-th to the one before the end, as the `d` of a path, or as paths one for each point.
+  function pathData(tag, body, x, y, k, end) {
     const parts = [];
     if (body.startsWith("stamp:")) {
-      const [before, after] = track.tag === "g" ? ['<path d="M', '"/>'] : ["M", ""];
+      const [before, after] = tag === "g" ? ['<path d="M', '"/>'] : ["M", ""];
       for (; k < end; k++) parts.push(before, x[k] / 10, " ", y[k] / 10, body.slice(6), after);
       return parts.join("");
     }
-    for (const [letter, times] of recording.commands(body.slice(6))) {
+    for (const [letter, times] of runs(body.slice(6))) {
       for (let n = 0; n < times; n++) {
         parts.push(letter);
         for (let vertex = VERTICES[letter]; vertex > 0; vertex--, k++) {
@@ -74,30 +72,19 @@
     return parts.join("");
   }
 
-  function draw(recording, track, element, state) {
-    const shown = element.shown || (element.shown = {});
-    const style = track.style[state];
-    const body = track.body[state];
-    const shape = track.shape[state];
-    if (style !== shown.style) {
-      element.setAttribute("style", style ? recording.styles[style] : "display:none");
-      shown.style = style;
-    }
-    if (!style || (body === shown.body && shape === shown.shape)) return;
-    shown.body = body;
-    shown.shape = shape;
-    const text = recording.bodies[body];
-    if (track.tag === "path") return element.setAttribute("d", pathData(recording, track, text, shape));
-    if (track.tag === "g") return (element.innerHTML = pathData(recording, track, text, shape));
-    const x = track.x[shape * track.width] / 10;
-    const y = track.y[shape * track.width] / 10;
+  // Give an element the body of a mark, with its points.
+  function shape(element, tag, text, x, y, k, end) {
+    if (tag === "path") return element.setAttribute("d", pathData(tag, text, x, y, k, end));
+    if (tag === "g") return (element.innerHTML = pathData(tag, text, x, y, k, end));
+    const left = x[k] / 10;
+    const top = y[k] / 10;
     const colon = text.indexOf(":");
     const head = text.slice(0, colon);
-    element.setAttribute("x", x);
-    element.setAttribute("y", y);
-    if (track.tag === "text") {
+    element.setAttribute("x", left);
+    element.setAttribute("y", top);
+    if (tag === "text") {
       if (head === "0") element.removeAttribute("transform");
-      else element.setAttribute("transform", `rotate(${head} ${x} ${y})`);
+      else element.setAttribute("transform", `rotate(${head} ${left} ${top})`);
       element.textContent = text.slice(colon + 1);
     } else {
       const [width, height] = head.split(",");
@@ -106,6 +93,124 @@
       element.setAttribute("preserveAspectRatio", "none");
       element.setAttribute("href", `data:image/png;base64,${text.slice(colon + 1)}`);
     }
+  }
+
+  function draw(recording, track, element, state) {
+    const shown = element.shown || (element.shown = {});
+    const style = track.style[state];
+    const body = track.body[state];
+    const number = track.shape[state];
+    if (style !== shown.style) {
+      element.setAttribute("style", style ? recording.styles[style] : "display:none");
+      shown.style = style;
+    }
+    if (!style || (body === shown.body && number === shown.shape)) return;
+    shown.body = body;
+    shown.shape = number;
+    const k = number * track.width;
+    shape(element, track.tag, recording.bodies[body], track.x, track.y, k, k + track.counts[number]);
+  }
+
+  // Where the drawings of a figure come from. `paint` shows what the controls say, and calls `painted` with their values
+  // once it is there; `settled` says that no hand is moving. `point` is the place of a handle's artist.
+  function recorded(figure, recording) {
+    const elements = [...figure.querySelectorAll(".explorable-slot > *")];
+    let state = 0;
+    return {
+      controls: recording.controls,
+      paint(controls, settled, painted) {
+        state = controls.reduce((sum, c) => sum + c.get() * c.stride, 0);
+        if (!settled) recording.tracks.forEach((track, i) => draw(recording, track, elements[i], state));
+        painted(valuesOf(controls));
+      },
+      point(artist) {
+        const track = recording.tracks[elements.findIndex((e) => e.parentNode.dataset.artist === artist)];
+        const k = track.shape[state] * track.width;
+        return { x: track.x[k] / 10, y: track.y[k] / 10, hidden: !track.style[state] };
+      },
+    };
+  }
+
+  const valuesOf = (controls) => Object.fromEntries(controls.map((c) => [c.name, c.get()]));
+
+  // Put marks, [tag, style, body, points], in place of what a slot shows; elements of the same kind stay.
+  function drawMarks(slot, marks) {
+    const texts = slot.hasAttribute("style"); // as svg.py tells artists with texts from others
+    marks.forEach(([tag, style, body, points], i) => {
+      let element = slot.children[i];
+      if (element?.tagName !== tag) {
+        const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+        if (element) element.replaceWith(made);
+        else slot.append(made);
+        element = made;
+      }
+      if ((tag === "path" || tag === "g") && !texts) element.setAttribute("class", "explorable-curve");
+      else if (tag === "path" && body.startsWith("stamp:")) element.setAttribute("class", "explorable-formula");
+      else element.removeAttribute("class");
+      element.setAttribute("style", legible(style));
+      const x = points.filter((_, k) => k % 2 === 0);
+      shape(element, tag, body, x, points.filter((_, k) => k % 2), 0, x.length);
+    });
+    while (slot.children.length > marks.length) slot.lastChild.remove();
+  }
+
+  function addClips(figure, clips = {}) {
+    const paths = Object.entries(clips).map(([id, content]) => `<clipPath id="${id}">${content}</clipPath>`);
+    if (paths.length) figure.querySelector("svg").insertAdjacentHTML("beforeend", `<defs>${paths.join("")}</defs>`);
+  }
+
+  // Drawings that are asked for, one at a time; while an answer is awaited only the newest setting is remembered.
+  function computed(figure, { controls }, ask) {
+    const slots = [...figure.querySelectorAll(".explorable-slot")];
+    const status = figure.querySelector("[role=status]");
+    let started = false;
+    let open = false;
+    let failed = false;
+    let next;
+    const send = async ({ values, settled, painted }) => {
+      open = true;
+      try {
+        const drawn = await ask(values, settled);
+        addClips(figure, drawn.clips);
+        for (const slot of slots) {
+          const marks = drawn.slots[slot.dataset.artist];
+          if (marks) drawMarks(slot, marks);
+        }
+        if (failed) say(status, "");
+        failed = false;
+        painted.forEach((done) => done(values));
+      } catch (error) {
+        failed = true;
+        say(status, error.message);
+      }
+      open = false;
+      const newest = next;
+      next = undefined;
+      if (newest) send(newest);
+    };
+    return {
+      controls,
+      paint(all, settled, painted) {
+        const values = valuesOf(all);
+        if (!started) {
+          started = true; // the picture that came shows the first setting
+          painted(values);
+        } else if (open) next = { values, settled, painted: [...(next?.painted ?? []), painted] };
+        else send({ values, settled, painted: [painted] });
+      },
+      point(artist) {
+        const element = slots.find((slot) => slot.dataset.artist === artist).firstElementChild;
+        const hidden = !element || element.style.display === "none";
+        const path = element?.tagName === "g" ? element.firstElementChild : element;
+        const [, x, y] = (!hidden && /^M(\S+) (-?[\d.]+)/.exec(path.getAttribute("d"))) || [0, 0, 0];
+        return { x: Number(x), y: Number(y), hidden };
+      },
+    };
+  }
+
+  function say(status, text) {
+    status.textContent = text;
+    status.classList.toggle("explorable-hidden", !text);
   }
 
   // A native control, read and set by the number of its value.
@@ -198,10 +303,8 @@
   }
 
   // A point that is dragged: it moves its controls to their values nearest to it.
-  function handle(figure, element, recording, elements, controls) {
+  function handle(figure, element, source, controls) {
     const svg = figure.querySelector("svg");
-    const track = elements.findIndex((e) => e.parentNode.dataset.artist === element.dataset.artist);
-    const { style, shape, width, x, y } = recording.tracks[track];
     const axes = ["x", "y"].filter((axis) => element.dataset[axis]).map((axis) => ({
       axis,
       control: controls.find((c) => c.name === element.dataset[axis]),
@@ -231,22 +334,19 @@
       }
       if (moved) figure.querySelector("form").dispatchEvent(new Event("input"));
     });
-    return (state) => {
-      const k = shape[state] * width;
-      here = { x: x[k] / 10, y: y[k] / 10 };
-      element.style.visibility = style[state] ? "" : "hidden"; // without a box it would lose the pointer
+    return () => {
+      here = source.point(element.dataset.artist);
+      element.style.visibility = here.hidden ? "hidden" : ""; // without a box it would lose the pointer
       element.setAttribute("transform", `translate(${here.x} ${here.y})`);
     };
   }
 
-  function start(figure, recording) {
+  function start(figure, source) {
     const form = figure.querySelector(".explorable-controls");
     const status = figure.querySelector("[role=status]");
     const link = figure.querySelector(".explorable-actions a");
-    const elements = [...figure.querySelectorAll(".explorable-slot > *")];
-    const controls = recording.controls.map((description) => control(figure, description));
-    const handles = [...figure.querySelectorAll(".explorable-handle")].map((element) =>
-      handle(figure, element, recording, elements, controls));
+    const controls = source.controls.map((description) => control(figure, description));
+    const handles = [...figure.querySelectorAll(".explorable-handle")].map((element) => handle(figure, element, source, controls));
     const initial = controls.map((c) => c.get());
     const pin = form.querySelector(".explorable-pin");
     let pinned = [];
@@ -255,24 +355,19 @@
       const settings = new URLSearchParams(controls.map((c) => [c.name, c.keys[c.get()]]));
       return `#${figure.id}?${settings}`;
     };
+    const place = () => handles.forEach((move) => move());
     const show = () => {
-      let state = 0;
-      for (const c of controls) {
-        const index = c.get();
-        c.announce(index);
-        state += index * c.stride;
-      }
-      recording.tracks.forEach((track, i) => draw(recording, track, elements[i], state));
-      handles.forEach((place) => place(state));
+      controls.forEach((c) => c.announce(c.get()));
+      source.paint(controls, false, place);
       link.href = address();
     };
     const tell = () => {
-      const texts = elements.filter((e) => e.tagName === "text" && e.style.display !== "none");
+      const texts = [...figure.querySelectorAll(".explorable-slot > text")].filter((e) => e.style.display !== "none");
       status.textContent = texts.map((e) => e.textContent).join("; ");
     };
     const restore = () => {
       const [, id, settings] = /^#([\w-]+)(?:\?|%3F)(.*)$/i.exec(location.hash) || [];
-      if (id !== figure.id) return;
+      if (id !== figure.id || !figure.isConnected) return;
       stop();
       clearTimeout(pending);
       const wrong = [];
@@ -284,17 +379,19 @@
         else found.set(index);
       }
       show();
-      status.textContent = wrong.length ? `The address asks for a setting that this figure lacks: ${wrong.join(", ")}` : "";
-      status.classList.toggle("explorable-hidden", !wrong.length);
+      say(status, wrong.length ? `The address asks for a setting that this figure lacks: ${wrong.join(", ")}` : "");
       figure.scrollIntoView();
     };
 
     const settle = () => {
       clearTimeout(pending);
       pending = setTimeout(() => {
+        if (!figure.isConnected) return;
         history.replaceState(null, "", address());
-        status.classList.add("explorable-hidden");
-        tell();
+        source.paint(controls, true, () => {
+          status.classList.add("explorable-hidden");
+          tell();
+        });
       }, 300);
     };
 
@@ -310,9 +407,15 @@
       const on = pin.getAttribute("aria-pressed") === "false";
       pin.setAttribute("aria-pressed", on);
       pinned.forEach((ghost) => ghost.remove());
-      pinned = on ? ghosts(figure) : [];
-      figure.querySelector(".explorable-pinned").textContent =
-        on ? `pinned: ${controls.map((c) => c.say(c.get())).join(", ")}` : "";
+      pinned = [];
+      const pinnedSetting = figure.querySelector(".explorable-pinned");
+      pinnedSetting.textContent = "";
+      if (!on) return;
+      source.paint(controls, true, (values) => {
+        if (pinned.length || pin.getAttribute("aria-pressed") === "false") return;
+        pinned = ghosts(figure);
+        pinnedSetting.textContent = `pinned: ${controls.map((c) => c.say(values[c.name])).join(", ")}`;
+      });
     });
     form.addEventListener("reset", () => setTimeout(() => form.dispatchEvent(new Event("input"))));
     form.addEventListener("submit", (event) => event.preventDefault());
@@ -327,12 +430,19 @@
     const data = figure.querySelector(".explorable-recording");
     if (!data) continue;
     inflate(data.textContent).then(
-      (bytes) => start(figure, decode(bytes)),
-      () => {
-        const status = figure.querySelector("[role=status]");
-        status.textContent = "This browser is too old to move the controls; the figure shows its first state.";
-        status.classList.remove("explorable-hidden");
-      },
+      (bytes) => start(figure, recorded(figure, decode(bytes))),
+      () => say(figure.querySelector("[role=status]"),
+        "This browser is too old to move the controls; the figure shows its first state."),
     );
   }
+
+  // Start a figure whose states `ask(values, settled)` promises, as the answers of kernel.py: `slots` has the marks of each
+  // artist, or null where they are as they were. The message of an error is shown to the reader. `values` has the number of
+  // each control's value by its name.
+  window.explorable = {
+    live(figure, ask) {
+      const data = figure.querySelector(".explorable-live");
+      if (data) start(figure, computed(figure, JSON.parse(data.textContent), ask));
+    },
+  };
 })();
