@@ -120,9 +120,11 @@ def archive(data: dict[str, Path]) -> bytes:
 class _Scripts(HTMLParser):
     """Finds what a page runs from its own text: scripts without an address, and attributes such as onclick."""
 
-    def __init__(self):
+    def __init__(self, html: str):
         super().__init__(convert_charrefs=False)
         self.scripts, self.handlers, self.runnable, self._open = set(), set(), False, False
+        self.feed(html)
+        self.close()
 
     def handle_starttag(self, tag, attributes):
         given = dict(attributes)
@@ -143,21 +145,18 @@ def _hashes(texts: set[str]) -> list[str]:
     return sorted(f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in texts)
 
 
-def policy(html: str) -> str:
+def _policy(page: _Scripts, handlers: set[str]) -> str:
     """The Content-Security-Policy of a page: nothing from elsewhere, and no script in it but those that it has now.
 
-    A page with cells to run may load Pyodide's own files, of its one version, from its CDN as well.
+    A page with cells to run may also load the files of one version of Pyodide from its CDN.
     """
-    found = _Scripts()
-    found.feed(html)
-    found.close()
-    scripts, connect, worker = ["'self'", *_hashes(found.scripts)], ["'self'"], ["'self'"]
-    if found.handlers:
-        scripts += ["'unsafe-hashes'", *_hashes(found.handlers)]  # for attributes, the name that browsers gave to hashes
-    if found.runnable:
+    scripts, connect, worker = ["'self'", *_hashes(page.scripts)], ["'self'"], ["'self'"]
+    if handlers:
+        scripts += ["'unsafe-hashes'", *_hashes(handlers)]  # browsers call hashes of attributes so
+    if page.runnable:
         scripts += ["'wasm-unsafe-eval'", CDN]  # WebAssembly, and no eval of JavaScript
         connect.append(CDN)
-        worker.append("blob:")  # a worker made from a blob is under its page's policy: what runs in it reaches no other host, either
+        worker.append("blob:")  # such a worker is under its page's policy, so that what runs in it reaches no other host, either
     return "; ".join([
         "default-src 'self'", f"script-src {' '.join(scripts)}", "style-src 'self' 'unsafe-inline'", "img-src 'self' data:",
         f"worker-src {' '.join(worker)}", f"connect-src {' '.join(connect)}", "object-src 'none'", "base-uri 'self'", "form-action 'self'",
@@ -165,14 +164,18 @@ def policy(html: str) -> str:
 
 
 def secure(folder: Path) -> None:
-    """Put its Content-Security-Policy into every page of a built site."""
-    for path in folder.rglob("*.html"):
-        if path.relative_to(folder).parts[0] == "_static":
-            continue
-        old = path.read_text(encoding="utf-8")
+    """Put its Content-Security-Policy into every page of a built site.
+
+    Attributes such as onclick of one page are allowed on all: the search reads the pages that it has found.
+    """
+    paths = [path for path in folder.rglob("*.html") if path.relative_to(folder).parts[0] not in ("_static", "pyodide")]
+    texts = {path: path.read_text(encoding="utf-8") for path in paths}
+    pages = {path: _Scripts(text) for path, text in texts.items()}
+    handlers = set().union(*(page.handlers for page in pages.values()))
+    for path, old in texts.items():
         html = _META.sub("", old)
         charset = _CHARSET.search(html)  # browsers want it first; a page without it is Jupyter Book's redirection, a <meta> and no more
         place = charset.end() if charset else 0
-        new = f'{html[:place]}<meta http-equiv="{_POLICY}" content="{policy(html)}">{html[place:]}'
+        new = f'{html[:place]}<meta http-equiv="{_POLICY}" content="{_policy(pages[path], handlers)}">{html[place:]}'
         if new != old:
             path.write_text(new, encoding="utf-8")
