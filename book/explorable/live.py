@@ -33,7 +33,8 @@ class Live:
             with named(self.id, first):
                 self._still = StillParts(self._fig, self._artists, plain, self.id)
             self._learn_order(first)
-            marks = [self._renderer.take(artist) for artist in self._artists]
+            with named(self.id, first):
+                marks = [self._renderer.take(artist) for artist in self._artists]
         self._places = [place_of(artist) for artist in self._artists]
         self._slots = [_as_lists(each) for each in marks]
         recording = Recording(1)
@@ -68,13 +69,14 @@ class Live:
         RuntimeError, TypeError : as `record` does; with `check` only for a change that ``update`` does not return.
         """
         values = self._values(indices)
+        drawn_elsewhere = not self._fig.stale  # by a cell, say; then `stale` does not tell what has changed since the last state
         with at_dpi(self._fig, 72):
             run_again(self._update, values, self.id, self._artists)
             with named(self.id, values):
                 self._check_order()
                 if check:
                     self._still.check()
-                slots, places = self._draw()
+                slots, places = self._draw(everything=drawn_elsewhere)
         changed = [new if new != old else None for new, old in zip(slots, self._slots)]
         self._slots, self._places = slots, places
         return changed
@@ -98,11 +100,11 @@ class Live:
                 raise ValueError(f"{self.id}: the control {name} has values 0 to {len(by_name[name].values) - 1}; got {index!r}")
         return {name: by_name[name].values[index] for name, index in indices.items()}
 
-    def _draw(self) -> tuple[list, list]:
+    def _draw(self, everything: bool) -> tuple[list, list]:
         """Slots and places of all artists; a text that nobody has touched is not drawn again."""
         slots, places = [], [place_of(artist) for artist in self._artists]
         for artist, place, before, slot in zip(self._artists, places, self._places, self._slots):
-            touched = artist.stale or place is None or place != before
+            touched = everything or artist.stale or place is None or place != before
             slots.append(_as_lists(self._renderer.take(artist)) if touched else slot)
         return slots, places
 
