@@ -228,6 +228,12 @@ def test_ten_megabytes_of_output_and_progress_bars_do_no_harm(small):
     assert output(small, 1).locator("pre").evaluate("(pre) => pre.tabIndex === 0 && pre.clientHeight < 600 && pre.scrollWidth <= pre.clientWidth")
 
 
+def test_a_cell_that_shows_a_warning_of_numpy_says_that_yours_will_lack_it(page, server, folder):
+    write_page(folder, [code("1", warns=True), code("2")], "warns.html")
+    opened(page, server, "warns.html")
+    assert page.locator(".runnable-bar", has_text="NumPy in a browser gives no warnings").count() == 1
+
+
 def test_pictures_and_html_are_shown(small):
     edit(small, 1, "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.title('A line')\n"
                    "class Table:\n    def _repr_html_(self): return '<table><tr><td>cell</td></tr></table>'\nTable()")
@@ -248,7 +254,7 @@ def test_an_endless_loop_is_stopped_and_names_are_gone(small, server):
     press(small, "Stop cell 3")
     small.get_by_text("All names are gone").first.wait_for()
     assert child.wait(10) == -9
-    assert "before Python stopped" in state(small, 2)
+    assert "before Python stopped" in state(small, 2) and state(small, 3) == "stopped before its end"
     assert small.get_by_label("Code of cell 1").input_value() == "x = 7" and stored_edits(small)["0"]["source"] == "x = 7"
     run(small, 2)
     assert sources(server)[-2:] == ["x = 7", SMALL[1]["source"]] and output(small, 2).locator("pre").last.text_content() == "8"
@@ -313,6 +319,7 @@ def test_reset_page_gives_everything_back(small):
     run(small, 2)
     press(small, "Reset page")
     small.locator(".runnable-panel").get_by_role("button", name="Reset page").click()
+    assert small.evaluate("document.activeElement.className") == "runnable-page"
     assert not small.locator(".runnable-yours, textarea").count() and small.get_by_text("stored", exact=True).is_visible()
     assert stored_edits(small) == {} and not small.get_by_role("button", name="Stop Python").is_visible()
 

@@ -57,14 +57,18 @@
   const warning = make("p", { hidden: true, className: "runnable-note" },
     "This browser does not keep your edits (its storage is full or forbidden): they are gone when you leave or reload the page.");
   const notes = make("div");
+  const then = (action) => () => {
+    bar.focus(); // a button that is not of use any more goes away
+    action();
+  };
   const buttons = {
-    stop: button("Stop Python", () => stop("You have stopped Python.")),
+    stop: button("Stop Python", then(() => stop("You have stopped Python."))),
     restart: button("Restart Python", restart),
-    reset: button("Reset page", () => confirmed("Reset page", () => {
+    reset: button("Reset page", then(() => confirmed("Reset page", () => {
       stop("");
       shown.forEach(reset);
-    })),
-    forget: button("Delete my edits on this page", () => confirmed("Delete my edits", () => shown.filter(edited).forEach(unedit))),
+    }))),
+    forget: button("Delete my edits on this page", then(() => confirmed("Delete my edits", () => shown.filter(edited).forEach(unedit)))),
   };
   const bar = make("div", { className: "runnable-page", role: "group", ariaLabel: "Python on this page", tabIndex: -1 },
     about, ...Object.values(buttons));
@@ -104,6 +108,7 @@
       case "waiting": return python ? "waiting" : loading;
       case "running": return `running for ${Math.round((performance.now() - cell.began) / 1000)} s${took}`;
       case "yours": {
+        if (cell.interrupted) return "stopped before its end";
         const when = cell.ran === null ? ", before Python stopped" : cell.took >= 0.1 ? `, ${duration(cell.took)}` : "";
         return cell.lastRun === cell.source ? `your output${cell.failed ? ", an error" : ""}${when}` : "changed since it ran";
       }
@@ -147,7 +152,11 @@
       (cell.run ?? cell.edit).focus();
     }, name(cell));
     if (!cell.text) cell.run = button("Run", () => pressed(cell), name(cell));
-    if (!data.notebook || cell.answer) cell.edit = button("Edit", () => open(cell).focus(), name(cell));
+    if (!data.notebook || cell.answer) cell.edit = button("Edit", () => {
+      const area = open(cell);
+      area.focus();
+      if (cell.text && !edited(cell)) area.select();
+    }, name(cell));
     cell.bar = make("div", { className: "runnable-bar" }, ...[cell.run, cell.edit, cell.reset].filter(Boolean), cell.words);
     if (cell.warns) cell.bar.append(make("p", {}, "NumPy in a browser gives no warnings of floating-point errors: your output will lack the one that is stored."));
     let before = input ?? null;
@@ -414,7 +423,10 @@
     const interrupted = current?.cell ?? queue.at(-1)?.cell;
     const had = cells.some((cell) => cell.ran !== null) || current;
     const left = queue.map(({ cell }) => cell);
-    if (current) left.push(current.cell);
+    if (current) {
+      current.cell.interrupted = true;
+      left.push(current.cell);
+    }
     queue = [];
     current = null;
     for (const cell of cells) cell.ran = null;
@@ -503,6 +515,7 @@
     cell.state = "running";
     cell.began = performance.now();
     cell.error = null;
+    cell.interrupted = false;
     cell.lastRun = cell.source;
     cell.bar?.querySelectorAll(PASSING).forEach((old) => old.remove());
     prepare(cell);
@@ -529,7 +542,10 @@
       }
       target.bar.querySelector(":scope > .runnable-panel")?.remove();
       note(target, `This cell has not run: ${name(cell)} above stopped with ${cell.error}`);
-      target.bar.lastChild.append(" ", button("Run this cell alone", () => enqueue([target])));
+      target.bar.lastChild.append(" ", button("Run this cell alone", () => {
+        target.run.focus();
+        enqueue([target]);
+      }));
     } else if (cell === target) announce(`${name(cell)}: ${ok ? "done" : cell.error}`);
     next();
   }
@@ -582,6 +598,7 @@
         const drop = () => {
           old.remove();
           keep(place, null);
+          (cell?.run ?? bar).focus();
         };
         const old = make("div", { className: "runnable-note runnable-conflict" },
           make("p", {}, `The book has changed here since you edited ${cell ? name(cell) : `cell ${Number(place) + 1}`}. You wrote:`),
@@ -589,6 +606,7 @@
           ...(editable ? [button("Use what I wrote", () => {
             old.remove();
             write(cell, edit.source);
+            cell.area.focus();
           })] : []), button("Delete it", drop));
         (cell?.bar ?? notes).append(old);
       }
