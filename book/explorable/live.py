@@ -11,6 +11,8 @@ from explorable.recorder import StillParts, at_dpi, audited, named, place_of, re
 from explorable.recording import Recording
 from explorable.svg import figure_html
 
+_DRAWN_HERE = ()  # a value of `stale` that is false, as False is, which an artist has that is drawn anywhere else
+
 
 class Live:
     """The states of an `Explorable`, one by one. Made by `Explorable.live`.
@@ -33,7 +35,8 @@ class Live:
             with named(self.id, first):
                 self._still = StillParts(self._fig, self._artists, plain, self.id)
             self._learn_order(first)
-            marks = [self._renderer.take(artist) for artist in self._artists]
+            with named(self.id, first):
+                marks = [self._renderer.take(artist) for artist in self._artists]
         self._places = [place_of(artist) for artist in self._artists]
         self._slots = [_as_lists(each) for each in marks]
         recording = Recording(1)
@@ -99,11 +102,13 @@ class Live:
         return {name: by_name[name].values[index] for name, index in indices.items()}
 
     def _draw(self) -> tuple[list, list]:
-        """Slots and places of all artists; a text that nobody has touched is not drawn again."""
+        """Slots and places of all artists; a plain text that nobody has touched, or drawn elsewhere, is not drawn again."""
         slots, places = [], [place_of(artist) for artist in self._artists]
         for artist, place, before, slot in zip(self._artists, places, self._places, self._slots):
-            touched = artist.stale or place is None or place != before
-            slots.append(_as_lists(self._renderer.take(artist)) if touched else slot)
+            if artist.stale is not _DRAWN_HERE or place is None or place != before:
+                slot = _as_lists(self._renderer.take(artist))
+                artist.stale = _DRAWN_HERE
+            slots.append(slot)
         return slots, places
 
     def _learn_order(self, first: dict) -> None:

@@ -24,6 +24,13 @@ def described(error: BaseException, cell: str) -> dict:
     ----------
     cell : the file name of the code that was run; lines of it are numbered, others say where they are.
     """
+    try:
+        return _described(error, cell)
+    except Exception as another:  # raised by methods of the reader's own class
+        return _output(type(error).__name__, f"(what it says raises {type(another).__name__})", _frames(error.__traceback__, cell))
+
+
+def _described(error: BaseException, cell: str) -> dict:
     name, message = type(error).__name__, _message(error)
     rendered = getattr(type(error), "_render_traceback_", None)  # as IPython does, for errors that say all themselves
     if rendered:

@@ -28,34 +28,40 @@ class Outputs:
         self._pieces: list[str] = []
         self._name = "stdout"
         self._at_once = _AT_ONCE
-        self._sent = 0.0
+        self._began = self._sent = 0.0  # when the oldest of the pieces was printed, and others were sent
 
-    def write(self, name: str, text: str) -> None:
-        """Print on a stream, "stdout" or "stderr"; it is sent at the end of a line or after a while."""
+    def write(self, name: str, text: str) -> bool:
+        """Print on a stream, "stdout" or "stderr"; it is sent at the end of a line, or later if there are many.
+
+        Returns whether there is room for more.
+        """
         if name != self._name:
             self.flush()
             self._name = name
         kept = self._keep(text)
         if kept:
+            if not self._pieces:
+                self._began = time.monotonic()
             self._pieces.append(kept)
             self.offer(ends=kept.endswith("\n"))
+        return "text" not in self._said
 
     def offer(self, ends: bool) -> None:
-        """Send what was printed, if the last piece was sent a while ago, or if a line `ends` and not many have before."""
+        """Send what was printed, if its beginning is a while ago, or if a line `ends` and not many have before."""
         now = time.monotonic()
-        if now - self._sent >= _PAUSE:
+        if ends and now - self._sent >= _PAUSE:
             self._at_once = min(self._at_once + 1, _AT_ONCE)
         elif ends and self._at_once:
             self._at_once -= 1
-        else:
+        elif now - self._began < _PAUSE:
             return
-        self._sent = now
         self.flush()
 
     def flush(self) -> None:
         """Send what was printed."""
         pieces, self._pieces = self._pieces, []
         if pieces:
+            self._sent = time.monotonic()
             self._output({"kind": "stream", "name": self._name, "text": clean("".join(pieces))})
 
     def show(self, output: dict) -> None:
@@ -107,8 +113,8 @@ class Stream(io.TextIOBase):
     def write(self, text: str) -> int:
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        if text and self.outputs:
-            self.outputs.write(self.name, text)
+        if self.outputs and text and not self.outputs.write(self.name, text):
+            self.outputs = None  # quick, for megabytes that nobody will see
         return len(text)
 
     def flush(self) -> None:

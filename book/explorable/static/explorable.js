@@ -1,4 +1,4 @@
-// Moves figures: recorded ones, in the format of recording.py, and live ones, which another script asks Python for.
+// Replays recordings, as recording.py writes them.
 (() => {
   "use strict";
 
@@ -28,16 +28,9 @@
   // No text smaller than the style allows; as svg.py writes it for the first state.
   const legible = (style) => style.replace(/font-size:([^;]+)/, "font-size:max($1,var(--explorable-least,0)*1px)");
 
-  // The path commands of a body, as pairs of a letter and how often it comes.
-  const commands = new Map();
-  function runs(body) {
-    if (!commands.has(body)) commands.set(body, [...body.matchAll(/([A-Z])(\d+)/g)].map((run) => [run[1], Number(run[2])]));
-    return commands.get(body);
-  }
-
   function decode(bytes) {
     const length = new DataView(bytes.buffer).getUint32(0, true);
-    const recording = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
+    const recording = { ...JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length))), paint };
     recording.styles = recording.styles.map(legible);
     let place = 4 + length;
     for (const track of recording.tracks) {
@@ -52,15 +45,17 @@
     return recording;
   }
 
-  // The points from the k-th to the one before the end, as the `d` of a path, or as paths one for each point.
-  function pathData(tag, body, x, y, k, end) {
+  function pathData(track, body, shape) {
+    const { x, y, width } = track;
+    let k = shape * width;
+    const end = k + track.counts[shape];
     const parts = [];
     if (body.startsWith("stamp:")) {
-      const [before, after] = tag === "g" ? ['<path d="M', '"/>'] : ["M", ""];
+      const [before, after] = track.tag === "g" ? ['<path d="M', '"/>'] : ["M", ""];
       for (; k < end; k++) parts.push(before, x[k] / 10, " ", y[k] / 10, body.slice(6), after);
       return parts.join("");
     }
-    for (const [letter, times] of runs(body.slice(6))) {
+    for (const [, letter, times] of body.matchAll(/([A-Z])(\d+)/g)) {
       for (let n = 0; n < times; n++) {
         parts.push(letter);
         for (let vertex = VERTICES[letter]; vertex > 0; vertex--, k++) {
@@ -72,19 +67,30 @@
     return parts.join("");
   }
 
-  // Give an element the body of a mark, with its points.
-  function shape(element, tag, text, x, y, k, end) {
-    if (tag === "path") return element.setAttribute("d", pathData(tag, text, x, y, k, end));
-    if (tag === "g") return (element.innerHTML = pathData(tag, text, x, y, k, end));
-    const left = x[k] / 10;
-    const top = y[k] / 10;
+  function draw(recording, track, element, state) {
+    const shown = element.shown || (element.shown = {});
+    const style = track.style[state];
+    const body = track.body[state];
+    const shape = track.shape[state];
+    if (style !== shown.style) {
+      element.setAttribute("style", style ? recording.styles[style] : "display:none");
+      shown.style = style;
+    }
+    if (!style || (body === shown.body && shape === shown.shape)) return;
+    shown.body = body;
+    shown.shape = shape;
+    const text = recording.bodies[body];
+    if (track.tag === "path") return element.setAttribute("d", pathData(track, text, shape));
+    if (track.tag === "g") return (element.innerHTML = pathData(track, text, shape));
+    const x = track.x[shape * track.width] / 10;
+    const y = track.y[shape * track.width] / 10;
     const colon = text.indexOf(":");
     const head = text.slice(0, colon);
-    element.setAttribute("x", left);
-    element.setAttribute("y", top);
-    if (tag === "text") {
+    element.setAttribute("x", x);
+    element.setAttribute("y", y);
+    if (track.tag === "text") {
       if (head === "0") element.removeAttribute("transform");
-      else element.setAttribute("transform", `rotate(${head} ${left} ${top})`);
+      else element.setAttribute("transform", `rotate(${head} ${x} ${y})`);
       element.textContent = text.slice(colon + 1);
     } else {
       const [width, height] = head.split(",");
@@ -95,122 +101,10 @@
     }
   }
 
-  function draw(recording, track, element, state) {
-    const shown = element.shown || (element.shown = {});
-    const style = track.style[state];
-    const body = track.body[state];
-    const number = track.shape[state];
-    if (style !== shown.style) {
-      element.setAttribute("style", style ? recording.styles[style] : "display:none");
-      shown.style = style;
-    }
-    if (!style || (body === shown.body && number === shown.shape)) return;
-    shown.body = body;
-    shown.shape = number;
-    const k = number * track.width;
-    shape(element, track.tag, recording.bodies[body], track.x, track.y, k, k + track.counts[number]);
-  }
-
-  // Where the drawings of a figure come from. `paint` shows what the controls say, and calls `painted` with their values
-  // once it is there; `settled` says that no hand is moving. `point` is the place of a handle's artist.
-  function recorded(figure, recording) {
-    const elements = [...figure.querySelectorAll(".explorable-slot > *")];
-    let state = 0;
-    return {
-      controls: recording.controls,
-      paint(controls, settled, painted) {
-        state = controls.reduce((sum, c) => sum + c.get() * c.stride, 0);
-        if (!settled) recording.tracks.forEach((track, i) => draw(recording, track, elements[i], state));
-        painted(valuesOf(controls));
-      },
-      point(artist) {
-        const track = recording.tracks[elements.findIndex((e) => e.parentNode.dataset.artist === artist)];
-        const k = track.shape[state] * track.width;
-        return { x: track.x[k] / 10, y: track.y[k] / 10, hidden: !track.style[state] };
-      },
-    };
-  }
-
-  const valuesOf = (controls) => Object.fromEntries(controls.map((c) => [c.name, c.get()]));
-
-  // Put marks, [tag, style, body, points], in place of what a slot shows; elements of the same kind stay.
-  function drawMarks(slot, marks) {
-    const texts = slot.hasAttribute("style"); // as svg.py tells artists with texts from others
-    marks.forEach(([tag, style, body, points], i) => {
-      let element = slot.children[i];
-      if (element?.tagName !== tag) {
-        const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-        if (element) element.replaceWith(made);
-        else slot.append(made);
-        element = made;
-      }
-      if ((tag === "path" || tag === "g") && !texts) element.setAttribute("class", "explorable-curve");
-      else if (tag === "path" && body.startsWith("stamp:")) element.setAttribute("class", "explorable-formula");
-      else element.removeAttribute("class");
-      element.setAttribute("style", legible(style));
-      const x = points.filter((_, k) => k % 2 === 0);
-      shape(element, tag, body, x, points.filter((_, k) => k % 2), 0, x.length);
-    });
-    while (slot.children.length > marks.length) slot.lastChild.remove();
-  }
-
-  function addClips(figure, clips = {}) {
-    const paths = Object.entries(clips).map(([id, content]) => `<clipPath id="${id}">${content}</clipPath>`);
-    if (paths.length) figure.querySelector("svg").insertAdjacentHTML("beforeend", `<defs>${paths.join("")}</defs>`);
-  }
-
-  // Drawings that are asked for, one at a time; while an answer is awaited only the newest setting is remembered.
-  function computed(figure, { controls }, ask) {
-    const slots = [...figure.querySelectorAll(".explorable-slot")];
-    const status = figure.querySelector("[role=status]");
-    let started = false;
-    let open = false;
-    let failed = false;
-    let next;
-    const send = async ({ values, settled, painted }) => {
-      open = true;
-      try {
-        const drawn = await ask(values, settled);
-        addClips(figure, drawn.clips);
-        for (const slot of slots) {
-          const marks = drawn.slots[slot.dataset.artist];
-          if (marks) drawMarks(slot, marks);
-        }
-        if (failed) say(status, "");
-        failed = false;
-        painted.forEach((done) => done(values));
-      } catch (error) {
-        failed = true;
-        say(status, error.message);
-      }
-      open = false;
-      const newest = next;
-      next = undefined;
-      if (newest) send(newest);
-    };
-    return {
-      controls,
-      paint(all, settled, painted) {
-        const values = valuesOf(all);
-        if (!started) {
-          started = true; // the picture that came shows the first setting
-          painted(values);
-        } else if (open) next = { values, settled, painted: [...(next?.painted ?? []), painted] };
-        else send({ values, settled, painted: [painted] });
-      },
-      point(artist) {
-        const element = slots.find((slot) => slot.dataset.artist === artist).firstElementChild;
-        const hidden = !element || element.style.display === "none";
-        const path = element?.tagName === "g" ? element.firstElementChild : element;
-        const [, x, y] = (!hidden && /^M(\S+) (-?[\d.]+)/.exec(path.getAttribute("d"))) || [0, 0, 0];
-        return { x: Number(x), y: Number(y), hidden };
-      },
-    };
-  }
-
-  function say(status, text) {
-    status.textContent = text;
-    status.classList.toggle("explorable-hidden", !text);
+  // live.js has another one.
+  function paint(controls, still, painted, state, elements) {
+    if (!still) this.tracks.forEach((track, i) => draw(this, track, elements[i], state));
+    painted((c) => c.get());
   }
 
   // A native control, read and set by the number of its value.
@@ -303,8 +197,10 @@
   }
 
   // A point that is dragged: it moves its controls to their values nearest to it.
-  function handle(figure, element, source, controls) {
+  function handle(figure, element, recording, elements, controls) {
     const svg = figure.querySelector("svg");
+    const track = elements.findIndex((e) => e.parentNode.dataset.artist === element.dataset.artist);
+    const { style, shape, width, x, y } = recording.tracks[track];
     const axes = ["x", "y"].filter((axis) => element.dataset[axis]).map((axis) => ({
       axis,
       control: controls.find((c) => c.name === element.dataset[axis]),
@@ -334,19 +230,22 @@
       }
       if (moved) figure.querySelector("form").dispatchEvent(new Event("input"));
     });
-    return () => {
-      here = source.point(element.dataset.artist);
-      element.style.visibility = here.hidden ? "hidden" : ""; // without a box it would lose the pointer
+    return (state) => {
+      const k = shape[state] * width;
+      here = { x: x[k] / 10, y: y[k] / 10 };
+      element.style.visibility = style[state] ? "" : "hidden"; // without a box it would lose the pointer
       element.setAttribute("transform", `translate(${here.x} ${here.y})`);
     };
   }
 
-  function start(figure, source) {
+  function start(figure, recording) {
     const form = figure.querySelector(".explorable-controls");
     const status = figure.querySelector("[role=status]");
     const link = figure.querySelector(".explorable-actions a");
-    const controls = source.controls.map((description) => control(figure, description));
-    const handles = [...figure.querySelectorAll(".explorable-handle")].map((element) => handle(figure, element, source, controls));
+    const elements = [...figure.querySelectorAll(".explorable-slot > *")];
+    const controls = recording.controls.map((description) => control(figure, description));
+    const handles = [...figure.querySelectorAll(".explorable-handle")].map((element) =>
+      handle(figure, element, recording, elements, controls));
     const initial = controls.map((c) => c.get());
     const pin = form.querySelector(".explorable-pin");
     let pinned = [];
@@ -355,19 +254,24 @@
       const settings = new URLSearchParams(controls.map((c) => [c.name, c.keys[c.get()]]));
       return `#${figure.id}?${settings}`;
     };
-    const place = () => handles.forEach((move) => move());
     const show = () => {
-      controls.forEach((c) => c.announce(c.get()));
-      source.paint(controls, false, place);
+      let state = 0;
+      for (const c of controls) {
+        const index = c.get();
+        c.announce(index);
+        state += index * c.stride;
+      }
       link.href = address();
+      recording.paint(controls, false, () => handles.forEach((place) => place(state)), state, elements);
     };
     const tell = () => {
+      status.classList.add("explorable-hidden");
       const texts = [...figure.querySelectorAll(".explorable-slot > text")].filter((e) => e.style.display !== "none");
       status.textContent = texts.map((e) => e.textContent).join("; ");
     };
     const restore = () => {
       const [, id, settings] = /^#([\w-]+)(?:\?|%3F)(.*)$/i.exec(location.hash) || [];
-      if (id !== figure.id || !figure.isConnected) return;
+      if (document.getElementById(id) !== figure) return;
       stop();
       clearTimeout(pending);
       const wrong = [];
@@ -379,19 +283,16 @@
         else found.set(index);
       }
       show();
-      say(status, wrong.length ? `The address asks for a setting that this figure lacks: ${wrong.join(", ")}` : "");
+      status.textContent = wrong.length ? `The address asks for a setting that this figure lacks: ${wrong.join(", ")}` : "";
+      status.classList.toggle("explorable-hidden", !wrong.length);
       figure.scrollIntoView();
     };
 
     const settle = () => {
       clearTimeout(pending);
       pending = setTimeout(() => {
-        if (!figure.isConnected) return;
         history.replaceState(null, "", address());
-        source.paint(controls, true, () => {
-          status.classList.add("explorable-hidden");
-          tell();
-        });
+        recording.paint(controls, true, tell);
       }, 300);
     };
 
@@ -406,15 +307,11 @@
     pin?.addEventListener("click", () => {
       const on = pin.getAttribute("aria-pressed") === "false";
       pin.setAttribute("aria-pressed", on);
-      pinned.forEach((ghost) => ghost.remove());
-      pinned = [];
-      const pinnedSetting = figure.querySelector(".explorable-pinned");
-      pinnedSetting.textContent = "";
-      if (!on) return;
-      source.paint(controls, true, (values) => {
-        if (pinned.length || pin.getAttribute("aria-pressed") === "false") return;
-        pinned = ghosts(figure);
-        pinnedSetting.textContent = `pinned: ${controls.map((c) => c.say(values[c.name])).join(", ")}`;
+      recording.paint(controls, true, (get) => {
+        pinned.forEach((ghost) => ghost.remove());
+        pinned = on ? ghosts(figure) : [];
+        figure.querySelector(".explorable-pinned").textContent =
+          on ? `pinned: ${controls.map((c) => c.say(get(c))).join(", ")}` : "";
       });
     });
     form.addEventListener("reset", () => setTimeout(() => form.dispatchEvent(new Event("input"))));
@@ -426,23 +323,18 @@
     figure.dataset.ready = "true";
   }
 
+  window.explorable = { start, draw, legible }; // for live.js
+
   for (const figure of document.querySelectorAll("figure.explorable")) {
     const data = figure.querySelector(".explorable-recording");
     if (!data) continue;
     inflate(data.textContent).then(
-      (bytes) => start(figure, recorded(figure, decode(bytes))),
-      () => say(figure.querySelector("[role=status]"),
-        "This browser is too old to move the controls; the figure shows its first state."),
+      (bytes) => start(figure, decode(bytes)),
+      () => {
+        const status = figure.querySelector("[role=status]");
+        status.textContent = "This browser is too old to move the controls; the figure shows its first state.";
+        status.classList.remove("explorable-hidden");
+      },
     );
   }
-
-  // Start a figure whose states `ask(values, settled)` promises, as the answers of kernel.py: `slots` has the marks of each
-  // artist, or null where they are as they were. The message of an error is shown to the reader. `values` has the number of
-  // each control's value by its name.
-  window.explorable = {
-    live(figure, ask) {
-      const data = figure.querySelector(".explorable-live");
-      if (data) start(figure, computed(figure, JSON.parse(data.textContent), ask));
-    },
-  };
 })();

@@ -2,6 +2,7 @@
 (() => {
   "use strict";
 
+  const HERE = document.currentScript.src; // other scripts lie beside it
   const LONG = 10; // seconds, above which running the cells above is a choice
   const PASSING = ":scope > .runnable-panel, :scope > .runnable-note:not(.runnable-conflict)"; // gone when the cell runs
   const CDN_SIZE = "about 19 MB";
@@ -103,7 +104,7 @@
       case "waiting": return python ? "waiting" : loading;
       case "running": return `running for ${Math.round((performance.now() - cell.began) / 1000)} s${took}`;
       case "yours": {
-        const when = cell.ran === null ? ", before Python stopped" : `, ${duration(cell.took)}`;
+        const when = cell.ran === null ? ", before Python stopped" : cell.took >= 0.1 ? `, ${duration(cell.took)}` : "";
         return cell.lastRun === cell.source ? `your output${cell.failed ? ", an error" : ""}${when}` : "changed since it ran";
       }
       default: return edited(cell) ? "changed, not run yet" : `${cell.stored.length ? "stored output" : "not run"}${took}`;
@@ -307,7 +308,7 @@
       const holder = make("div", { className: "output text_html", innerHTML: html });
       cell.outputs.append(holder);
       const shownFigure = holder.querySelector("figure");
-      explorable.live(shownFigure, (values, settled) => ask(id, values, settled));
+      import(new URL("live.js", HERE)).then(({ default: live }) => live(shownFigure, (values, still) => ask(id, values, still)));
       window.MathJax?.typesetPromise?.([shownFigure]).catch(() => {});
     },
   };
@@ -535,66 +536,26 @@
 
   // A problem set as a notebook ---------------------------------------------------------
 
-  const gradeId = (cell) => cell.metadata?.nbgrader?.grade_id;
-  const text = ({ source: lines }) => Array.isArray(lines) ? lines.join("") : lines;
-
-  async function original() {
-    const response = await fetch(absolute(data.notebook));
-    if (!response.ok) throw new Error(`the notebook did not come (${response.status})`);
-    const notebook = await response.json();
-    for (const { index, original: expected } of cells)
-      if (text(notebook.cells[index] ?? {}) !== expected)
-        throw new Error("the problem set has changed since this page was loaded; reload the page, your edits are kept");
-    return notebook;
-  }
-
-  async function download() {
-    const notebook = await original();
-    for (const { index, source: written, answer } of cells)
-      if (answer) notebook.cells[index].source = written.split(/(?<=\n)/);
-    for (const cell of notebook.cells)
-      if (cell.cell_type === "code") Object.assign(cell, { outputs: [], execution_count: null });
-    const url = URL.createObjectURL(new Blob([`${JSON.stringify(notebook, null, 1)}\n`], { type: "application/x-ipynb+json" }));
-    make("a", { href: url, download: decodeURIComponent(new URL(data.notebook, document.baseURI).pathname.split("/").at(-1)) }).click();
-    setTimeout(() => URL.revokeObjectURL(url), 60_000);
-    note(null, "Your notebook is among your downloads: hand it in, or open it here or in JupyterLab to go on.");
-  }
-
-  async function upload(file) {
-    const notebook = await original();
-    let given;
-    try {
-      given = JSON.parse(await file.text());
-    } catch {
-      throw new Error(`${file.name} is no notebook`);
-    }
-    if (!Array.isArray(given?.cells)) throw new Error(`${file.name} is no notebook`);
-    const found = new Map();
-    for (const cell of cells.filter((one) => one.answer)) {
-      const own = notebook.cells[cell.index];
-      const id = gradeId(own);
-      const same = given.cells.find((other) => other.cell_type === own.cell_type && (id ? gradeId(other) === id : own.id && other.id === own.id));
-      if (same) found.set(cell, text(same));
-      else if (id) throw new Error(`${file.name} is not a notebook of this problem set: it has no cell ${id}`);
-    }
-    const more = given.cells.length - notebook.cells.length;
-    for (const [cell, written] of found) if (written !== cell.source) write(cell, written);
-    note(null, `Your answers of ${file.name} are on the page.` + (more > 0
-      ? ` It has ${several(more, "more cell")}, which the page cannot show: a notebook that you download here lacks ${more === 1 ? "it" : "them"}.` : ""));
-  }
-
   function notebookButtons() {
-    const attempt = (action) => action.catch((error) => note(null, `That did not work: ${error.message}.`));
+    const attempt = async (action) => {
+      try {
+        const { default: module } = await import(new URL("notebook.js", HERE));
+        note(null, await action(module));
+      } catch (error) {
+        note(null, `That did not work: ${error.message}.`);
+      }
+    };
+    const address = absolute(data.notebook);
     const input = make("input", { type: "file", accept: ".ipynb", hidden: true, onchange() {
       const [file] = input.files;
-      if (file) attempt(upload(file));
+      if (file) attempt((module) => module.open(file, address, cells, write));
       input.value = "";
     } });
-    return [button("Download my notebook", () => attempt(download())), button("Open my notebook", () => {
-      if (shown.some(edited))
-        panel(notes, "This replaces what you have written on this page.", [["Open a notebook", () => input.click()], ["Keep my edits", () => {}]], bar);
-      else input.click();
-    }), input];
+    const choose = () => input.click();
+    return [button("Download my notebook", () => attempt((module) => module.download(address, cells))),
+      button("Open my notebook", () => shown.some(edited)
+        ? panel(notes, "This replaces what you have written on this page.", [["Open a notebook", choose], ["Keep my edits", () => {}]], bar)
+        : choose()), input];
   }
 
   // The page ----------------------------------------------------------------------------
