@@ -59,9 +59,10 @@ def make(folder: Path, source: str = CDN) -> dict:
     Failed : files that could not be had, or are not what the lock wants; those that could are there.
     """
     folder = Path(folder)
-    take_core(folder)
+    _prepare(folder)
     manifest = folder / "manifest.json"
     manifest.unlink(missing_ok=True)  # while it is missing, the folder is not complete
+    take_core(folder)
     packages = json.loads((folder / LOCK).read_text(encoding="utf-8"))["packages"]
     needed = {name: closure(packages, [name]) for name in sorted(set(PACKAGES.values()))}
     problems = []

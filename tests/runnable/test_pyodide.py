@@ -195,8 +195,8 @@ def test_a_lock_that_leads_astray(cdn, tmp_path, monkeypatch, capsys):
 
 
 def test_the_core_alone(cdn, tmp_path):
-    assert pyodide.main([str(tmp_path / "core"), "--core"]) == 0
-    assert listed(tmp_path / "core") == sorted(pyodide.CORE) and Cdn.asked == []
+    assert pyodide.main([str(tmp_path / "alone"), "--core"]) == 0
+    assert listed(tmp_path / "alone") == sorted(pyodide.CORE) and Cdn.asked == []
 
 
 def test_a_folder_that_is_a_file(cdn, tmp_path, capsys):
