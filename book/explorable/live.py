@@ -11,6 +11,8 @@ from explorable.recorder import StillParts, at_dpi, audited, named, place_of, re
 from explorable.recording import Recording
 from explorable.svg import figure_html
 
+_DRAWN_HERE = ()  # a value of `stale` that is false, as False is, which an artist has that is drawn anywhere else
+
 
 class Live:
     """The states of an `Explorable`, one by one. Made by `Explorable.live`.
@@ -69,14 +71,13 @@ class Live:
         RuntimeError, TypeError : as `record` does; with `check` only for a change that ``update`` does not return.
         """
         values = self._values(indices)
-        drawn_elsewhere = not self._fig.stale  # by a cell, say; then `stale` does not tell what has changed since the last state
         with at_dpi(self._fig, 72):
             run_again(self._update, values, self.id, self._artists)
             with named(self.id, values):
                 self._check_order()
                 if check:
                     self._still.check()
-                slots, places = self._draw(everything=drawn_elsewhere)
+                slots, places = self._draw()
         changed = [new if new != old else None for new, old in zip(slots, self._slots)]
         self._slots, self._places = slots, places
         return changed
@@ -100,12 +101,14 @@ class Live:
                 raise ValueError(f"{self.id}: the control {name} has values 0 to {len(by_name[name].values) - 1}; got {index!r}")
         return {name: by_name[name].values[index] for name, index in indices.items()}
 
-    def _draw(self, everything: bool) -> tuple[list, list]:
-        """Slots and places of all artists; a text that nobody has touched is not drawn again."""
+    def _draw(self) -> tuple[list, list]:
+        """Slots and places of all artists; a plain text that nobody has touched, or drawn elsewhere, is not drawn again."""
         slots, places = [], [place_of(artist) for artist in self._artists]
         for artist, place, before, slot in zip(self._artists, places, self._places, self._slots):
-            touched = everything or artist.stale or place is None or place != before
-            slots.append(_as_lists(self._renderer.take(artist)) if touched else slot)
+            if artist.stale is not _DRAWN_HERE or place is None or place != before:
+                slot = _as_lists(self._renderer.take(artist))
+                artist.stale = _DRAWN_HERE
+            slots.append(slot)
         return slots, places
 
     def _learn_order(self, first: dict) -> None:

@@ -169,7 +169,7 @@ class _Names(ast.NodeVisitor):
         for deeper in inner.bodies.values():
             seen.reads |= deeper.reads - own
             seen.changes |= deeper.changes - own
-        self._later.append(seen.reads)
+        self._later.append(seen.reads - self._bound)
         if name:
             self.bodies[name] = seen
         else:  # a lambda: called who knows when
@@ -223,7 +223,7 @@ def names(sources: Sequence[str]) -> list[tuple[list[str], list[str]]]:
     SyntaxError : a cell that is no Python.
     """
     bodies: dict[str, _Body] = {}
-    imports: set[str] = set()
+    imports, above = set(), set()  # so far: names of modules and of what is in them; all names
     found = []
     for source in sources:
         tree = ast.parse(source)
@@ -244,7 +244,8 @@ def names(sources: Sequence[str]) -> list[tuple[list[str], list[str]]]:
             changes |= bodies[name].changes
             pending += bodies[name].reads & bodies.keys()
         own = cell.binds - cell.reads
-        needs = {name for name in (reads - own) | (changes - cell.binds) if name not in vars(builtins) or name in imports}
+        needs = {name for name in (reads - own) | (changes - cell.binds) if name not in vars(builtins) or name in above}
         binds = cell.binds | {name for name in changes if name not in imports and name not in bodies and name not in _PURE}
+        above |= binds
         found.append((sorted(binds), sorted(needs)))
     return found

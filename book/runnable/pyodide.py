@@ -59,14 +59,10 @@ def make(folder: Path, source: str = CDN) -> dict:
     Failed : files that could not be had, or are not what the lock wants; those that could are there.
     """
     folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise Failed(f"{folder} is a file; wanted a folder")
-    folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob(".*.part"):  # by a run that was killed
-        left.unlink()
+    _prepare(folder)
     manifest = folder / "manifest.json"
     manifest.unlink(missing_ok=True)  # while it is missing, the folder is not complete
-    _take_core(folder)
+    take_core(folder)
     packages = json.loads((folder / LOCK).read_text(encoding="utf-8"))["packages"]
     needed = {name: closure(packages, [name]) for name in sorted(set(PACKAGES.values()))}
     problems = []
@@ -102,7 +98,9 @@ def closure(packages: Mapping[str, dict], names: Iterable[str]) -> set[str]:
     return found
 
 
-def _take_core(folder: Path) -> None:
+def take_core(folder: Path) -> None:
+    """Put Pyodide's core into `folder`, by npm, unless it is there. Failed: no npm, or not the files that are wanted."""
+    _prepare(folder)
     missing = {name: digest for name, digest in CORE.items() if not _is(folder / name, digest)}
     if not missing:
         return
@@ -125,6 +123,14 @@ def _take_core(folder: Path) -> None:
         except (tarfile.TarError, KeyError, EOFError, OSError) as error:
             raise Failed(f"npm's pyodide@{VERSION} cannot be read: {error}") from error
     print(f"core of Pyodide {VERSION}: {', '.join(missing)}", flush=True)
+
+
+def _prepare(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise Failed(f"{folder} is a file; wanted a folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.glob(".*.part"):  # by a run that was killed
+        left.unlink()
 
 
 def _plain(name: str) -> str:
@@ -182,8 +188,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m runnable.pyodide", description="Put Python for the browser beside the pages of a site.")
     parser.add_argument("folder", type=Path, help="where it goes: the folder pyodide of the site")
     parser.add_argument("--from", dest="source", default=CDN, metavar="URL", help="a URL or a folder that has the packages' files; %(default)s")
+    parser.add_argument("--core", action="store_true", help="take the core alone: Python without packages")
     options = parser.parse_args(arguments)
     try:
+        if options.core:
+            take_core(options.folder)
+            return 0
         made = make(options.folder, options.source)
     except Failed as problem:
         print(problem, file=sys.stderr)

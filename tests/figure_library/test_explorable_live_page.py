@@ -72,9 +72,8 @@ def recorded(explorable, settings):
 
 
 def assert_drawn_as_recorded(explorable, settings):
-    """From a second state on, lest all slots are as in the HTML."""
-    seen = 0
-    for mine, theirs in zip(drawn(explorable.live(), settings), recorded(explorable, settings), strict=True):
+    live, seen = list(drawn(explorable.live(), settings)), 0
+    for mine, theirs in zip(live, recorded(explorable, settings), strict=True):
         assert [slot or other for slot, other in zip(mine, theirs, strict=True)] == theirs  # None: as in the HTML
         seen += sum(map(bool, mine))
     assert seen
