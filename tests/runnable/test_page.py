@@ -1,18 +1,13 @@
 """The page's script in a browser, with the real kernel behind it: in CPython (see relay.py), and in Pyodide's core, without NumPy."""
 
 import json
-import os
 import shutil
-import subprocess
-import tarfile
-from pathlib import Path
 
 import pytest
 
 import pages
 from pieces import answer_in_words, code, write_page
 from relay import BOOK, relay
-from runnable.pyodide import VERSION
 
 SET = BOOK / "assignments" / "release" / "ps1" / "ps1.ipynb"
 CHAPTER = BOOK / "04_what_vanishes.ipynb"
@@ -664,21 +659,6 @@ def test_a_problem_set_that_has_changed_on_the_site_is_not_mixed(problem_set, fo
 
 
 # Pyodide ---------------------------------------------------------------------------------
-
-@pytest.fixture(scope="module")
-def core(tmp_path_factory):
-    """A folder with Pyodide's core: PYODIDE_CORE, or what npm gives."""
-    if os.environ.get("PYODIDE_CORE"):
-        return Path(os.environ["PYODIDE_CORE"])
-    if shutil.which("npm") is None:
-        why = "npm is missing: install it, or set PYODIDE_CORE to a folder with the core of Pyodide"
-        pytest.fail(why) if os.environ.get("CI") == "true" else pytest.skip(why)
-    folder = tmp_path_factory.mktemp("core")
-    subprocess.run(["npm", "pack", f"pyodide@{VERSION}"], cwd=folder, check=True, capture_output=True, timeout=120)
-    with tarfile.open(next(folder.glob("*.tgz"))) as packed:
-        packed.extractall(folder, filter="data")
-    return folder / "package"
-
 
 POLICY = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
 
