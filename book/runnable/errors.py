@@ -49,9 +49,10 @@ def _output(name: str, message: str, lines: list) -> dict:
 
 
 def in_one_text(error: BaseException) -> str:
-    """The error and where it was raised, as a text of a few lines."""
+    """The error of a figure, which says most itself, and the lines of cells that it came from."""
     output = described(error, cell="")
-    return "\n".join([f"{output['name']}: {output['message']}", *(text for _, text in output["lines"])])
+    name = "" if isinstance(error, (RuntimeError, TypeError, ValueError)) else f"{output['name']}: "
+    return "\n".join([name + output["message"], *(text for _, text in output["lines"] if text.startswith("cell "))])
 
 
 def _message(error: BaseException) -> str:

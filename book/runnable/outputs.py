@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import time
+from time import monotonic
 from typing import Callable
 
 TEXT = 200_000  # characters that a cell may print
@@ -41,14 +41,14 @@ class Outputs:
         kept = self._keep(text)
         if kept:
             if not self._pieces:
-                self._began = time.monotonic()
+                self._began = monotonic()
             self._pieces.append(kept)
             self.offer(ends=kept.endswith("\n"))
         return "text" not in self._said
 
     def offer(self, ends: bool) -> None:
         """Send what was printed, if its beginning is a while ago, or if a line `ends` and not many have before."""
-        now = time.monotonic()
+        now = monotonic()
         if ends and now - self._sent >= _PAUSE:
             self._at_once = min(self._at_once + 1, _AT_ONCE)
         elif ends and self._at_once:
@@ -61,7 +61,7 @@ class Outputs:
         """Send what was printed."""
         pieces, self._pieces = self._pieces, []
         if pieces:
-            self._sent = time.monotonic()
+            self._sent = monotonic()
             self._output({"kind": "stream", "name": self._name, "text": clean("".join(pieces))})
 
     def show(self, output: dict) -> None:

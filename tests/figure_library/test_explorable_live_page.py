@@ -11,9 +11,9 @@ from matplotlib.patches import Circle
 
 from explorable import Handle, explore
 from explorable.figure import RECORD
-from explorable.recorder import record
 from gallery import KINDS
 from samples import every_artist, one_curve
+from states import assert_drawn_as_recorded, clips_of, drawn
 
 STATES = 3
 DRAWN = ["plot_visible", "markers", "markers_on_markers", "errorbar", "scatter_colours", "contourf_shown_and_hidden", "quiver_key",
@@ -42,43 +42,6 @@ def data_of(live):
     return json.loads(re.search('<script type="application/json" class="explorable-live">(.*?)</script>', live.html())[1])
 
 
-def clips_of(live):
-    return dict(re.findall('<clipPath id="([^"]+)">(.*?)</clipPath>', live.html().replace(" />", "/>")))
-
-
-def with_clips(marks, clips):
-    """Marks with a clip path itself where its id was, which depends on what was drawn before."""
-    return [[tag, re.sub(r"url\(#([^)]+)\)", lambda clip: clips[clip[1]], style), *rest] for tag, style, *rest in marks]
-
-
-def drawn(live, settings):
-    """All slots at each setting: their marks, or those that they had where nothing has changed."""
-    clips, now = clips_of(live), None
-    for setting in settings:
-        slots = json.loads(json.dumps(live.state(setting, check=True)))
-        clips |= live.new_clips()
-        slots = [slot and with_clips(slot, clips) for slot in slots]
-        now = slots if now is None else [old if new is None else new for new, old in zip(slots, now, strict=True)]
-        yield now
-
-
-def recorded(explorable, settings):
-    recording, artists, clips = record(explorable.fig, explorable.update, explorable.grid, explorable.id)
-    clips = {clip: content for content, clip in clips.items()}
-    for setting in settings:
-        number = sum(explorable.grid.strides[name] * index for name, index in setting.items())
-        marks = [filter(None, (recording.mark(track, number) for track in recording.tracks(str(slot)))) for slot in range(len(artists))]
-        yield [with_clips([[*mark[:3], np.rint(mark.points * 10).astype(int).ravel().tolist()] for mark in each], clips) for each in marks]
-
-
-def assert_drawn_as_recorded(explorable, settings):
-    live, seen = list(drawn(explorable.live(), settings)), 0
-    for mine, theirs in zip(live, recorded(explorable, settings), strict=True):
-        assert [slot or other for slot, other in zip(mine, theirs, strict=True)] == theirs  # None: as in the HTML
-        seen += sum(map(bool, mine))
-    assert seen
-
-
 @pytest.mark.parametrize("name", DRAWN)
 def test_a_state_is_drawn_as_it_is_recorded(name):
     assert_drawn_as_recorded(of_kind(name), [{"n": n} for n in (2, 0, 1, 2)])
@@ -86,7 +49,7 @@ def test_a_state_is_drawn_as_it_is_recorded(name):
 
 def test_a_figure_of_every_artist_under_every_control():
     fig, update, controls = every_artist()
-    few = dict(gain=w.FloatSlider(min=-1, max=0, step=1, value=0), scale=w.SelectionSlider(options=[0.01]), cell=w.Dropdown(options=["1"]))
+    few = dict(gain=w.SelectionSlider(options=[-1]), scale=w.SelectionSlider(options=[0.01]), cell=w.Dropdown(options=["1"]))
     explorable = of(fig, update, **controls | few)
     chosen = np.random.default_rng(0)
     assert_drawn_as_recorded(
