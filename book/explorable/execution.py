@@ -19,6 +19,8 @@ from jupyter_cache.base import CacheBundleIn
 from jupyter_cache.executors.utils import ExecutionResult, single_nb_execution
 from nbformat import NotebookNode
 
+from explorable.figure import SECONDS
+
 _IMPORT = re.compile(r"""\b(?:import|from)\s+([^\n"'#;\\(]+)""")  # "numpy as np, figures", in a notebook's JSON, too
 _DATA = re.compile(r"\b(?:data|assignments)/[\w./-]*\w")
 
@@ -86,12 +88,13 @@ class Store:
 
 
 def _seconds(cell: NotebookNode) -> float | None:
-    """How long an executed cell took, from what nbclient noted with it."""
+    """How long an executed cell took, from what nbclient noted with it, without the recording of its figures."""
     times = cell.metadata.get("execution", {})
     if not {"iopub.execute_input", "iopub.status.idle"} <= times.keys():
         return None
     start, end = (datetime.fromisoformat(times[name]) for name in ("iopub.execute_input", "iopub.status.idle"))
-    return round((end - start).total_seconds(), 2)
+    recording = sum(output.get("metadata", {}).get("text/html", {}).get(SECONDS, 0) for output in cell.outputs)
+    return round(max((end - start).total_seconds() - recording, 0), 2)
 
 
 class Runs:
