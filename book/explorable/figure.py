@@ -7,6 +7,7 @@ import inspect
 import io
 import os
 import re
+import time
 from typing import Any, Callable, Sequence
 
 import ipywidgets
@@ -19,6 +20,7 @@ from explorable.recorder import artists_of, describe, freeze_layout, record
 from explorable.svg import WIDTH, alt_text, caption_html, figure_html
 
 RECORD = "EXPLORABLE_RECORD"
+SECONDS = "explorable_recording_seconds"  # what the recording took, beside it in a notebook that was run to build a book
 _DPI = 144  # of PNGs: two pixels a point, sharp on a phone and a laptop
 
 
@@ -99,7 +101,9 @@ class Explorable:
             handle.check(self._values())
         self.update = checked(update, self.handles)
         freeze_layout(fig)
+        began = time.perf_counter()
         self._html = self._record() if os.environ.get(RECORD) else None
+        self._recording_seconds = time.perf_counter() - began
         self._widget = None
 
     def __repr__(self) -> str:
@@ -154,11 +158,12 @@ class Explorable:
         caption = ipywidgets.HTMLMath(unseen + caption_html(self.caption))
         return ipywidgets.VBox([picture, *widgets.values(), message, caption])
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict:
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict | tuple[dict, dict]:
         bundle = {"text/plain": repr(self), "image/png": self.png()}
         if self._html is not None:
             bundle["text/html"] = self._html
-        elif self.grid.controls:
+            return bundle, {"text/html": {SECONDS: round(self._recording_seconds, 2)}}
+        if self.grid.controls:
             if self._widget is None:
                 self._widget = self._live()
             bundle |= self._widget._repr_mimebundle_()

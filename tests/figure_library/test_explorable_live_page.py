@@ -70,7 +70,7 @@ def test_the_html_is_that_of_the_recording_but_for_its_data(monkeypatch):
     assert data_of(live) == {"controls": [{"name": "n", "labels": list("01234"), "keys": list("01234"), "stride": 1}]}
     monkeypatch.setenv(RECORD, "1")
     fig, line, update, controls = one_curve()
-    recorded = of(fig, update, **controls)._repr_mimebundle_()["text/html"]
+    recorded = of(fig, update, **controls)._repr_mimebundle_()[0]["text/html"]
     assert re.sub("<script.*?</script>", "", live.html()) == re.sub("<script.*?</script>", "", recorded)
     assert "explorable-recording" not in live.html() and "explorable-live" not in recorded
 
