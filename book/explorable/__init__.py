@@ -14,12 +14,14 @@ to `explore` with one ipywidgets control per parameter of the function:
     explore(fig, update, frequency=FloatSlider(min=1, max=5, step=0.5, value=1),
             id="fig-sine", alt="A sine wave.", caption="A sine wave.")
 
-The result has three lives:
+The result has four lives:
 
 * **live**: in a notebook the ipywidgets drive ``update`` in the kernel;
 * **recorded**: while a book is built (add ``explorable.sphinx_ext`` to its
   Sphinx extensions) ``update`` is run at every combination of control values,
   and the page replays what changed, with no kernel and no network;
+* **live on a page** (`Explorable.live`): where Python runs behind the page, it
+  asks for each state that is shown, and gets what a recording would hold;
 * **still**: a PNG of the first state, for viewers that show neither.
 
 On the page a reader can pin what is shown, as a ghost behind what comes next,

@@ -11,12 +11,15 @@ import os
 import re
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 from jupyter_cache.executors.utils import ExecutionResult, single_nb_execution
 from nbformat import NotebookNode
+
+from explorable.figure import SECONDS
 
 _IMPORT = re.compile(r"""\b(?:import|from)\s+([^\n"'#;\\(]+)""")  # "numpy as np, figures", in a notebook's JSON, too
 _DATA = re.compile(r"\b(?:data|assignments)/[\w./-]*\w")
@@ -66,13 +69,32 @@ class Store:
 
     def keep(self, document: Path, executed: NotebookNode, fingerprint: str, seconds: float) -> None:
         """Keep an executed notebook; `fingerprint` is from before it ran, lest a change while it ran is overlooked."""
-        data = {"execution_seconds": seconds, "fingerprint": fingerprint}
+        took = [_seconds(cell) for cell in executed.cells if cell.cell_type == "code"]
+        for cell in executed.cells:
+            cell.metadata.pop("execution", None)  # the key of the cache contains the metadata
+        data = {"execution_seconds": seconds, "fingerprint": fingerprint, "cell_seconds": took}
         self._cache.cache_notebook_bundle(CacheBundleIn(executed, str(document), data=data), check_validity=False, overwrite=True)
+
+    def seconds(self, notebook: NotebookNode) -> list[float | None] | None:
+        """How long each code cell took when `notebook` was executed last; None: it was not, or that was not noted."""
+        with suppress(KeyError):
+            return self._cache.match_cache_notebook(notebook).data.get("cell_seconds")
+        return None
 
     def forget(self, notebook: NotebookNode) -> None:
         """Drop what was kept of `notebook`, if anything."""
         with suppress(KeyError):
             self._cache.remove_cache(self._cache.match_cache_notebook(notebook).pk)
+
+
+def _seconds(cell: NotebookNode) -> float | None:
+    """How long an executed cell took, from what nbclient noted with it, without the recording of its figures."""
+    times = cell.metadata.get("execution", {})
+    if not {"iopub.execute_input", "iopub.status.idle"} <= times.keys():
+        return None
+    start, end = (datetime.fromisoformat(times[name]) for name in ("iopub.execute_input", "iopub.status.idle"))
+    recording = sum(output.get("metadata", {}).get("text/html", {}).get(SECONDS, 0) for output in cell.outputs)
+    return round(max((end - start).total_seconds() - recording, 0), 2)
 
 
 class Runs:
@@ -85,7 +107,7 @@ class Runs:
         """Run `notebook` in the folder of `document` as soon as a processor is free."""
         self._runs[name] = self._pool.submit(
             single_nb_execution, notebook, cwd=str(document.parent), timeout=self._timeout, allow_errors=False,
-            coalesce_streams=True)  # a kernel sends what is printed in pieces, and myst-nb would put each on a line of its own
+            record_timing=True, coalesce_streams=True)  # a kernel sends what is printed in pieces, and myst-nb would put each on a line of its own
 
     def result(self, name: str) -> ExecutionResult | None:
         """What came out, once it has ended; None if `name` was not started or has been asked for before."""

@@ -1,4 +1,4 @@
-"""`explore`: one figure, one update function, three lives."""
+"""`explore`: one figure, one update function, four lives."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import inspect
 import io
 import os
 import re
+import time
 from typing import Any, Callable, Sequence
 
 import ipywidgets
@@ -14,10 +15,12 @@ import matplotlib.pyplot as plt
 
 from explorable.controls import Control, Grid, make_control
 from explorable.handles import Handle, check_handles, checked
+from explorable.live import Live
 from explorable.recorder import artists_of, describe, freeze_layout, record
 from explorable.svg import WIDTH, alt_text, caption_html, figure_html
 
 RECORD = "EXPLORABLE_RECORD"
+SECONDS = "explorable_recording_seconds"  # what the recording took, beside it in a notebook that was run to build a book
 _DPI = 144  # of PNGs: two pixels a point, sharp on a phone and a laptop
 
 
@@ -98,7 +101,9 @@ class Explorable:
             handle.check(self._values())
         self.update = checked(update, self.handles)
         freeze_layout(fig)
+        began = time.perf_counter()
         self._html = self._record() if os.environ.get(RECORD) else None
+        self._recording_seconds = time.perf_counter() - began
         self._widget = None
 
     def __repr__(self) -> str:
@@ -110,6 +115,10 @@ class Explorable:
     def show(self, state: dict) -> None:
         """Run ``update`` for one state of the controls."""
         artists_of(self.update(**state))
+
+    def live(self) -> Live:
+        """Its states, one by one, for a page with Python behind it."""
+        return Live(self)
 
     def png(self) -> bytes:
         """The figure as it is now, at 144 dpi."""
@@ -149,11 +158,12 @@ class Explorable:
         caption = ipywidgets.HTMLMath(unseen + caption_html(self.caption))
         return ipywidgets.VBox([picture, *widgets.values(), message, caption])
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict:
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict | tuple[dict, dict]:
         bundle = {"text/plain": repr(self), "image/png": self.png()}
         if self._html is not None:
             bundle["text/html"] = self._html
-        elif self.grid.controls:
+            return bundle, {"text/html": {SECONDS: round(self._recording_seconds, 2)}}
+        if self.grid.controls:
             if self._widget is None:
                 self._widget = self._live()
             bundle |= self._widget._repr_mimebundle_()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import inspect
 import io
 import itertools
 import os
@@ -29,6 +30,7 @@ _MARGIN = 10  # points kept beyond what is visible, so that no line end shows
 _FURTHEST = 3000  # points; recorded coordinates are 16-bit tenths of a point
 _LETTERS = {Path.MOVETO: "M", Path.LINETO: "L", Path.CURVE3: "Q", Path.CURVE4: "C", Path.CLOSEPOLY: "Z"}
 _VERTICES_PER_LETTER = {"M": 1, "L": 1, "Q": 2, "C": 3, "Z": 0}
+_HATCHES = "hatchcolors" in inspect.signature(RendererBase._iter_collection).parameters  # from Matplotlib 3.11 on
 _SCALE = 2  # pixels a point of the picture that the page should equal
 # Black and white stand for the page's text and background.
 PAGE_COLORS = {"#000000": "currentColor", "#ffffff": "var(--explorable-page)"}
@@ -142,11 +144,12 @@ class MarkRenderer(RendererBase):
         count = max(len(paths), len(offsets))  # sizes beyond it draw nothing
         shapes = list(itertools.islice(self._iter_collection_raw_paths(master_transform, paths, all_transforms), count))
         window = self._window(gc)
+        hatches = {"hatchcolors": [] if hatchcolors is None else hatchcolors} if _HATCHES else {}
         drawn = [
             ((shape, self._style(gc0, face), face is not None), (x, y))
             for x, y, shape, gc0, face in self._iter_collection(
                 gc, range(len(shapes)), offsets, offset_trans, facecolors, edgecolors, linewidths,
-                linestyles, antialiaseds, urls, offset_position, hatchcolors=[] if hatchcolors is None else hatchcolors)
+                linestyles, antialiaseds, urls, offset_position, **hatches)
         ]
         for (shape, style, filled), group in itertools.groupby(drawn, key=lambda item: item[0]):
             path, transform = shapes[shape]

@@ -100,7 +100,7 @@ def replaced(changes: list[tuple]):
                 delattr(thing, name)
 
 
-class _StillParts:
+class StillParts:
     """The rest of the figure, which must look the same in every state."""
 
     def __init__(self, fig, moving: list[Artist], renderer: MarkRenderer, name: str):
@@ -277,7 +277,7 @@ class _Solids:
         return [(self.ax, "computed_zorder", False), *((child, "zorder", rank) for rank, child in enumerate(self.order))]
 
 
-def _place(artist) -> tuple | None:
+def place_of(artist) -> tuple | None:
     """Where a plain text stands, in which font: one that has not been touched (`stale`) and stands so looks as it did.
 
     None for all else, which is drawn in every state.
@@ -350,17 +350,17 @@ def record(fig, update: Callable, grid: Grid, name: str):
         plain.clips, plain.clip_prefix = renderer.clips, renderer.clip_prefix
         states = list(grid.states())
         first = states[grid.initial]
-        artists = _run(update, first, name)
-        with _named(name, first):
-            still = _StillParts(fig, artists, plain, name)
+        artists = run(update, first, name)
+        with named(name, first):
+            still = StillParts(fig, artists, plain, name)
         marks, places = {}, {}
         recording = Recording(grid.size)
         for number, state in enumerate(states):
-            _run_again(update, state, name, artists)
-            with _named(name, state):
+            run_again(update, state, name, artists)
+            with named(name, state):
                 still.check()
                 for slot, artist in enumerate(artists):
-                    place = _place(artist)
+                    place = place_of(artist)
                     if artist.stale or place is None or place != places.get(slot):
                         marks[slot], places[slot] = renderer.take(artist), place
                     recording.add(number, str(slot), marks[slot])
@@ -377,14 +377,14 @@ def _audit(fig, update, grid: Grid, name: str, recording: Recording, artists: li
            in_order: list[tuple]) -> None:
     """Come back to some states, draw the whole figure, and compare that with what the page will show."""
     states = list(grid.states())
-    _run_again(update, states[grid.initial], name, artists)
+    run_again(update, states[grid.initial], name, artists)
     with placeholders(artists, name), replaced(in_order):
         page = _drawing(fig, renderer)
     slots = {slot_id(name, slot): slot for slot in range(len(artists))}
     fine = MarkRenderer(renderer.width, renderer.height, renderer.clip_prefix, strict=False, scale=_FINE)
     fine.clips = renderer.clips
-    for number in _audited(grid):
-        _run_again(update, states[number], name, artists)
+    for number in audited(grid):
+        run_again(update, states[number], name, artists)
         shown = []
         for artist, mark in page:
             if mark.tag == "slot":
@@ -393,7 +393,7 @@ def _audit(fig, update, grid: Grid, name: str, recording: Recording, artists: li
                 shown += [(artists[slot], mark) for mark in recorded if mark]
             else:
                 shown.append((artist, mark))
-        with _named(name, states[number]):
+        with named(name, states[number]):
             drawn = _drawing(fig, renderer)
             _compare(drawn, shown)
             with at_dpi(fig, 72 * _FINE):
@@ -428,7 +428,7 @@ def _compare(drawn: list, shown: list) -> None:
     )
 
 
-def _audited(grid: Grid) -> list[int]:
+def audited(grid: Grid) -> list[int]:
     """The numbers of the states to draw: first, last, the widgets' own, and some with every part of every range among them."""
     chosen = np.random.default_rng(0)
     if grid.size <= _AUDITED + 3:
@@ -463,7 +463,7 @@ def _drawing(fig, renderer: MarkRenderer) -> list[tuple[Artist, Mark]]:
 
 
 @contextmanager
-def _named(name: str, state: dict):
+def named(name: str, state: dict):
     """Say of which figure and state an error is."""
     try:
         yield
@@ -471,7 +471,7 @@ def _named(name: str, state: dict):
         raise RuntimeError(f"{name}: {error} [at {describe(state)}]") from error
 
 
-def _run(update, state, name) -> list[Artist]:
+def run(update, state, name) -> list[Artist]:
     try:
         returned = update(**state)
     except Exception as error:
@@ -482,7 +482,7 @@ def _run(update, state, name) -> list[Artist]:
         raise TypeError(f"{name}: {error} [at {describe(state)}]") from None
 
 
-def _run_again(update, state, name, artists: list[Artist]) -> None:
-    returned = _run(update, state, name)
+def run_again(update, state, name, artists: list[Artist]) -> None:
+    returned = run(update, state, name)
     if len(returned) != len(artists) or any(a is not b for a, b in zip(returned, artists)):
         raise RuntimeError(f"{name}: update returned other artists at {describe(state)} than before")

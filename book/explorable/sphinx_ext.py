@@ -98,6 +98,29 @@ def _typeset_captions(app, doctree):
         app.env.get_domain("math").data["has_equations"][app.env.docname] = True
 
 
+def read_notebook(env, name: str):
+    """Path and notebook of a document, as myst-nb reads it; None for the notebook if the document has no code."""
+    document = Path(env.doc2path(name))
+    text = document.read_text(encoding="utf-8")
+    reader = create_nb_reader(str(document), env.myst_config, env.mystnb_config, text)
+    if reader is None:
+        return document, None
+    notebook = reader.read(text)
+    kernel = notebook.metadata.get("kernelspec", {})  # under the name that myst-nb gives it, which its key contains
+    for pattern, name in env.mystnb_config.kernel_rgx_aliases.items():
+        if re.fullmatch(pattern, kernel.get("name", "")):
+            kernel["name"] = name
+            break
+    return document, notebook
+
+
+def store_of(app) -> Store | None:
+    """Where a build keeps its executed notebooks; None if it isn't in myst-nb's execution mode "cache"."""
+    if app.config.nb_execution_mode != "cache":
+        return None
+    return Store(app.config.nb_execution_cache_path or Path(app.outdir).parent / ".jupyter_cache")
+
+
 class _Notebooks:
     """The notebooks of one build: those that have to run are started before the first page is read.
 
@@ -106,10 +129,9 @@ class _Notebooks:
     """
 
     def __init__(self, app):
-        if app.config.nb_execution_mode != "cache":
+        self._app, self._store = app, store_of(app)
+        if self._store is None:
             return
-        self._app = app
-        self._store = Store(app.config.nb_execution_cache_path or Path(app.outdir).parent / ".jupyter_cache")
         self._runs, self._started, self._bar = Runs(app.config.nb_execution_timeout), {}, None
         app.connect("env-get-outdated", self._start)
         app.connect("source-read", self._finish)
@@ -121,17 +143,7 @@ class _Notebooks:
         document = Path(env.doc2path(name))
         if any(document.match(pattern) for pattern in env.mystnb_config.execution_excludepatterns):
             return document, None
-        text = document.read_text(encoding="utf-8")
-        reader = create_nb_reader(str(document), env.myst_config, env.mystnb_config, text)
-        if reader is None:
-            return document, None
-        notebook = reader.read(text)
-        kernel = notebook.metadata.get("kernelspec", {})  # under the name that myst-nb gives it, which its key contains
-        for pattern, name in env.mystnb_config.kernel_rgx_aliases.items():
-            if re.fullmatch(pattern, kernel.get("name", "")):
-                kernel["name"] = name
-                break
-        return document, notebook
+        return read_notebook(env, name)
 
     def _start(self, app, env, added, changed, removed):
         """Start what has to run; name the documents whose page shows another run than the last."""

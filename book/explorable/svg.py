@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import re
 from html import escape
 from xml.etree import ElementTree
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.image import AxesImage
 from matplotlib.text import Text
 
 from explorable.controls import Grid
@@ -29,8 +31,12 @@ ElementTree.register_namespace("", _SVG)
 
 
 def figure_html(fig, artists, recording: Recording, clips: dict[str, str], grid: Grid,
-                name: str, alt: str, caption: str, handles: tuple[Handle, ...] = ()) -> str:
-    """``<figure class="explorable">`` with the first state, its controls and the recording."""
+                name: str, alt: str, caption: str, handles: tuple[Handle, ...] = (), live: bool = False) -> str:
+    """``<figure class="explorable">`` with the first state, its controls and the recording.
+
+    If it is `live`, `recording` holds one state, the first, and the page asks for the others.
+    """
+    first = 0 if live else grid.initial
     svg = _still_svg(fig, artists, name)
     if clips:
         defs = ElementTree.SubElement(svg, "defs")
@@ -43,9 +49,9 @@ def figure_html(fig, artists, recording: Recording, clips: dict[str, str], grid:
         group.set("data-artist", slot)  # its place in what update returns
         slots.append(slot)
         for track in recording.tracks(slot):
-            group.append(_element(recording.mark(track, grid.initial), track.tag))
+            group.append(_element(recording.mark(track, first), track.tag))
         _name_paths(group, artists[int(slot)], recording, recording.tracks(slot))
-    pinnable = svg.find(".//*[@class='explorable-curve']") is not None
+    pinnable = svg.find(".//*[@class='explorable-curve']") is not None or live and any(map(_may_be_curve, artists))
     width, height = fig.get_size_inches()
     with at_dpi(fig, 72):
         svg.extend(_handle_element(handle, artists, grid, height * 72) for handle in handles)
@@ -62,7 +68,7 @@ def figure_html(fig, artists, recording: Recording, clips: dict[str, str], grid:
             {"name": control.name, "labels": control.labels, "keys": control.keys, "stride": grid.strides[control.name]}
             for control in grid.controls
         ]
-        data = base64.b64encode(recording.to_bytes(slots, header)).decode("ascii")
+        data = _live_script(header) if live else _recording_script(recording.to_bytes(slots, header))
         controls = "".join(control.html(name) for control in grid.controls)
         pin = '<button type="button" class="explorable-pin" aria-pressed="false">Pin</button>' if pinnable else ""
         pinned = '<p class="explorable-pinned" aria-live="polite"></p>' if pinnable else ""
@@ -72,10 +78,19 @@ def figure_html(fig, artists, recording: Recording, clips: dict[str, str], grid:
             f'<a href="#{name}">Link to this setting</a></div></fieldset></form>'
             f'{pinned}<p class="explorable-hidden" role="status"></p>'
             "<noscript><p>This is the first state; the controls need JavaScript.</p></noscript>"
-            f'<script type="text/plain" class="explorable-recording">{data}</script>'
+            + data
         )
     parts.append(f"<figcaption>{caption_html(caption)}</figcaption></figure>")
     return "\n".join(parts)
+
+
+def _recording_script(data: bytes) -> str:
+    return f'<script type="text/plain" class="explorable-recording">{base64.b64encode(data).decode("ascii")}</script>'
+
+
+def _live_script(controls: list[dict]) -> str:
+    data = json.dumps({"controls": controls}, ensure_ascii=False).replace("<", "\\u003c")  # no label ends the script
+    return f'<script type="application/json" class="explorable-live">{data}</script>'
 
 
 def alt_text(alt: str) -> str:
@@ -130,6 +145,11 @@ def _anchor(text: Text, height: float) -> str:
         return "transform-box:fill-box;transform-origin:center"
     x, y = text.get_transform().transform(text.get_unitless_position())
     return f"transform-origin:{x:.1f}px {height - y:.1f}px"
+
+
+def _may_be_curve(artist) -> bool:
+    """Whether it may draw, in some state, what `_name_paths` calls a curve."""
+    return not artist.findobj(Text) and not isinstance(artist, AxesImage)
 
 
 def _name_paths(group, artist, recording: Recording, tracks: list[Track]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from explorable import explore
-from explorable.figure import RECORD
+from explorable.figure import RECORD, SECONDS
 from samples import every_artist, one_curve
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -43,8 +43,9 @@ def test_the_bundle_in_a_notebook():
 def test_the_bundle_in_a_build(monkeypatch):
     monkeypatch.setenv(RECORD, "1")
     fig, _, update, controls = one_curve()
-    bundle = explore(fig, update, id="fig-a", alt="A.", caption="A.", **controls)._repr_mimebundle_()
+    bundle, metadata = explore(fig, update, id="fig-a", alt="A.", caption="A.", **controls)._repr_mimebundle_()
     assert set(bundle) == {"text/plain", "image/png", "text/html"}
+    assert 0 < metadata["text/html"][SECONDS] < 60
     assert bundle["text/html"].startswith('<figure class="explorable" id="fig-a">')
 
 
@@ -54,6 +55,7 @@ def test_a_figure_without_controls(monkeypatch, recording):
         monkeypatch.setenv(RECORD, "1")
     explorable = explore(one_curve()[0], id="fig-a", alt="A.", caption="A.")
     bundle = explorable._repr_mimebundle_()
+    bundle = bundle[0] if recording else bundle
     assert set(bundle) == {"text/plain", "image/png"} | ({"text/html"} if recording else set())
     assert bundle["text/plain"] == "<Explorable fig-a: still>"
     if recording:

@@ -229,19 +229,19 @@ def grid(*sizes):
 
 
 def test_a_small_grid_is_drawn_afresh_in_every_state():
-    assert sorted(recorder._audited(grid(2, 5))) == list(range(10))
+    assert sorted(recorder.audited(grid(2, 5))) == list(range(10))
 
 
 @pytest.mark.parametrize("sizes", [(400,), (2, 8, 40), (5, 7, 1)])
 def test_of_a_large_one_first_last_and_own_state_and_all_parts_of_every_range(sizes):
     controls = grid(*sizes)
     states = list(controls.states())
-    numbers = recorder._audited(controls)
+    numbers = recorder.audited(controls)
     assert {0, controls.size - 1, controls.initial} <= set(numbers) and len(set(numbers)) == len(numbers) <= 11
     for k, size in enumerate(sizes):
         eighths = {states[number][f"n{k}"] * 8 // size for number in numbers}
         assert len(eighths) == min(size, 8)
-    assert numbers == recorder._audited(grid(*sizes))
+    assert numbers == recorder.audited(grid(*sizes))
 
 
 @pytest.mark.parametrize("do, artist", [

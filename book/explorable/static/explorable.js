@@ -1,4 +1,4 @@
-// Replays recorded figures. The format is that of recording.py.
+// Replays recordings, as recording.py writes them.
 (() => {
   "use strict";
 
@@ -25,12 +25,13 @@
     return values;
   }
 
+  // No text smaller than the style allows; as svg.py writes it for the first state.
+  const legible = (style) => style.replace(/font-size:([^;]+)/, "font-size:max($1,var(--explorable-least,0)*1px)");
+
   function decode(bytes) {
     const length = new DataView(bytes.buffer).getUint32(0, true);
-    const recording = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
-    // No text smaller than the style allows; as svg.py writes it for the first state.
-    recording.styles = recording.styles.map((style) =>
-      style.replace(/font-size:([^;]+)/, "font-size:max($1,var(--explorable-least,0)*1px)"));
+    const recording = { ...JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length))), paint };
+    recording.styles = recording.styles.map(legible);
     let place = 4 + length;
     for (const track of recording.tracks) {
       for (const key of ["style", "body", "shape", "counts", "x", "y"]) {
@@ -41,18 +42,10 @@
         if (key === "x") track.width = recipe[1];
       }
     }
-    const commands = new Map();
-    recording.commands = (body) => {
-      if (!commands.has(body)) {
-        const runs = [...body.matchAll(/([A-Z])(\d+)/g)].map((run) => [run[1], Number(run[2])]);
-        commands.set(body, runs);
-      }
-      return commands.get(body);
-    };
     return recording;
   }
 
-  function pathData(recording, track, body, shape) {
+  function pathData(track, body, shape) {
     const { x, y, width } = track;
     let k = shape * width;
     const end = k + track.counts[shape];
@@ -62,7 +55,7 @@
       for (; k < end; k++) parts.push(before, x[k] / 10, " ", y[k] / 10, body.slice(6), after);
       return parts.join("");
     }
-    for (const [letter, times] of recording.commands(body.slice(6))) {
+    for (const [, letter, times] of body.matchAll(/([A-Z])(\d+)/g)) {
       for (let n = 0; n < times; n++) {
         parts.push(letter);
         for (let vertex = VERTICES[letter]; vertex > 0; vertex--, k++) {
@@ -87,8 +80,8 @@
     shown.body = body;
     shown.shape = shape;
     const text = recording.bodies[body];
-    if (track.tag === "path") return element.setAttribute("d", pathData(recording, track, text, shape));
-    if (track.tag === "g") return (element.innerHTML = pathData(recording, track, text, shape));
+    if (track.tag === "path") return element.setAttribute("d", pathData(track, text, shape));
+    if (track.tag === "g") return (element.innerHTML = pathData(track, text, shape));
     const x = track.x[shape * track.width] / 10;
     const y = track.y[shape * track.width] / 10;
     const colon = text.indexOf(":");
@@ -106,6 +99,12 @@
       element.setAttribute("preserveAspectRatio", "none");
       element.setAttribute("href", `data:image/png;base64,${text.slice(colon + 1)}`);
     }
+  }
+
+  // live.js has another one.
+  function paint(controls, still, painted, state, elements) {
+    if (!still) this.tracks.forEach((track, i) => draw(this, track, elements[i], state));
+    painted((c) => c.get());
   }
 
   // A native control, read and set by the number of its value.
@@ -262,17 +261,17 @@
         c.announce(index);
         state += index * c.stride;
       }
-      recording.tracks.forEach((track, i) => draw(recording, track, elements[i], state));
-      handles.forEach((place) => place(state));
       link.href = address();
+      recording.paint(controls, false, () => handles.forEach((place) => place(state)), state, elements);
     };
     const tell = () => {
-      const texts = elements.filter((e) => e.tagName === "text" && e.style.display !== "none");
+      status.classList.add("explorable-hidden");
+      const texts = [...figure.querySelectorAll(".explorable-slot > text")].filter((e) => e.style.display !== "none");
       status.textContent = texts.map((e) => e.textContent).join("; ");
     };
     const restore = () => {
       const [, id, settings] = /^#([\w-]+)(?:\?|%3F)(.*)$/i.exec(location.hash) || [];
-      if (id !== figure.id) return;
+      if (document.getElementById(id) !== figure) return;
       stop();
       clearTimeout(pending);
       const wrong = [];
@@ -293,8 +292,7 @@
       clearTimeout(pending);
       pending = setTimeout(() => {
         history.replaceState(null, "", address());
-        status.classList.add("explorable-hidden");
-        tell();
+        recording.paint(controls, true, tell);
       }, 300);
     };
 
@@ -309,10 +307,12 @@
     pin?.addEventListener("click", () => {
       const on = pin.getAttribute("aria-pressed") === "false";
       pin.setAttribute("aria-pressed", on);
-      pinned.forEach((ghost) => ghost.remove());
-      pinned = on ? ghosts(figure) : [];
-      figure.querySelector(".explorable-pinned").textContent =
-        on ? `pinned: ${controls.map((c) => c.say(c.get())).join(", ")}` : "";
+      recording.paint(controls, true, (get) => {
+        pinned.forEach((ghost) => ghost.remove());
+        pinned = on ? ghosts(figure) : [];
+        figure.querySelector(".explorable-pinned").textContent =
+          on ? `pinned: ${controls.map((c) => c.say(get(c))).join(", ")}` : "";
+      });
     });
     form.addEventListener("reset", () => setTimeout(() => form.dispatchEvent(new Event("input"))));
     form.addEventListener("submit", (event) => event.preventDefault());
@@ -322,6 +322,8 @@
     restore();
     figure.dataset.ready = "true";
   }
+
+  window.explorable = { start, draw, legible }; // for live.js
 
   for (const figure of document.querySelectorAll("figure.explorable")) {
     const data = figure.querySelector(".explorable-recording");

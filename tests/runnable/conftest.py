@@ -1,0 +1,22 @@
+"""Pyodide for the tests of the pages: its core, and a full copy where there is one."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from runnable import pyodide
+
+
+@pytest.fixture(scope="session")
+def core(tmp_path_factory):
+    """A folder with Pyodide's core: $PYODIDE_CORE, or what npm gives."""
+    if os.environ.get("PYODIDE_CORE"):
+        return Path(os.environ["PYODIDE_CORE"])
+    folder = tmp_path_factory.mktemp("pyodide") / "core"
+    try:
+        pyodide.take_core(folder)
+    except pyodide.Failed as problem:
+        why = f"no core of Pyodide: {problem}; or set PYODIDE_CORE to a folder with it"
+        pytest.fail(why) if os.environ.get("CI") == "true" else pytest.skip(why)
+    return folder
