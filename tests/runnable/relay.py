@@ -98,7 +98,8 @@ class _Worker(tornado.web.RequestHandler):
 
 class _Manifest(tornado.web.RequestHandler):
     def get(self):
-        self.write({"version": "0", "bytes": BYTES, "files": {}})
+        self.write({"version": "0", "bytes": 2 * BYTES, "files": {"core": BYTES - 1, "scipy": BYTES, "numpy": 1},
+                    "packages": {"numpy": ["numpy"], "matplotlib": ["numpy"], "scipy": ["numpy", "scipy"]}})
 
 
 @contextlib.contextmanager

@@ -664,14 +664,14 @@ def test_a_problem_set_that_has_changed_on_the_site_is_not_mixed(problem_set, fo
 
 # Pyodide ---------------------------------------------------------------------------------
 
-POLICY = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+POLICY = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; worker-src 'self' blob:"
 
 
 @pytest.fixture(scope="module")
 def pyodide_site(core, tmp_path_factory, serve):
     folder = tmp_path_factory.mktemp("pyodide")
     shutil.copytree(core, folder / "pyodide")
-    (folder / "pyodide" / "manifest.json").write_text(json.dumps({"bytes": sum(file.stat().st_size for file in core.iterdir())}))
+    (folder / "pyodide" / "manifest.json").write_text(json.dumps({"files": {file.name: file.stat().st_size for file in core.iterdir()}, "packages": {}}))
     packages = folder / "own"
     shutil.copytree(BOOK / "runnable", packages / "runnable", ignore=shutil.ignore_patterns("static", "__pycache__"))
     shutil.make_archive(str(folder / "book"), "zip", packages)

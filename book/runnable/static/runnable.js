@@ -2,9 +2,9 @@
 (() => {
   "use strict";
 
-  const HERE = document.currentScript.src; // other scripts lie beside it
-  const LONG = 10; // seconds, above which running the cells above is a choice
-  const PASSING = ":scope > .runnable-panel, :scope > .runnable-note:not(.runnable-conflict)"; // gone when the cell runs
+  const HERE = document.currentScript.src;
+  const LONG = 10; // seconds
+  const PASSING = ":scope > .runnable-panel, :scope > .runnable-note:not(.runnable-conflict)";
   const CDN_SIZE = "about 19 MB";
   const data = JSON.parse(document.getElementById("runnable")?.textContent ?? "null");
   if (!data) return;
@@ -81,7 +81,7 @@
     panel(notes, `This deletes what you have written in ${group}.`, [[what, action], ["Keep my edits", () => {}]], bar);
   }
 
-  // A question with buttons, at the end of `parent`; Escape, and all answers, lead back to the element `from`.
+  // A question at the end of `parent`; all answers lead back to the element `from`.
   function panel(parent, text, answers, from) {
     parent.querySelector(":scope > .runnable-panel")?.remove();
     const close = () => {
@@ -158,7 +158,7 @@
       if (cell.text && !edited(cell)) area.select();
     }, name(cell));
     cell.bar = make("div", { className: "runnable-bar" }, ...[cell.run, cell.edit, cell.reset].filter(Boolean), cell.words);
-    if (cell.warns) cell.bar.append(make("p", {}, "NumPy in a browser gives no warnings of floating-point errors: your output will lack the one that is stored."));
+    if (cell.warns) cell.bar.append(make("p", {}, "NumPy in a browser gives no floating-point warnings: this cell, which shows or catches one, behaves otherwise."));
     let before = input ?? null;
     while (before && before.parentElement !== cell.element) before = before.parentElement;
     if (cell.text) cell.element.append(cell.bar);
@@ -269,7 +269,7 @@
     for (const [note, figure] of cell.moved.splice(0)) note.replaceWith(figure);
   }
 
-  // An empty place for the outputs of a run, where the stored ones are, or below the cell.
+  // An empty place for the outputs of a run.
   function prepare(cell) {
     clear(cell);
     cell.outputs = make("div", { className: "cell_output runnable-yours", role: "group", ariaLabel: `Output of your run of ${name(cell)}` });
@@ -353,8 +353,12 @@
   async function offered() {
     const local = absolute(data.pyodide.local);
     try {
-      const manifest = await (await fetch(`${local}manifest.json`)).json();
-      if (manifest.bytes > 0) return { base: local, total: manifest.bytes, size: `${megabytes(manifest.bytes)} MB`, host: "this site" };
+      const { files, packages } = await (await fetch(`${local}manifest.json`)).json();
+      const ours = data.pyodide.packages.flatMap((name) => packages[name]);
+      const others = Object.values(packages).flat().filter((name) => !ours.includes(name));
+      let total = 0;
+      for (const name in files) if (!others.includes(name)) total += files[name];
+      return { base: local, total, size: `${megabytes(total)} MB`, host: "this site" };
     } catch { /* it is not there */ }
     const { cdn } = data.pyodide;
     return { base: absolute(cdn), total: null, size: CDN_SIZE, host: `${new URL(cdn, document.baseURI).host}, which learns your address` };
@@ -364,7 +368,9 @@
     loading = "loading Python";
     python = false;
     const { pyodide } = data;
-    const mine = worker = new Worker(absolute(data.worker), { type: "module" });
+    // A worker from a blob is under the page's policy.
+    const script = URL.createObjectURL(new Blob([`import "${absolute(data.worker)}"`], { type: "text/javascript" }));
+    const mine = worker = new Worker(script, { type: "module" });
     const failed = (message) => mine === worker && (python
       ? stop(`Python has broken down: ${message}`)
       : stop(`Python could not be loaded: ${message}. Nothing of yours is lost; press Run to try again.`));
@@ -443,7 +449,7 @@
     start();
   }
 
-  // A sentence below a cell, until the cell runs again; without one, in the bar of the page.
+  // A sentence below a cell until it runs again, or in the bar of the page.
   function note(cell, text) {
     const parent = cell?.bar?.parentElement ? cell.bar : notes;
     parent.querySelectorAll(PASSING).forEach((old) => old.remove());
@@ -456,7 +462,7 @@
   const names = (cell) => new Set(cell.source.match(/[\p{L}_][\p{L}\p{N}_]*/gu)); // more than it needs
   const imports = (cell) => /^(import|from)\s/m.test(cell.source);
 
-  // Of the cells above, those whose names the cell needs, and what these need; what the reader changed counts by all its words.
+  // Of the cells above, those that the cell needs; what the reader changed counts by all its words.
   function needed(cell, above) {
     const wanted = new Set(edited(cell) ? names(cell) : cell.needs);
     return above.toReversed().filter((other) => {
@@ -588,7 +594,7 @@
     return "";
   }
 
-  // Edits of an earlier visit; one whose cell has changed since is shown beside it, and both are kept.
+  // Edits of an earlier visit; of a cell that has changed since, both are kept.
   function restore() {
     for (const [place, edit] of Object.entries(edits())) {
       const cell = cells[place];
