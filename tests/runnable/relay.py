@@ -28,7 +28,7 @@ WORKER = """
 let socket;
 onmessage = ({ data }) => {
   if (data.type !== "start") return socket.send(JSON.stringify(data));
-  socket = new WebSocket(new URL("/relay", location).href.replace("http", "ws"));
+  socket = new WebSocket(new URL("/relay", import.meta.url).href.replace("http", "ws"));
   socket.onopen = () => socket.send(JSON.stringify(data));
   socket.onmessage = (event) => postMessage(JSON.parse(event.data));
 };
