@@ -22,8 +22,9 @@ pytestmark = [
 
 
 def open_chapter(page, address: str, name: str) -> None:
-    """Open a chapter of the built book at `address`, with Pyodide from FOLDER."""
-    page.route("**/pyodide/**", lambda route: route.fulfill(path=os.path.join(FOLDER, route.request.url.rsplit("/", 1)[1])))
+    """Open a chapter of the built book at `address`, with Pyodide from FOLDER, if there is one."""
+    if FOLDER:
+        page.route("**/pyodide/**", lambda route: route.fulfill(path=os.path.join(FOLDER, route.request.url.rsplit("/", 1)[1])))
     page.goto(f"{address}/book/{name}.html")
     page.locator(".runnable-bar").first.wait_for()
 
@@ -83,6 +84,11 @@ def test_the_figure_of_chapter_4_follows_the_hand(page, address):
     place = int(page.locator("[data-runnable]", has=page.locator("#fig-w-hh-scale")).get_attribute("data-runnable"))
     run_to(page, place, 600)
     pages.ready(page, "fig-w-hh-scale")
+    assert np.percentile(redraws(page), 95) <= 0.15
+
+
+def redraws(page) -> list[float]:
+    """Seconds from each of 40 moves of the slider of chapter 4's figure, which is live on `page`, to the figure redrawn."""
     text = page.locator("#fig-w-hh-scale .explorable-slot > text").first
     took = []
     for value in np.tile([0.75, 0.8], 20):
@@ -90,4 +96,4 @@ def test_the_figure_of_chapter_4_follows_the_hand(page, address):
         pages.set_control(page, "fig-w-hh-scale", "w_hh_scale", float(value))
         page.wait_for_function("(before) => document.querySelector('#fig-w-hh-scale .explorable-slot > text').textContent !== before", arg=before)
         took.append(time.perf_counter() - began)
-    assert np.percentile(took, 95) <= 0.15
+    return took
