@@ -10,7 +10,7 @@
     return new Uint8Array(await new Response(stream).arrayBuffer());
   }
 
-  // Undo _pack: zigzag code, then running sums along columns and along rows, modulo 2**16.
+  // Undo _pack: zigzag code, then running sums along columns and rows, modulo 2**16.
   function unpack([rows, columns, alongColumns, alongRows], bytes, start) {
     const size = rows * columns;
     const values = new Int16Array(size);
@@ -107,7 +107,7 @@
     painted((c) => c.get());
   }
 
-  // A native control, read and set by the number of its value.
+  // A native control, by the number of its value.
   function control(figure, { name, labels, keys, stride }) {
     const inputs = [...figure.querySelectorAll(`.explorable-controls [name="${name}"]`)];
     const [input] = inputs;
@@ -140,7 +140,7 @@
   let stop = () => {}; // what plays; one at a time on a page
   let pending; // the address, of which there is one, too
 
-  // Run a slider up, down and back to where it was, until a touch, a key, or the figure leaves the screen.
+  // Run a slider up, down and back, until a touch, a key, or the figure leaves the screen.
   function play(figure, { button, get, set, last }, show, settle) {
     stop();
     if (still.matches) return;
@@ -174,7 +174,7 @@
     };
   }
 
-  // The curves as they are now, behind those that move on.
+  // The curves as they are now.
   function ghosts(figure) {
     const first = new Map();
     return [...figure.querySelectorAll(".explorable-slot")].flatMap((slot) => {
@@ -196,7 +196,7 @@
     });
   }
 
-  // A point that is dragged: it moves its controls to their values nearest to it.
+  // A point that is dragged, and moves its controls.
   function handle(figure, element, recording, elements, controls) {
     const svg = figure.querySelector("svg");
     const track = elements.findIndex((e) => e.parentNode.dataset.artist === element.dataset.artist);
@@ -261,7 +261,7 @@
         c.announce(index);
         state += index * c.stride;
       }
-      link.href = address();
+      if (document.readyState === "complete") link.href = address(); // no selector, as Bootstrap expects
       recording.paint(controls, false, () => handles.forEach((place) => place(state)), state, elements);
     };
     const tell = () => {
@@ -317,6 +317,7 @@
     form.addEventListener("reset", () => setTimeout(() => form.dispatchEvent(new Event("input"))));
     form.addEventListener("submit", (event) => event.preventDefault());
     window.addEventListener("hashchange", restore);
+    window.addEventListener("load", () => setTimeout(show));
     form.querySelector("fieldset").disabled = false;
     show();
     restore();
