@@ -3,9 +3,10 @@
 It says "ready", reads requests from its standard input and writes answers to its standard output, each a line of JSON
 with the "number" of the request:
 
-    {"run": code, "label": text}                 run a cell; the answer has the "names" that it set. With "definitions": true
-                                                 only its imports, functions, classes and constants; with "by": "teacher" it
-                                                 is no student's, with "check" it leaves the student's names as they are
+    {"run": code, "label": text}                 run a cell; the answer has the "names" that it set. With "definitions": s
+                                                 only its imports, functions, classes and assignments, of which those that
+                                                 call something get s seconds together; with "by": "teacher" it is no
+                                                 student's, with "check" it leaves the student's names as they are
     {"call": name, "args": [...], "kwargs": {}}  call a function; the answer has its "value"
     {"result": value} or {"raised": text}        what a function of the caller's, passed as an argument, returned
 
@@ -38,6 +39,7 @@ import signal
 import struct
 import sys
 import threading
+import time
 import traceback
 import types
 
@@ -69,10 +71,15 @@ NEW_USER = 0x10000000  # CLONE_NEWUSER
 FUTURE = functools.reduce(operator.or_, (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names))
 FAMILIES = 1, 2, 10, 16  # of sockets that a process may have: AF_UNIX, AF_INET, AF_INET6, AF_NETLINK
 DEPTH = 1000  # calls in calls, that the worker's own code needs at most
+ASSIGNMENTS = ast.Assign, ast.AnnAssign
 DEFINITIONS = ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom
 WORK = ast.Call, ast.comprehension  # what may take long in an assignment
 PLAIN = bool, int, float, str, np.generic, type(None)
 CHANGEABLE = list, dict, np.ndarray  # may have changed, though the name stands for the same one
+
+
+class Late(BaseException):
+    """The time for what a cell calls in its assignments is up."""
 
 
 class Printed(io.StringIO):
@@ -181,7 +188,7 @@ class Worker:
         alarm(signal.ITIMER_REAL, 0)
         limit(max(DEPTH, sys.getrecursionlimit()))
 
-    def run(self, run, label, definitions=False, by="student"):
+    def run(self, run, label, definitions=None, by="student"):
         before, answer = dict(self.space), {}
         try:
             self.execute(run, label, definitions)
@@ -204,15 +211,15 @@ class Worker:
         answer["gone"] += [name for name in before if type(name) is str and not name.startswith("_") and name not in after]
         return answer
 
-    def execute(self, run, label, definitions=False):
+    def execute(self, run, label, definitions=None):
         linecache.cache[label] = (len(run), None, run.splitlines(keepends=True), label)  # for tracebacks
         try:
             tree = ast.parse(run, label)
         except SyntaxError:  # perhaps lines for IPython alone, such as %matplotlib inline
             from IPython.core.inputtransformer2 import TransformerManager
             tree = ast.parse(TransformerManager().transform_cell(run), label)
-        if definitions:
-            return self.define(tree, label)
+        if definitions is not None:
+            return self.define(tree, label, definitions)
         last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
         self.evaluate(tree, label, "exec")
         if last:
@@ -220,13 +227,33 @@ class Worker:
             if value is not None:
                 print(repr(value))
 
-    def define(self, tree, label):
-        """Only what takes no time; what needs a result of the rest is left out."""
+    def define(self, tree, label, seconds, clock=time.monotonic):
+        """No loops, and nothing that stands alone; what needs a result of the rest is left out.
+
+        seconds  for all assignments in which something is called: `ONE = np.array(1.0)` takes no time, others may
+        """
         for each in tree.body:
-            short = isinstance(each, (ast.Assign, ast.AnnAssign)) and not any(isinstance(part, WORK) for part in ast.walk(each))
-            if short or isinstance(each, DEFINITIONS):
-                with contextlib.suppress(Exception):
+            work = isinstance(each, ASSIGNMENTS) and any(isinstance(part, WORK) for part in ast.walk(each))
+            if isinstance(each, (*ASSIGNMENTS, *DEFINITIONS)) and (seconds > 0 or not work):
+                begin = clock()
+                with contextlib.suppress(BaseException), self.at_most(seconds) if work else contextlib.nullcontext():
                     self.evaluate(ast.Module([each], []), label, "exec")
+                seconds -= (clock() - begin) * work
+
+    @staticmethod
+    @contextlib.contextmanager
+    def at_most(seconds, handle=signal.signal, alarm=signal.setitimer):
+        """Late: the code takes longer. What computes within a library goes on to its end."""
+        def stop(*_):
+            raise Late
+
+        before = handle(signal.SIGALRM, stop)
+        try:
+            alarm(signal.ITIMER_REAL, seconds)
+            yield
+        finally:
+            alarm(signal.ITIMER_REAL, 0)
+            handle(signal.SIGALRM, before)
 
     def evaluate(self, tree, label, mode):
         code = compile(tree, label, mode, self.future | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)

@@ -475,6 +475,26 @@ def test_after_a_stop_long_cells_still_define_their_functions(monkeypatch):
     sandbox.close()
 
 
+def test_a_stopped_cell_leaves_what_its_short_assignments_call():
+    """Loops, and what stands alone, are left out; where a library computes without end, all that calls something is."""
+    sandbox = Sandbox({}, seconds=3)
+    begin = "import numpy as np\nimport time\nONE = np.array(1.0)\nact = np.vectorize(np.tanh)\nTABLE = {n: n * n for n in range(4)}\n"
+    then = "late = 5\ndef helper(v):\n    return v + ONE\nended = exit()\nlist(iter(int, 1))"
+    with pytest.raises(StudentError, match="did not come to an end"):
+        sandbox.run(f"{begin}slow = [time.sleep(0.1) for _ in range(100)]\nnone = np.array(2)\n{then}", OWN)
+    sandbox.run("def f(v):\n    return [helper(v), act(0.0), TABLE[2], late]\ndef g():\n    return none", "<cell>")
+    assert sandbox.space["f"](1) == [2, 0, 4, 5]
+    with pytest.raises(StudentError, match="name 'none' is not defined"):
+        sandbox.space["g"]()
+    sandbox.close()
+    sandbox = Sandbox({}, seconds=2)
+    with pytest.raises(StudentError, match="did not come to an end"):
+        sandbox.run(f"LARGE = pow(3, 10**10)\n{begin}{then}", OWN)
+    sandbox.run("def f():\n    return late", "<cell>")
+    assert sandbox.space["f"]() == 5
+    sandbox.close()
+
+
 def test_repeats_have_an_end():
     sandbox = Sandbox({}, seconds=3, patience=2)
     sandbox.run("import os, time\ntime.sleep(0.8)\ndef f():\n    os._exit(0)", "<cell>")
