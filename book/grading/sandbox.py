@@ -122,10 +122,20 @@ class Sandbox:
             return len(functions) - 1
 
         request = {"call": name, "args": encode(args, number), "kwargs": encode(kwargs, number)}
-        answer = self._ask(request, f"{name}(…)", name, quiet=True, functions=functions)
+        return self._value(request, f"{name}(…)", name, functions)
+
+    def _value(self, request, what, key, functions):
+        answer = self._ask(request, what, key, quiet=True, functions=functions)
         self._raise(answer)
+        process = self._process
+
+        def item(number, wanted):
+            if self._process is not process:
+                raise StudentError("Stopped", f"what {what} returned is gone, since other code had to be stopped")
+            return self._value({"item": number, "key": encode(wanted)}, f"{what}[…]", f"{key}[…]", functions)
+
         with self._charged("graded"):
-            return self._decoded(answer["value"])
+            return self._decoded(answer["value"], item=item)
 
     def close(self) -> None:
         """End the process."""
@@ -157,9 +167,9 @@ class Sandbox:
         return function
 
     @staticmethod
-    def _decoded(value, function=None):
+    def _decoded(value, function=None, item=None):
         try:
-            return as_real(decode(value, function))
+            return as_real(decode(value, function, item))
         except Exception as error:
             raise StudentError("TypeError", f"returned what can't be graded ({error})") from None
 
@@ -283,11 +293,11 @@ class Sandbox:
             return all(isinstance(answer.get(key), kind) for key, kind in kinds.items())
 
         if isinstance(answer, dict) and answer.get("number") == number:
-            if "call" in request and has(ask=int) and "args" in answer and "kwargs" in answer:
+            if "run" not in request and has(ask=int) and "args" in answer and "kwargs" in answer:
                 return answer
             error = answer.get("error", {})
             sound = isinstance(error, dict) and all(isinstance(error.get(key, ""), str) for key in ("name", "kind", "message", "traceback"))
-            if "call" in request:
+            if "run" not in request:
                 complete = "value" in answer or error
             else:
                 complete = has(names=dict, gone=list) and all(

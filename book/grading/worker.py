@@ -8,6 +8,7 @@ with the "number" of the request:
                                                  call something get s seconds together; with "by": "teacher" it is no
                                                  student's, with "check" it leaves the student's names as they are
     {"call": name, "args": [...], "kwargs": {}}  call a function; the answer has its "value"
+    {"item": k, "key": key}                      the "value" of an entry of `values.Items`, the k-th that a value had
     {"result": value} or {"raised": text}        what a function of the caller's, passed as an argument, returned
 
 Answers have "names" or "value", "error" if something was raised, and "printed". {"ask": k, "args": ..., "kwargs": ...} is
@@ -74,6 +75,7 @@ DEPTH = 1000  # calls in calls, that the worker's own code needs at most
 ASSIGNMENTS = ast.Assign, ast.AnnAssign
 DEFINITIONS = ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom
 WORK = ast.Call, ast.comprehension  # what may take long in an assignment
+KEPT = 1000  # values that are `Items`
 PLAIN = bool, int, float, str, np.generic, type(None)
 CHANGEABLE = list, dict, np.ndarray  # may have changed, though the name stands for the same one
 
@@ -163,6 +165,7 @@ class Worker:
         self.loop = None  # for `await` in a cell
         self.future = 0  # the flags of `from __future__ import …`, which hold for all cells that follow, as in IPython
         self.asking = threading.Lock()
+        self.objects, self.kept = {}, 0  # the last values that are `Items`, by number
 
     def send(self, **answer):
         self.answers.write(json.dumps(answer | {"number": self.number}) + "\n")
@@ -176,7 +179,7 @@ class Worker:
             sys.stdout = sys.stderr = printed = Printed()
             try:
                 self.number = request.pop("number")
-                answer = self.run(**request) if "run" in request else self.call(**request)
+                answer = (self.run if "run" in request else self.call if "call" in request else self.item)(**request)
             except BaseException as error:  # SystemExit and KeyboardInterrupt, too
                 self.calm()
                 answer = {"error": described(error)}
@@ -271,7 +274,20 @@ class Worker:
         args, kwargs = (decode(each, self.stand_in) for each in (args, kwargs))
         value = self.space[call](*args, **kwargs)
         self.calm()
-        return {"value": encode(value)}
+        return {"value": encode(value, items=self.keep)}
+
+    def item(self, item, key):
+        if item not in self.objects:
+            raise RuntimeError("too many other values have been made since; return dictionaries, tuples and arrays")
+        value = self.objects[item][decode(key)]
+        self.calm()
+        return {"value": encode(value, items=self.keep)}
+
+    def keep(self, value):
+        self.kept += 1
+        self.objects[self.kept] = value
+        self.objects.pop(self.kept - KEPT, None)
+        return self.kept
 
     def stand_in(self, k):
         """A function of the caller's: calling it asks the caller."""
