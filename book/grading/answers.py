@@ -22,6 +22,7 @@ MORE = "… more in the notebook"
 COPY = "another copy of this cell"
 PROSE = 8  # words of all texts in a cell of code, from which on they may be an answer
 DATA = re.compile(r"data:[\w.+/;=-]{0,100},[A-Za-z0-9+/=%]{200,}")  # such as a picture within a text; of that nothing is read
+COMMAND = re.compile(r"^([ \t]*)(?:%{1,2}|!)[a-z].*$", re.MULTILINE)  # IPython's magic, and those of the system
 MARKS = " \t#'\""  # around the words of a comment or a string
 QUOTED = re.compile(r"""#.*|'[^'\n]*'|"[^"\n]*\"""")
 ROW = re.compile(r"(?<!\w)[^\W\d_]++(?:,? [^\W\d_]++){2}")  # three words
@@ -180,7 +181,7 @@ class Submission:
 
 def _python(source):
     """A cell without IPython's magic and commands of the system, of as many lines, and its tree; None if it is no Python."""
-    source = re.sub(r"^([ \t]*)(%{1,2}|!)[a-z].*$", r"\1pass", dedent(source), flags=re.MULTILINE)
+    source = COMMAND.sub(r"\1pass", dedent(source))
     try:
         with warnings.catch_warnings(action="ignore"):
             return source, ast.parse(source)
@@ -198,7 +199,8 @@ def _said(source):
         code, tree = _python(source) if len(source) <= LONGEST["parsed"] else (source, None)
         if tree:
             texts = [(text.lineno, text.col_offset, ast.get_source_segment(code, text)) for text in _texts(tree)]
-            return [text for *_, text in sorted([*texts, *_comments(code)])]
+            commands = [found[0].strip() for found in COMMAND.finditer(dedent(source)) if _many_words(found[0])]
+            return [*commands, *(text for *_, text in sorted([*texts, *_comments(code)]))]
     except (RecursionError, tokenize.TokenError, SyntaxError):
         pass
     return [said for line in source.splitlines() for said in _said_in(line)]
@@ -214,15 +216,15 @@ def _said_in(line):
 
 def _comments(source):
     """The comments in Python: (number of the line, column, text)."""
-    return [(*token.start, token.string) for token in tokenize.generate_tokens(io.StringIO(source).readline) if token.type == tokenize.COMMENT]
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    return [(*token.start, token.string) for token in tokens if token.type == tokenize.COMMENT]
 
 
 def _texts(tree):
     """The strings that have a space within, as words have."""
-    if isinstance(tree, ast.JoinedStr) or isinstance(tree, ast.Constant) and isinstance(tree.value, str):
-        parts = tree.values if isinstance(tree, ast.JoinedStr) else [tree]
-        if any(isinstance(part, ast.Constant) and SPACE.search(part.value) for part in parts):
-            yield tree
+    parts = tree.values if isinstance(tree, ast.JoinedStr) else [tree]
+    if any(isinstance(part, ast.Constant) and isinstance(part.value, str) and SPACE.search(part.value) for part in parts):
+        yield tree
     else:
         for part in ast.iter_child_nodes(tree):
             yield from _texts(part)

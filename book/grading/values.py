@@ -98,8 +98,9 @@ def encode(value: Any, function: Callable[[Callable], Any] | None = None, room: 
     """`value` as JSON has it; `function` says what stands for a function. TypeError: anything else, named.
 
     With `exact` no code of the value's class runs: what it says about itself (`__class__`, `__len__`, `__iter__`) does
-    not count. A dictionary may have values that are not plain; `Other` stands for them. Without `exact` any Mapping, Sequence and Iterator (of a generator, of `map`) passes as well,
-    and what else has entries: as `Items`, for which `items` gives a number to ask for them; without it, as a dictionary or a list.
+    not count. A dictionary may have values that are not plain; `Other` stands for them. Without `exact` any Mapping, Sequence
+    and Iterator (of a generator, of `map`) passes as well, and what else has entries: as `Items`, for which `items` gives
+    a number to ask for them; without it, as a dictionary or a list.
     """
     room, kind = room or Room(), type(value)  # a class derived from list is a list in C, whatever its methods say
 
@@ -111,6 +112,8 @@ def encode(value: Any, function: Callable[[Callable], Any] | None = None, room: 
         raise TooLarge(f"a value can't be graded, {WANTED}, not inside themselves and not nested deeper than {DEEPEST}")
     if value is None or kind is bool:
         return value
+    if not exact and any(issubclass(kind, base) and kind.__getitem__ is not base.__getitem__ for base in (tuple, list, dict)):
+        return _items(value, room, inner, items)  # layers counted from 1, say, or names for the entries
     if issubclass(kind, np.ndarray):
         array = np.ndarray.view(value, np.ndarray)
         if array.dtype.kind in "biufc":

@@ -290,6 +290,37 @@ def test_what_does_no_harm_costs_nothing(name, monkeypatch):
         assert earned(name, texts) == points_of(source(name)), title
 
 
+DATACLASS = "from dataclasses import dataclass\n\n\n@dataclass\nclass Found:\n    {}: object\n\n    def {}\n\n\n"
+BY_NAME = "__getitem__(self, key):\n        return getattr(self, key)"
+OBJECTS = {
+    "ps1": {
+        "dataclasses": {
+            "ps1-two-paths": (DATACLASS.format("w1: object; w2: object; w3: object; b1: object; b2: object; x", BY_NAME),
+                              {'return {"w1"': 'return Found(**{"w1"', "dz * w1 + do * w3}": "dz * w1 + do * w3})"}),
+            "ps1-depth": (DATACLASS.format("loss: object; dW: object; db", "__iter__(self):\n        return iter((self.loss, self.dW, self.db))"),
+                          {"return loss, dW, db": "return Found(loss, dW, db)"})},
+        "records": {
+            "ps1-two-paths": ("", {'return {"w1"': 'found = {"w1"', "dz * w1 + do * w3}":
+                                   "dz * w1 + do * w3}\n    return np.array(tuple(found.values()), [(name, float) for name in found])"}),
+            "ps1-depth": ("", {"return loss, dW, db": "return np.array((loss, dW, db), [('loss', float), ('dW', object), ('db', object)])[()]"})},
+    },
+    "ps5": {
+        "a class": {"ps5-step-back": (
+            "class Found:\n    def __init__(self, **found):\n        self._found = found\n\n"
+            "    def __getitem__(self, key):\n        return self._found[key]\n\n\n",
+            {'return {"dc"': 'return Found(**{"dc"', 'delta_f * P["p_f"]}': 'delta_f * P["p_f"]})'})}},
+}
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_right_work_in_objects_gets_all_points(name, monkeypatch):
+    """The public checks read their entries; so do the hidden tests."""
+    monkeypatch.setenv("GRADING_SEED", SEED)
+    for title, cells in OBJECTS[name].items():
+        texts = {key: before + edited(cell(source(name), key).source, edits) for key, (before, edits) in cells.items()}
+        assert earned(name, texts) == points_of(source(name)), title
+
+
 @pytest.mark.parametrize("value, real", [
     (np.array([3 + 1e-15j, 1e-9j]), True), (np.complex64(2 + 1e-5j), True), (3 + 1e-15j, True), ([0j, {"a": (1 + 0j,)}], True),
     (np.array([3 + 1e-5j]), False), (1j, False), (np.zeros(0, complex), True), (np.array([np.nan + 0j]), False),
@@ -819,6 +850,8 @@ HIDDEN = {
     "two strings": (lambda: new_code_cell(f'x = "{PROSE[:28]}" + "{PROSE[28:]}"'), [PROSE[:28], PROSE[28:]]),
     "short strings": (lambda: new_code_cell("x = {1: 'the slope is', 2: 'missing, so that', 3: 'all was too large'}"), ["'missing, so that'"]),
     "short comments apart": (lambda: solution("x = 1  # the slope is\n\ny = 2  # missing, so that\n\nz = 3  # all was too large"), ["# missing, so that"]),
+    "within a string": (lambda: new_code_cell(f"x = 1\nprint(f'{{\"{PROSE}\"}}')"), [PROSE]),
+    "a command": (lambda: solution(f"!echo {PROSE}\nx = 1"), [PROSE]),
     "Japanese": (lambda: new_code_cell("x = 3  # 傾きが抜けている。"), ["# 傾きが抜けている。"]),
     "names and a few words": (lambda: solution("def f(p):\n    # forward, then backward\n    return {k: p[k] for k in ('dc', 'delta', 'dh_before', 'dW', 'db', 'e', 'f')}"), None),
     "the release's docstring, elsewhere": (lambda: new_code_cell('def g():\n    """Three, as a number, which is to be returned from here."""\n    return 4'), None),

@@ -323,6 +323,10 @@ BY_NAME = {
     "with keys": "class C:\n    def __init__(self, a, b): self.all = {'a': a, 'b': b}\n    def keys(self): return self.all\n"
                  "    def __getitem__(self, key): return self.all[key]\nmake = C",
     "any key": "class C:\n    def __init__(self, a, b): self.all = {'a': a, 'b': b}\n    def __getitem__(self, key): return self.all.get(key, 0)\nmake = C",
+    "named": "from typing import NamedTuple\nclass C(NamedTuple):\n    a: object\n    b: object\n"
+             "    def __getitem__(self, key): return getattr(self, key) if isinstance(key, str) else tuple(self)[key]\nmake = C",
+    "a dictionary of its own": "class C(dict):\n    def __getitem__(self, key): return dict.__getitem__(self, key.upper())\n"
+                               "make = lambda a, b: C(A=a, B=b)",
     "a record": "def make(a, b):\n    r = np.zeros((), [('a', float, np.shape(a)), ('b', object)])\n    r['a'], r['b'] = a, b\n    return r[()]",
     "an array of a record": "def make(a, b):\n    r = np.zeros((), [('a', float, np.shape(a)), ('b', object)])\n    r['a'], r['b'] = a, b\n    return r",
 }
@@ -343,6 +347,8 @@ def test_objects_are_read_as_a_public_check_reads_them(sandbox):
         found = sandbox.space["f"](A)
         assert np.array_equal(found["a"], A) and difference("b", found["b"], {1: 2.0}) is None, title
         assert difference("f", found, {"a": A, "b": {1: 2.0}}) is None and difference("g", sandbox.space["g"](A), {1: {"a": A, "b": 3.0}}) is None, title
+    sandbox.run("class Layers(list):\n    def __getitem__(self, l): return list.__getitem__(self, l - 1)\ndef f():\n    return 0.0, Layers([1.0, 2.0])", "<cell>")
+    assert difference("f", sandbox.space["f"](), (0, {1: 1, 2: 2})) is None
     for title, code in IN_A_ROW.items():
         sandbox.run(f"{begin}{code}\ndef f(a):\n    return make(a, {{1: 2.0}})", "<cell>")
         one, two = found = sandbox.space["f"](A)
