@@ -198,7 +198,8 @@ def _said(source):
     try:
         code, tree = _python(source) if len(source) <= LONGEST["parsed"] else (source, None)
         if tree:
-            texts = [(text.lineno, text.col_offset, ast.get_source_segment(code, text)) for text in _texts(tree)]
+            lines = [line.encode() for line in re.split("\r\n|\r|\n", code)]
+            texts = [(text.lineno, text.col_offset, _segment(lines, text)) for text in _texts(tree)]
             commands = [found[0].strip() for found in COMMAND.finditer(dedent(source)) if _many_words(found[0])]
             return [*commands, *(text for *_, text in sorted([*texts, *_comments(code)]))]
     except (RecursionError, tokenize.TokenError, SyntaxError):
@@ -218,6 +219,13 @@ def _comments(source):
     """The comments in Python: (number of the line, column, text)."""
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     return [(*token.start, token.string) for token in tokens if token.type == tokenize.COMMENT]
+
+
+def _segment(lines, node):
+    """As `ast.get_source_segment`, which would take the code apart again for each of thousands of strings."""
+    first, *rest = lines[node.lineno - 1:node.end_lineno]
+    parts = [first[node.col_offset:], *rest[:-1], rest[-1][:node.end_col_offset]] if rest else [first[node.col_offset:node.end_col_offset]]
+    return b"\n".join(parts).decode()
 
 
 def _texts(tree):

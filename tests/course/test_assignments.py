@@ -880,6 +880,13 @@ def test_an_answer_that_stands_elsewhere_is_quoted(place):
     assert all(f"attachment:{name}" in text for name in attachments)
 
 
+def test_thousands_of_strings_are_quoted_at_once():
+    begin = time.perf_counter()
+    code = "x = [" + "'ä b', " * 2_500 + "]\r\ny = '''so\r\n it was'''"
+    quotes = Submission([new_code_cell(code), new_markdown_cell("?", metadata={"nbgrader": {"grade_id": "a"}})], {"a": {"?"}}, [], {"a"}).quotes(["a"])
+    assert "'ä b'" in quotes["a"][0].text and time.perf_counter() - begin < 3
+
+
 @pytest.mark.parametrize("name", SETS)
 def test_code_without_an_answer_does_not_look_like_one(name):
     """Neither our solutions nor the wrong ones say anything that is not theirs to say."""
