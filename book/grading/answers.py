@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ast
 import io
+import keyword
 import re
 import tokenize
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from textwrap import dedent
 from urllib.parse import quote
 
@@ -17,8 +20,13 @@ __all__ = ["Quote", "Submission", "answer"]
 LONGEST = {"parsed": 20_000, "quoted": 50_000}
 MORE = "… more in the notebook"
 COPY = "another copy of this cell"
-PROSE = 8  # words of a text in code, from which on it may be an answer
+PROSE = 8  # words of all texts in a cell of code, from which on they may be an answer
 DATA = re.compile(r"data:[\w.+/;=-]{0,100},[A-Za-z0-9+/=%]{200,}")  # such as a picture within a text; of that nothing is read
+COMMAND = re.compile(r"^([ \t]*)(?:%{1,2}|!)[a-z].*$", re.MULTILINE)  # IPython's magic, and those of the system
+MARKS = " \t#'\""  # around the words of a comment or a string
+QUOTED = re.compile(r"""#.*|'[^'\n]*'|"[^"\n]*\"""")
+ROW = re.compile(r"(?<!\w)[^\W\d_]++(?:,? [^\W\d_]++){2}")  # three words
+SPACE = re.compile(r"\S\s+\S|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W\d_]+")  # the first are written without spaces
 
 
@@ -39,10 +47,12 @@ class Submission:
     released   grade_id -> texts, of each cell that nbgrader knows, in all versions that were given out
     teachers   the texts of all other cells that were given out
     solutions  the grade_ids of the cells to be filled in
+    models     the code that the teacher would fill in, of which nothing is the student's words
     """
 
-    def __init__(self, cells, released: dict[str, set[str]], teachers: list[str], solutions: set[str]):
+    def __init__(self, cells, released: dict[str, set[str]], teachers: list[str], solutions: set[str], models: Sequence[str] = ()):
         self.cells, self.solutions = cells, solutions
+        self._sources = [*teachers, *set().union(*released.values()), *models]
         self.released = {name: {text.strip() for text in texts} for name, texts in released.items()}
         self.names = [self._name(cell) for cell in cells]
         self._lines = {line.strip() for text in [*teachers, *set().union(*released.values())] for line in text.splitlines()}
@@ -89,9 +99,9 @@ class Submission:
     def quotes(self, answers: list[str]) -> dict[str, list[Quote]]:
         """grade_id -> what belongs to each of these answers in words, but stands elsewhere.
 
-        To an answer that was left, or is missing, belongs whatever the student has written: words anywhere, sentences
-        in the strings of code as well, and code in a cell right beside it. With several such answers it is the one right
-        above, or else the next. To one that was written belong its further copies.
+        To an answer that was left, or is missing, belongs whatever the student has written: words anywhere, if they are
+        many those in comments and strings of code as well, and code in a cell right beside it. With several such answers
+        it is the one right above, or else the next. To one that was written belong its further copies.
         """
         found = {name: [] for name in answers}
         open_at = {name: self._place(name) for name in answers if name not in self._counts or self.left(name)}
@@ -102,7 +112,7 @@ class Submission:
             if name in found:
                 if at != self._counts[name] and self._worked_on(at):
                     found[name].append(self._quote(at, own[at], COPY, True))
-            elif open_at and (name not in self.solutions or self.cells[at].cell_type == "code"):
+            elif open_at:
                 part = self._quote(at, own[at], f"the cell `{name}`" if name else where, beside[at] is not None)
                 if part.text or part.attachments:
                     later = next((each for each in in_order if open_at[each] > at), in_order[-1])
@@ -137,35 +147,30 @@ class Submission:
         return added if any(len(line) > 20 for line in given) or not added else cell.source.strip()
 
     def _sentences(self, source):
-        """The strings and comments in a cell's code that hold several words and were not given out, as they are written there.
+        """What a cell's code says in comments, strings and docstrings and was not given out, as it is written there.
 
-        Of what is no Python, or too long to be parsed, the lines with several words.
+        Nothing if it is but a few words in all. Of what is no Python, or too long to be parsed, what looks like words.
         """
-        whole = source
-        try:
-            source, tree = _python(source) if len(source) <= LONGEST["parsed"] else (source, None)
-            texts = list(_texts(tree)) if tree else []
-            comments = _comments(source) if tree else []
-        except (RecursionError, tokenize.TokenError, SyntaxError):
-            tree = None
-        if tree is None:
-            return [line for line in whole.splitlines() if line.strip() not in self._lines and _many_words(line)]
-        lines, found = re.split("\r\n|\r|\n", source), []
-        for text in texts:
-            parts = text.values if isinstance(text, ast.JoinedStr) else [text]
-            given = all(line.strip() in self._lines for line in lines[text.lineno - 1:text.end_lineno])
-            if not given and _many_words(" ".join(part.value for part in parts if isinstance(part, ast.Constant))):
-                found.append((text.lineno, ast.get_source_segment(source, text)))
-        for first, block in comments:
-            own = [comment for at, comment in enumerate(block, first - 1) if lines[at].strip() not in self._lines]
-            if _many_words("\n".join(own)):
-                found.append((first, "\n".join(own)))
-        return [text for _, text in sorted(found)]
+        found = dict.fromkeys(filter(None, (self._own_lines(text) for text in _said(source))))
+        return list(found) if _many_words("\n".join(found)) else []
+
+    def _own_lines(self, text):
+        """The lines of a text that neither the release nor a solution says; "" if there is no word in them."""
+        own = "\n".join(line for line in text.splitlines() if not (bare := line.strip(MARKS)) or bare not in self._given)
+        return own if WORD.search(own) else ""
+
+    @cached_property
+    def _given(self):
+        texts = [text for source in self._sources for text in [source, *_said(source)]]
+        return {line.strip(MARKS) for text in texts for line in text.splitlines()}
 
     def _quote(self, at, text, where, beside):
         cell = self.cells[at]
         solution = self.names[at] in self.solutions
-        if text and cell.cell_type == "code" and (solution and where != COPY or not beside and has_code(cell.source)):
+        code = cell.cell_type == "code" or solution and has_code(cell.source)
+        if text and solution and where != COPY and not code:  # it was turned to a text
+            text = text if _many_words(text) else ""
+        elif text and code and (solution and where != COPY or not beside and has_code(cell.source)):
             parts = self._sentences(cell.source)
             if self.names[at] is not None and not solution:  # in a given cell the shortest comment counts
                 said = "\n".join(parts)
@@ -175,8 +180,8 @@ class Submission:
 
 
 def _python(source):
-    """A cell without IPython's magic, of as many lines, and its tree; None if it is no Python."""
-    source = re.sub(r"^([ \t]*)%{1,2}[a-z].*$", r"\1pass", dedent(source), flags=re.MULTILINE)
+    """A cell without IPython's magic and commands of the system, of as many lines, and its tree; None if it is no Python."""
+    source = COMMAND.sub(r"\1pass", dedent(source))
     try:
         with warnings.catch_warnings(action="ignore"):
             return source, ast.parse(source)
@@ -188,32 +193,48 @@ def _many_words(text):
     return len(WORD.findall(text)) >= PROSE
 
 
+def _said(source):
+    """The comments, strings and docstrings of a cell's code, as they are written there; names such as "dW" are none of them."""
+    try:
+        code, tree = _python(source) if len(source) <= LONGEST["parsed"] else (source, None)
+        if tree:
+            lines = [line.encode() for line in re.split("\r\n|\r|\n", code)]
+            texts = [(text.lineno, text.col_offset, _segment(lines, text)) for text in _texts(tree)]
+            commands = [found[0].strip() for found in COMMAND.finditer(dedent(source)) if _many_words(found[0])]
+            return [*commands, *(text for *_, text in sorted([*texts, *_comments(code)]))]
+    except (RecursionError, tokenize.TokenError, SyntaxError):
+        pass
+    return [said for line in source.splitlines() for said in _said_in(line)]
+
+
+def _said_in(line):
+    """The same of a line that could not be parsed; all of it, if it has words in a row as code has none."""
+    row = ROW.search(line)
+    if _many_words(line) or row and not keyword.iskeyword(row[0].split()[0]):
+        return [line]
+    return [part for part in QUOTED.findall(line) if part[0] == "#" or " " in part]
+
+
 def _comments(source):
-    """The comments in Python: (number of the line, lines), where those that stand alone on adjacent lines are one."""
-    found, alone = [], -1  # the line up to which the last ones go on
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.COMMENT:
-            at = token.start[0]
-            if not token.line[:token.start[1]].strip():
-                if alone == at - 1:
-                    found[-1][1].append(token.string)
-                else:
-                    found.append((at, [token.string]))
-                alone = at
-            else:
-                found.append((at, [token.string]))
-    return found
+    """The comments in Python: (number of the line, column, text)."""
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    return [(*token.start, token.string) for token in tokens if token.type == tokenize.COMMENT]
 
 
-def _texts(node):
-    """The strings below a node, but for docstrings and the messages of errors."""
-    if isinstance(node, ast.JoinedStr) or isinstance(node, ast.Constant) and isinstance(node.value, str):
-        yield node
-    elif not isinstance(node, (ast.Raise, ast.Assert)):
-        parts = list(ast.iter_child_nodes(node))
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and ast.get_docstring(node, clean=False) is not None:
-            parts.remove(node.body[0])
-        for part in parts:
+def _segment(lines, node):
+    """As `ast.get_source_segment`, which would take the code apart again for each of thousands of strings."""
+    first, *rest = lines[node.lineno - 1:node.end_lineno]
+    parts = [first[node.col_offset:], *rest[:-1], rest[-1][:node.end_col_offset]] if rest else [first[node.col_offset:node.end_col_offset]]
+    return b"\n".join(parts).decode()
+
+
+def _texts(tree):
+    """The strings that have a space within, as words have."""
+    parts = tree.values if isinstance(tree, ast.JoinedStr) else [tree]
+    if any(isinstance(part, ast.Constant) and isinstance(part.value, str) and SPACE.search(part.value) for part in parts):
+        yield tree
+    else:
+        for part in ast.iter_child_nodes(tree):
             yield from _texts(part)
 
 

@@ -180,7 +180,8 @@ class Rebuild(NbGraderPreprocessor):
             unreadable = LOST in nb.metadata
             if unreadable:
                 self.log.warning("%s, %s: %s", names["student"], names["notebook"], printable(nb.cells[0].source))
-            submission = Submission([] if unreadable else nb.cells, *self._given_out(names, known), solutions)
+            released, teachers, models = self._given_out(names, known)
+            submission = Submission([] if unreadable else nb.cells, released, teachers, solutions, models)
             quotes = submission.quotes([name for name in known if name in solutions and name in points])
             added = submission.added()
             cells = nb.cells if unreadable else added[None]
@@ -193,7 +194,7 @@ class Rebuild(NbGraderPreprocessor):
         return nb, resources
 
     def _given_out(self, names, known):
-        """As for `Submission`: what was given out, in this and in all earlier versions."""
+        """As for `Submission`: what was given out, in this and in all earlier versions, and the code of the solutions."""
         course = self.parent.parent.coursedir
         folder = course.format_path(course.source_directory, ".", names["assignment"])
         cells = nbformat.read(Path(folder, f"{names['notebook']}.ipynb"), as_version=4).cells
@@ -205,7 +206,8 @@ class Rebuild(NbGraderPreprocessor):
                     released[name].add(text)
                 else:
                     teachers.append(text)
-        return released, teachers
+        models = [cell.source for cell in cells if cell.cell_type == "code" and is_solution(cell)]
+        return released, teachers, models
 
     @staticmethod
     def _released(text):

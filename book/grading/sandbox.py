@@ -54,13 +54,14 @@ class Sandbox:
     isolated  whether the process is kept from all else; by default it is, unless GRADING_ISOLATION is "off"
 
     A process that ends, or does not come to an end in time, is replaced by a fresh one, in which the cells before run
-    again; of own cells that take long only the imports, functions, classes and constants, once half the repeats are used.
+    again; of own cells that take long only the imports, functions, classes and short assignments, once half the repeats are used.
     A function, or a cell of the same text, that was stopped twice isn't run any more. `isolation.Unavailable`: none can be
     started.
     """
 
     def __init__(self, space: dict[str, Any], seconds: float = 10, patience: float = 120, isolated: bool | None = None):
         self.space, self.seconds, self.patience = space, seconds, patience
+        self._brief = min(SHORT, seconds / 2)
         self._left = dict.fromkeys(("own", "graded", "repeats"), patience)
         self.isolated = isolation.wanted() if isolated is None else isolated
         self._ran: list[tuple[dict, float]] = []  # and how long it took
@@ -94,18 +95,20 @@ class Sandbox:
 
     def _ran_now(self, request, **options):
         """The answer to a cell, which from now on belongs to what a fresh process needs."""
-        only = request.get("definitions", False)
+        only = request.get("definitions")
         answer = self._ask(request, f"the cell {request['label']}", (request["run"], only), **options)
-        self._shortened |= only
+        self._shortened |= only is not None
         self._ran.append((request, self._took))
         return answer
 
     def _define(self, request):
         """Of a cell that was stopped, what takes no time: other cells need its functions."""
-        with contextlib.suppress(StudentError):  # what stopped it has been said
-            answer = self._ran_now(request | {"definitions": True}, quiet=True, share="repeats")
-            with self._charged("repeats"):
-                self._adopt(answer["names"], answer["gone"])
+        for seconds in (self._brief, 0):  # the second time without calls in assignments: within a library they can't be interrupted
+            with contextlib.suppress(StudentError):  # what stopped it has been said
+                answer = self._ran_now(request | {"definitions": seconds}, quiet=True, share="repeats")
+                with self._charged("repeats"):
+                    self._adopt(answer["names"], answer["gone"])
+                return
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
         """Call a function that a cell has defined; what it prints is left out.
@@ -119,10 +122,20 @@ class Sandbox:
             return len(functions) - 1
 
         request = {"call": name, "args": encode(args, number), "kwargs": encode(kwargs, number)}
-        answer = self._ask(request, f"{name}(…)", name, quiet=True, functions=functions)
+        return self._value(request, f"{name}(…)", name, functions)
+
+    def _value(self, request, what, key, functions):
+        answer = self._ask(request, what, key, quiet=True, functions=functions)
         self._raise(answer)
+        process = self._process
+
+        def item(number, wanted):
+            if self._process is not process:
+                raise StudentError("Stopped", f"what {what} returned is gone, since other code had to be stopped")
+            return self._value({"item": number, "key": encode(wanted)}, f"{what}[…]", f"{key}[…]", functions)
+
         with self._charged("graded"):
-            return self._decoded(answer["value"])
+            return self._decoded(answer["value"], item=item)
 
     def close(self) -> None:
         """End the process."""
@@ -154,9 +167,9 @@ class Sandbox:
         return function
 
     @staticmethod
-    def _decoded(value, function=None):
+    def _decoded(value, function=None, item=None):
         try:
-            return as_real(decode(value, function))
+            return as_real(decode(value, function, item))
         except Exception as error:
             raise StudentError("TypeError", f"returned what can't be graded ({error})") from None
 
@@ -198,12 +211,12 @@ class Sandbox:
         self._shortened = False
         for request, took in ran:
             if request["label"] == OWN and took > SHORT and self._left["repeats"] < self.patience / 2:
-                request = request | {"definitions": True}
+                request = request | {"definitions": self._brief}
             try:
                 self._ran_now(request, quiet=True, share="repeats")
             except StudentError:  # it came to an end the first time
-                if request["label"] == OWN and "definitions" not in request:
-                    self._ran.append((request | {"definitions": True}, 0.0))
+                if request["label"] == OWN and request.get("definitions") != 0:
+                    self._ran.append((request | {"definitions": 0}, 0.0))
 
     def _kill(self):
         self._watch.end()
@@ -280,11 +293,11 @@ class Sandbox:
             return all(isinstance(answer.get(key), kind) for key, kind in kinds.items())
 
         if isinstance(answer, dict) and answer.get("number") == number:
-            if "call" in request and has(ask=int) and "args" in answer and "kwargs" in answer:
+            if "run" not in request and has(ask=int) and "args" in answer and "kwargs" in answer:
                 return answer
             error = answer.get("error", {})
             sound = isinstance(error, dict) and all(isinstance(error.get(key, ""), str) for key in ("name", "kind", "message", "traceback"))
-            if "call" in request:
+            if "run" not in request:
                 complete = "value" in answer or error
             else:
                 complete = has(names=dict, gone=list) and all(

@@ -9,13 +9,14 @@ import base64
 import re
 import reprlib
 from collections import deque
-from collections.abc import Callable, Iterator, KeysView, Mapping, Sequence, ValuesView
+from collections.abc import Callable, Iterator, KeysView, Mapping, Sequence, Set, ValuesView
+from functools import partial
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Other", "Room", "TooLarge", "as_real", "decode", "encode", "name_of"]
+__all__ = ["Items", "Other", "Room", "TooLarge", "as_real", "decode", "encode", "name_of"]
 
 LARGEST = 50_000_000  # bytes of all arrays and text in one value
 ENTRIES = 300_000  # in all its lists, tuples and dictionaries
@@ -33,6 +34,45 @@ class Other:
 
     def __init__(self, kind: str):
         self.kind = kind
+
+
+class Items(Other, Mapping):
+    """Stands for an object with entries that is no dictionary, list or array, such as a dataclass with a `__getitem__`.
+
+    get      asks the object for the entry of a key; it may raise anything
+    entries  those that iteration gives; None if it gives none
+    array    what NumPy makes of it, or None
+
+    Entries in a row also have numbers and slices, since `loss, dW, db = value` takes them as well.
+    """
+
+    def __init__(self, kind: str, get: Callable[[Any], Any], entries: list | None, array: np.ndarray | None):
+        super().__init__(kind)
+        self.get, self.entries, self.array = get, entries, array
+
+    def __getitem__(self, key):
+        in_row = self.entries is not None and isinstance(key, (int, np.integer, slice))
+        if isinstance(key, slice):
+            if in_row:
+                return self.entries[key]
+            raise TypeError(f"a {self.kind} has no slices here")
+        try:
+            return self.get(key)
+        except Exception:  # whatever a student's code raises
+            if in_row and -len(self.entries) <= key < len(self.entries):
+                return self.entries[key]
+            raise
+
+    def __iter__(self):
+        return iter(self.entries or ())
+
+    def __len__(self):
+        return len(self.entries or ())
+
+    def __array__(self, dtype=None, copy=None):
+        if self.array is None and self.entries is None:
+            raise TypeError(f"a {self.kind} is no array")
+        return np.asarray(self.entries if self.array is None else self.array, dtype)
 
 
 class TooLarge(TypeError):
@@ -53,22 +93,27 @@ class Room:
             raise TooLarge(f"a value can't be graded, {WANTED}, not too large")
 
 
-def encode(value: Any, function: Callable[[Callable], Any] | None = None, room: Room | None = None, exact: bool = False, depth: int = 0) -> Any:
+def encode(value: Any, function: Callable[[Callable], Any] | None = None, room: Room | None = None, exact: bool = False, depth: int = 0,
+           items: Callable[[Any], int] | None = None) -> Any:
     """`value` as JSON has it; `function` says what stands for a function. TypeError: anything else, named.
 
     With `exact` no code of the value's class runs: what it says about itself (`__class__`, `__len__`, `__iter__`) does
-    not count. A dictionary may have values that are not plain; `Other` stands for them. Without `exact` any Mapping, Sequence and Iterator (of a generator, of `map`) passes as well.
+    not count. A dictionary may have values that are not plain; `Other` stands for them. Without `exact` any Mapping, Sequence
+    and Iterator (of a generator, of `map`) passes as well, and what else has entries: as `Items`, for which `items` gives
+    a number to ask for them; without it, as a dictionary or a list.
     """
     room, kind = room or Room(), type(value)  # a class derived from list is a list in C, whatever its methods say
 
     def inner(each, function=function):
-        return encode(each, function, room, exact, depth + 1)
+        return encode(each, function, room, exact, depth + 1, items)
 
     room.take(1)
     if depth > DEEPEST:
         raise TooLarge(f"a value can't be graded, {WANTED}, not inside themselves and not nested deeper than {DEEPEST}")
     if value is None or kind is bool:
         return value
+    if not exact and any(issubclass(kind, base) and kind.__getitem__ is not base.__getitem__ for base in (tuple, list, dict)):
+        return _items(value, room, inner, items)  # layers counted from 1, say, or names for the entries
     if issubclass(kind, np.ndarray):
         array = np.ndarray.view(value, np.ndarray)
         if array.dtype.kind in "biufc":
@@ -106,6 +151,8 @@ def encode(value: Any, function: Callable[[Callable], Any] | None = None, room: 
             return {"list": _entries(value, len(value), room, inner)}
         if isinstance(value, Iterator):
             return {"list": [inner(each) for each in value]}
+        if _has_entries(value):
+            return _items(value, room, inner, items)
     if callable(value) and function:
         return {"function": function(value)}
     raise TypeError(f"{name_of(kind)} can't be graded, {WANTED}, not too large")
@@ -131,6 +178,51 @@ def as_real(value: Any) -> Any:
         case list() | tuple():
             return type(value)(map(as_real, value))
     return value
+
+
+def _has_entries(value):
+    kind = type(value)
+    if issubclass(kind, (np.ndarray, np.generic)):
+        return value.dtype.names is not None  # records
+    found = any(hasattr(kind, name) for name in ("__getitem__", "__iter__", "__array__"))
+    return found and not isinstance(value, (type, Set))  # what a set gives is in no order
+
+
+def _items(value, room, inner, items):
+    """What is said of `Items`; or simply a list, an array, a dictionary, if that is all. TypeError: it has no entries."""
+    kind, array = type(value), None
+    if hasattr(kind, "__array__") and not issubclass(kind, (np.ndarray, np.generic)):
+        numbers = np.asarray(value)
+        array = _array(numbers, "array", room) if numbers.dtype.kind in "biufc" else None
+    names = _names(value)
+    if array and names is None:
+        return array
+    if items is None and names is not None:
+        return _dictionary([(name, value[name]) for name in names], len(names), inner)
+    entries = _in_a_row(value, inner)
+    if items and hasattr(kind, "__getitem__"):
+        return {"items": items(value), "kind": name_of(kind), "entries": entries, "array": array}
+    if entries is None:
+        raise TypeError(f"{name_of(kind)} can't be graded, {WANTED}, not too large")
+    return {"list": entries}
+
+
+def _names(value):
+    """The keys of what is like a dictionary; None if nothing says what they are."""
+    if issubclass(type(value), (np.ndarray, np.generic)):
+        return list(value.dtype.names)
+    if hasattr(type(value), "keys") and hasattr(type(value), "__getitem__"):
+        return list(islice(value.keys(), KEYS))
+    return None
+
+
+def _in_a_row(value, inner):
+    """What iteration gives; None if it raises, or gives more than is plain and small."""
+    try:
+        entries = list(islice(iter(value), KEYS + 1))
+        return [inner(each) for each in entries] if len(entries) <= KEYS else None
+    except Exception:  # whatever a student's code raises
+        return None
 
 
 def _array(array, name, room):
@@ -175,8 +267,11 @@ def _key(key):
     return key
 
 
-def decode(value: Any, function: Callable[[Any], Callable] | None = None) -> Any:
-    """The value that `encode` took; `function` makes one of what stands for it. ValueError: no such text."""
+def decode(value: Any, function: Callable[[Any], Callable] | None = None, item: Callable[[int, Any], Any] | None = None) -> Any:
+    """The value that `encode` took; `function` makes one of what stands for it. ValueError: no such text.
+
+    item  gives the entry of `Items` with this number for a key
+    """
     if not isinstance(value, dict):
         if value is None or isinstance(value, (bool, int, float, str)):
             return value
@@ -187,13 +282,16 @@ def decode(value: Any, function: Callable[[Any], Callable] | None = None) -> Any
             case {"array": str(text), "shape": list(shape), "dtype": str(dtype)} if DTYPE.fullmatch(dtype):
                 return np.frombuffer(base64.b64decode(text), dtype).reshape(shape).copy()
             case {"list": list(parts)}:
-                return [decode(each, function) for each in parts]
+                return [decode(each, function, item) for each in parts]
             case {"tuple": list(parts)}:
-                return tuple(decode(each, function) for each in parts)
+                return tuple(decode(each, function, item) for each in parts)
             case {"dict": list(pairs)} if len(pairs) <= KEYS:
-                return {decode(_key(key)): decode(each, function) for key, each in pairs}
+                return {decode(_key(key)): decode(each, function, item) for key, each in pairs}
             case {"other": str(kind)}:
                 return Other(kind[:NAME])
+            case {"items": int(number), "kind": str(kind), "entries": list() | None as entries, "array": dict() | None as array} if item:
+                entries = [decode(each, function, item) for each in entries] if entries is not None else None
+                return Items(kind[:NAME], partial(item, number), entries, decode(array) if array else None)
             case {"function": known} if function:
                 return function(known)
     raise ValueError(f"value: got {reprlib.repr(value)}, want what encode makes")

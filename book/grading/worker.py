@@ -3,10 +3,12 @@
 It says "ready", reads requests from its standard input and writes answers to its standard output, each a line of JSON
 with the "number" of the request:
 
-    {"run": code, "label": text}                 run a cell; the answer has the "names" that it set. With "definitions": true
-                                                 only its imports, functions, classes and constants; with "by": "teacher" it
-                                                 is no student's, with "check" it leaves the student's names as they are
+    {"run": code, "label": text}                 run a cell; the answer has the "names" that it set. With "definitions": s
+                                                 only its imports, functions, classes and assignments, of which those that
+                                                 call something get s seconds together; with "by": "teacher" it is no
+                                                 student's, with "check" it leaves the student's names as they are
     {"call": name, "args": [...], "kwargs": {}}  call a function; the answer has its "value"
+    {"item": k, "key": key}                      the "value" of an entry of `values.Items`, the k-th that a value had
     {"result": value} or {"raised": text}        what a function of the caller's, passed as an argument, returned
 
 Answers have "names" or "value", "error" if something was raised, and "printed". {"ask": k, "args": ..., "kwargs": ...} is
@@ -38,6 +40,7 @@ import signal
 import struct
 import sys
 import threading
+import time
 import traceback
 import types
 
@@ -69,10 +72,16 @@ NEW_USER = 0x10000000  # CLONE_NEWUSER
 FUTURE = functools.reduce(operator.or_, (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names))
 FAMILIES = 1, 2, 10, 16  # of sockets that a process may have: AF_UNIX, AF_INET, AF_INET6, AF_NETLINK
 DEPTH = 1000  # calls in calls, that the worker's own code needs at most
+ASSIGNMENTS = ast.Assign, ast.AnnAssign
 DEFINITIONS = ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom
 WORK = ast.Call, ast.comprehension  # what may take long in an assignment
+KEPT = 1000  # values that are `Items`
 PLAIN = bool, int, float, str, np.generic, type(None)
 CHANGEABLE = list, dict, np.ndarray  # may have changed, though the name stands for the same one
+
+
+class Late(BaseException):
+    """The time for what a cell calls in its assignments is up."""
 
 
 class Printed(io.StringIO):
@@ -156,6 +165,7 @@ class Worker:
         self.loop = None  # for `await` in a cell
         self.future = 0  # the flags of `from __future__ import …`, which hold for all cells that follow, as in IPython
         self.asking = threading.Lock()
+        self.objects, self.kept = {}, 0  # the last values that are `Items`, by number
 
     def send(self, **answer):
         self.answers.write(json.dumps(answer | {"number": self.number}) + "\n")
@@ -169,7 +179,7 @@ class Worker:
             sys.stdout = sys.stderr = printed = Printed()
             try:
                 self.number = request.pop("number")
-                answer = self.run(**request) if "run" in request else self.call(**request)
+                answer = (self.run if "run" in request else self.call if "call" in request else self.item)(**request)
             except BaseException as error:  # SystemExit and KeyboardInterrupt, too
                 self.calm()
                 answer = {"error": described(error)}
@@ -181,7 +191,7 @@ class Worker:
         alarm(signal.ITIMER_REAL, 0)
         limit(max(DEPTH, sys.getrecursionlimit()))
 
-    def run(self, run, label, definitions=False, by="student"):
+    def run(self, run, label, definitions=None, by="student"):
         before, answer = dict(self.space), {}
         try:
             self.execute(run, label, definitions)
@@ -204,15 +214,15 @@ class Worker:
         answer["gone"] += [name for name in before if type(name) is str and not name.startswith("_") and name not in after]
         return answer
 
-    def execute(self, run, label, definitions=False):
+    def execute(self, run, label, definitions=None):
         linecache.cache[label] = (len(run), None, run.splitlines(keepends=True), label)  # for tracebacks
         try:
             tree = ast.parse(run, label)
         except SyntaxError:  # perhaps lines for IPython alone, such as %matplotlib inline
             from IPython.core.inputtransformer2 import TransformerManager
             tree = ast.parse(TransformerManager().transform_cell(run), label)
-        if definitions:
-            return self.define(tree, label)
+        if definitions is not None:
+            return self.define(tree, label, definitions)
         last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
         self.evaluate(tree, label, "exec")
         if last:
@@ -220,13 +230,33 @@ class Worker:
             if value is not None:
                 print(repr(value))
 
-    def define(self, tree, label):
-        """Only what takes no time; what needs a result of the rest is left out."""
+    def define(self, tree, label, seconds, clock=time.monotonic):
+        """No loops, and nothing that stands alone; what needs a result of the rest is left out.
+
+        seconds  for all assignments in which something is called: `ONE = np.array(1.0)` takes no time, others may
+        """
         for each in tree.body:
-            short = isinstance(each, (ast.Assign, ast.AnnAssign)) and not any(isinstance(part, WORK) for part in ast.walk(each))
-            if short or isinstance(each, DEFINITIONS):
-                with contextlib.suppress(Exception):
+            work = isinstance(each, ASSIGNMENTS) and any(isinstance(part, WORK) for part in ast.walk(each))
+            if isinstance(each, (*ASSIGNMENTS, *DEFINITIONS)) and (seconds > 0 or not work):
+                begin = clock()
+                with contextlib.suppress(BaseException), self.at_most(seconds) if work else contextlib.nullcontext():
                     self.evaluate(ast.Module([each], []), label, "exec")
+                seconds -= (clock() - begin) * work
+
+    @staticmethod
+    @contextlib.contextmanager
+    def at_most(seconds, handle=signal.signal, alarm=signal.setitimer):
+        """Late: the code takes longer. What computes within a library goes on to its end."""
+        def stop(*_):
+            raise Late
+
+        before = handle(signal.SIGALRM, stop)
+        try:
+            alarm(signal.ITIMER_REAL, seconds)
+            yield
+        finally:
+            alarm(signal.ITIMER_REAL, 0)
+            handle(signal.SIGALRM, before)
 
     def evaluate(self, tree, label, mode):
         code = compile(tree, label, mode, self.future | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
@@ -244,7 +274,20 @@ class Worker:
         args, kwargs = (decode(each, self.stand_in) for each in (args, kwargs))
         value = self.space[call](*args, **kwargs)
         self.calm()
-        return {"value": encode(value)}
+        return {"value": encode(value, items=self.keep)}
+
+    def item(self, item, key):
+        if item not in self.objects:
+            raise RuntimeError("too many other values have been made since; return dictionaries, tuples and arrays")
+        value = self.objects[item][decode(key)]
+        self.calm()
+        return {"value": encode(value, items=self.keep)}
+
+    def keep(self, value):
+        self.kept += 1
+        self.objects[self.kept] = value
+        self.objects.pop(self.kept - KEPT, None)
+        return self.kept
 
     def stand_in(self, k):
         """A function of the caller's: calling it asks the caller."""

@@ -290,6 +290,37 @@ def test_what_does_no_harm_costs_nothing(name, monkeypatch):
         assert earned(name, texts) == points_of(source(name)), title
 
 
+DATACLASS = "from dataclasses import dataclass\n\n\n@dataclass\nclass Found:\n    {}: object\n\n    def {}\n\n\n"
+BY_NAME = "__getitem__(self, key):\n        return getattr(self, key)"
+OBJECTS = {
+    "ps1": {
+        "dataclasses": {
+            "ps1-two-paths": (DATACLASS.format("w1: object; w2: object; w3: object; b1: object; b2: object; x", BY_NAME),
+                              {'return {"w1"': 'return Found(**{"w1"', "dz * w1 + do * w3}": "dz * w1 + do * w3})"}),
+            "ps1-depth": (DATACLASS.format("loss: object; dW: object; db", "__iter__(self):\n        return iter((self.loss, self.dW, self.db))"),
+                          {"return loss, dW, db": "return Found(loss, dW, db)"})},
+        "records": {
+            "ps1-two-paths": ("", {'return {"w1"': 'found = {"w1"', "dz * w1 + do * w3}":
+                                   "dz * w1 + do * w3}\n    return np.array(tuple(found.values()), [(name, float) for name in found])"}),
+            "ps1-depth": ("", {"return loss, dW, db": "return np.array((loss, dW, db), [('loss', float), ('dW', object), ('db', object)])[()]"})},
+    },
+    "ps5": {
+        "a class": {"ps5-step-back": (
+            "class Found:\n    def __init__(self, **found):\n        self._found = found\n\n"
+            "    def __getitem__(self, key):\n        return self._found[key]\n\n\n",
+            {'return {"dc"': 'return Found(**{"dc"', 'delta_f * P["p_f"]}': 'delta_f * P["p_f"]})'})}},
+}
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_right_work_in_objects_gets_all_points(name, monkeypatch):
+    """The public checks read their entries; so do the hidden tests."""
+    monkeypatch.setenv("GRADING_SEED", SEED)
+    for title, cells in OBJECTS[name].items():
+        texts = {key: before + edited(cell(source(name), key).source, edits) for key, (before, edits) in cells.items()}
+        assert earned(name, texts) == points_of(source(name)), title
+
+
 @pytest.mark.parametrize("value, real", [
     (np.array([3 + 1e-15j, 1e-9j]), True), (np.complex64(2 + 1e-5j), True), (3 + 1e-15j, True), ([0j, {"a": (1 + 0j,)}], True),
     (np.array([3 + 1e-5j]), False), (1j, False), (np.zeros(0, complex), True), (np.array([np.nan + 0j]), False),
@@ -712,6 +743,7 @@ def test_a_notebook_with_another_name_and_a_time_that_is_none_are_named(course):
 
 PHOTO = f"data:image/jpeg;base64,{'A' * 2_100_000}"
 PROSE = "The slope of the first hidden layer was forgotten in it."
+WRAPPED = "# The slope of the\n# first hidden layer\n# was forgotten in it."
 
 
 def with_photo():
@@ -800,13 +832,39 @@ HIDDEN = {
     "a picture that its text does not show": (lambda: new_markdown_cell(PROSE, attachments={"a": {"image/png": "AAAA"}}),
                                               [PROSE, "![](<attachment:cell-1-picture-1>)"]),
     "a photo in a text": (lambda: new_markdown_cell(f"First. ![a]({PHOTO}) {PROSE}"), [f"First. ![a]({PHOTO}) {PROSE}"]),
+    "a docstring of one's own function": (lambda: new_code_cell(f'def g(x):\n    """{PROSE}"""\n    return x'), [PROSE]),
+    "a docstring of the solution": (lambda: solution(f'def f():\n    """{PROSE}"""\n    return 3'), [PROSE]),
+    "a docstring of a class": (lambda: new_code_cell(f'class G:\n    """{PROSE}"""\n    x = 3'), [PROSE]),
+    "a docstring of the release, with more": (lambda: solution(f'def f():\n    """Three, as a\n    number.\n\n    {PROSE}\n    """\n    return 3'), [PROSE]),
+    "a message": (lambda: solution(f'def f():\n    assert f, "{PROSE}"\n    return 3'), [PROSE]),
+    "an error": (lambda: solution(f'def f():\n    raise ValueError("{PROSE}")'), [PROSE]),
+    "a solution as Markdown": (lambda: solution(PROSE, new_markdown_cell), [PROSE]),
+    "a solution as raw text": (lambda: solution(PROSE, new_raw_cell), [PROSE]),
+    "comments of a solution as raw text": (lambda: solution(f"def f():\n    # {PROSE}\n    return 3", new_raw_cell), [PROSE]),
+    "a picture in a solution as Markdown": (lambda: solution("See:", new_markdown_cell, attachments={"a": {"image/png": "AAAA"}}), ["![](<attachment:"]),
+    "short lines": (lambda: solution(f"x = 1\n{WRAPPED}"), [WRAPPED]),
+    "short lines and a command": (lambda: solution(f"!pip install numpy\n{WRAPPED}\ny = !ls\nx = 3"), [WRAPPED]),
+    "short lines and a slip": (lambda: solution(f"def f(:\n{WRAPPED}"), [WRAPPED]),
+    "short lines and much code": (lambda: new_code_cell(f"{WRAPPED}\n" + "x = f(3)\n" * 3_000), [WRAPPED]),
+    "short lines that are no comment": (lambda: solution("def f():\n    return 3\n" + WRAPPED.replace("# ", "")), WRAPPED.replace("# ", "").split("\n")),
+    "two strings": (lambda: new_code_cell(f'x = "{PROSE[:28]}" + "{PROSE[28:]}"'), [PROSE[:28], PROSE[28:]]),
+    "short strings": (lambda: new_code_cell("x = {1: 'the slope is', 2: 'missing, so that', 3: 'all was too large'}"), ["'missing, so that'"]),
+    "short comments apart": (lambda: solution("x = 1  # the slope is\n\ny = 2  # missing, so that\n\nz = 3  # all was too large"), ["# missing, so that"]),
+    "within a string": (lambda: new_code_cell(f"x = 1\nprint(f'{{\"{PROSE}\"}}')"), [PROSE]),
+    "a command": (lambda: solution(f"!echo {PROSE}\nx = 1"), [PROSE]),
+    "Japanese": (lambda: new_code_cell("x = 3  # 傾きが抜けている。"), ["# 傾きが抜けている。"]),
+    "names and a few words": (lambda: solution("def f(p):\n    # forward, then backward\n    return {k: p[k] for k in ('dc', 'delta', 'dh_before', 'dW', 'db', 'e', 'f')}"), None),
+    "the release's docstring, elsewhere": (lambda: new_code_cell('def g():\n    """Three, as a number, which is to be returned from here."""\n    return 4'), None),
+    "a solution as raw code": (lambda: solution("def f(x):\n    for a in x:\n        a = g(a) + h(a) * x\n    return a", new_raw_cell), None),
+    "code with a slip": (lambda: solution("from numpy import tanh, dot\nfor x in range(10):\n    y = dot(x, W) + b\nif x not in y: pass\ndef f(:\n    x = ["), None),
+    "the solution's comment": (lambda: new_code_cell("def g():\n    return 3  # counted from zero, as the entries of the arrays are"), None),
     "short comments and much code": (lambda: new_code_cell("# a net\n" + "x = f(3)  # once more\n" * 2_000), None),
     "the release's own": (lambda: solution("def f():\n    # what is to be done here, said in several words\n    return 3"), None),
 }
 
 
-def solution(code):
-    return new_code_cell(code, metadata={"nbgrader": {"grade_id": "f"}})
+def solution(code, make=new_code_cell, **more):
+    return make(code, metadata={"nbgrader": {"grade_id": "f"}}, **more)
 
 
 @pytest.mark.parametrize("place", HIDDEN)
@@ -814,10 +872,37 @@ def test_an_answer_that_stands_elsewhere_is_quoted(place):
     make, shown = HIDDEN[place]
     left, test = (new_markdown_cell("?", metadata={"nbgrader": {"grade_id": name}}) for name in ("a", "test"))
     released = {"f": {"def f():\n    # what is to be done here, said in several words\n"}, "test": {"?"}, "a": {"?"}}
-    quotes = Submission([make(), test, left], released, [], {"f", "a"}).quotes(["a"])["a"]
+    given = 'def h():\n    """Three, as a number, which is to be returned from here."""'
+    model = "def f():\n    return 3  # counted from zero, as the entries of the arrays are"
+    quotes = Submission([make(), test, left], released, [given], {"f", "a"}, [model]).quotes(["a"])["a"]
     text, attachments = answer("?", {}, quotes)
     assert bool(quotes) == (shown is not None) and all(words in text for words in shown or [])
     assert all(f"attachment:{name}" in text for name in attachments)
+
+
+def test_thousands_of_strings_are_quoted_at_once():
+    begin = time.perf_counter()
+    code = "x = [" + "'ä b', " * 2_500 + "]\r\ny = '''so\r\n it was'''"
+    quotes = Submission([new_code_cell(code), new_markdown_cell("?", metadata={"nbgrader": {"grade_id": "a"}})], {"a": {"?"}}, [], {"a"}).quotes(["a"])
+    assert "'ä b'" in quotes["a"][0].text and time.perf_counter() - begin < 3
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_code_without_an_answer_does_not_look_like_one(name):
+    """Neither our solutions nor the wrong ones say anything that is not theirs to say."""
+    solved, release = source(name), read(COURSE / "release" / name / f"{name}.ipynb")
+    known = {grade_id(c): c for c in release.cells if grade_id(c)}
+    to_fill_in = {key for key, c in known.items() if c.metadata.nbgrader.solution}
+    answers = [key for key in to_fill_in if known[key].metadata.nbgrader.grade]
+    models = {key: cell(solved, key).source for key in to_fill_in - set(answers)}
+    for title, (cells, _) in [("right", ({}, {})), *wrong_answers(name).items()]:
+        handed_in = json.loads(json.dumps(release.cells))
+        handed_in = [nbformat.from_dict(c) for c in handed_in]
+        for c in handed_in:
+            c.source = (models | cells).get(grade_id(c), c.source)
+        teachers = [c.source for c in release.cells if not grade_id(c)]
+        submission = Submission(handed_in, {key: {c.source} for key, c in known.items()}, teachers, to_fill_in, list(models.values()))
+        assert submission.quotes(answers) == {key: [] for key in answers}, title
 
 
 def test_outside_a_course_the_command_says_where_to_go(tmp_path):

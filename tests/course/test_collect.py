@@ -185,7 +185,9 @@ def by_hand(*a):
         raise ValueError("{WORDS}")
     assert a, "{WORDS}"
     print("loss", a, "and the slopes of it:")
-    return {{}}'''), None),
+    return {{}}'''), f'"""{WORDS}"""\n"{WORDS}"\n"and the slopes of it:"'),
+    "short-message": (lambda: changed("ps1-two-paths", source="def by_hand(*a):\n    print('loss', a, 'and the slopes of it:')\n    return {}"), None),
+    "solution-as-text": (lambda: changed("ps1-two-paths", cell_type="markdown", source=WORDS), WORDS),
     "messages-of-the-release": (lambda: typed_into("ps1-differences-test", "print(1)"), None),
     "only-emptied": (lambda: changed(source="\n"), None),
     "copied-alone": (lambda: copied(KEPT, KEPT), None),

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from grading.marks import SEED, Marks, NotAsExpected, StudentError, check, checks, difference, number, own
 from grading.sandbox import Sandbox
-from grading.values import Other, decode, encode, name_of
+from grading.values import Items, Other, decode, encode, name_of
 
 A = np.array([[1.0, -2.0], [0.5, 4.0]])
 
@@ -316,6 +316,88 @@ def test_a_notebooks_ways_work_as_in_a_notebook(sandbox):
     assert sandbox.space["drawn"]
 
 
+# What has the entries a, an array, and b, a dictionary with 1; as a value that a public check reads by value["a"].
+BY_NAME = {
+    "a dataclass": "@dataclass\nclass C:\n    a: object\n    b: object\n    def __getitem__(self, key): return getattr(self, key)\nmake = C",
+    "a class": "class C:\n    def __init__(self, a, b): self._all = {'a': a, 'b': b}\n    def __getitem__(self, key): return self._all[key]\nmake = C",
+    "with keys": "class C:\n    def __init__(self, a, b): self.all = {'a': a, 'b': b}\n    def keys(self): return self.all\n"
+                 "    def __getitem__(self, key): return self.all[key]\nmake = C",
+    "any key": "class C:\n    def __init__(self, a, b): self.all = {'a': a, 'b': b}\n    def __getitem__(self, key): return self.all.get(key, 0)\nmake = C",
+    "named": "from typing import NamedTuple\nclass C(NamedTuple):\n    a: object\n    b: object\n"
+             "    def __getitem__(self, key): return getattr(self, key) if isinstance(key, str) else tuple(self)[key]\nmake = C",
+    "a dictionary of its own": "class C(dict):\n    def __getitem__(self, key): return dict.__getitem__(self, key.upper())\n"
+                               "make = lambda a, b: C(A=a, B=b)",
+    "a record": "def make(a, b):\n    r = np.zeros((), [('a', float, np.shape(a)), ('b', object)])\n    r['a'], r['b'] = a, b\n    return r[()]",
+    "an array of a record": "def make(a, b):\n    r = np.zeros((), [('a', float, np.shape(a)), ('b', object)])\n    r['a'], r['b'] = a, b\n    return r",
+}
+# As one that it reads by `a, b = value`.
+IN_A_ROW = {
+    "a dataclass": "@dataclass\nclass C:\n    a: object\n    b: object\n    def __iter__(self): return iter((self.a, self.b))\nmake = C",
+    "with names as well": "@dataclass\nclass C:\n    a: object\n    b: object\n    def __iter__(self): yield from (self.a, self.b)\n"
+                          "    def __getitem__(self, key): return getattr(self, key)\nmake = C",
+    "as before iterators": "class C:\n    def __init__(self, *all): self.all = all\n    def __getitem__(self, k): return self.all[k]\nmake = C",
+    "a record": BY_NAME["a record"],
+}
+
+
+def test_objects_are_read_as_a_public_check_reads_them(sandbox):
+    begin = "import numpy as np\nfrom dataclasses import dataclass\n"
+    for title, code in BY_NAME.items():
+        sandbox.run(f"{begin}{code}\ndef f(a):\n    return make(a, {{1: 2.0}})\ndef g(a):\n    return {{1: make(a, 3.0)}}", "<cell>")
+        found = sandbox.space["f"](A)
+        assert np.array_equal(found["a"], A) and difference("b", found["b"], {1: 2.0}) is None, title
+        assert difference("f", found, {"a": A, "b": {1: 2.0}}) is None and difference("g", sandbox.space["g"](A), {1: {"a": A, "b": 3.0}}) is None, title
+    sandbox.run("class Layers(list):\n    def __getitem__(self, l): return list.__getitem__(self, l - 1)\ndef f():\n    return 0.0, Layers([1.0, 2.0])", "<cell>")
+    assert difference("f", sandbox.space["f"](), (0, {1: 1, 2: 2})) is None
+    for title, code in IN_A_ROW.items():
+        sandbox.run(f"{begin}{code}\ndef f(a):\n    return make(a, {{1: 2.0}})", "<cell>")
+        one, two = found = sandbox.space["f"](A)
+        assert difference("f", [one, two, found[0], found[1], found[1:], found[-1]], [A, {1: 2.0}, A, {1: 2.0}, [{1: 2.0}], {1: 2.0}]) is None, title
+
+
+def test_what_numpy_makes_an_array_of_is_one(sandbox):
+    """In `check`, and so in grading."""
+    sandbox.run("import numpy as np\nclass C:\n    def __init__(self, a): self.a = a\n    def __array__(self, *_, **__): return self.a\n"
+                "class D(C):\n    def keys(self): return ['a']\n    def __getitem__(self, key): return self.a\n"
+                "def f(a, kind):\n    return (C if kind == 'C' else D)(a)", "<cell>")
+    for kind in "CD":
+        assert difference("f", sandbox.space["f"](A, kind), A) is None
+    assert isinstance(sandbox.space["f"](A, "D"), Items)
+
+
+def test_objects_pass_to_a_function_of_the_tests(sandbox):
+    sandbox.run(f"from dataclasses import dataclass\nimport numpy as np\n{BY_NAME['with keys']}\ndef f(g):\n    return g(make(1.0, 2.0))", "<cell>")
+    assert sandbox.space["f"](lambda value: value["a"] + 2 * value["b"]) == 5
+    sandbox.run(f"{IN_A_ROW['a dataclass']}", "<cell>")
+    assert sandbox.space["f"](lambda value: value[0] + 2 * value[1]) == 5
+
+
+@pytest.mark.parametrize("body, words", [
+    ("def __getitem__(self, key):\n        while True: pass", r"f\(…\) did not come to an end|f\(…\)\[…\] did not come to an end"),
+    ("def __getitem__(self, key): return object()", "object can't be graded"),
+    ("def __getitem__(self, key): raise KeyError('no such')", "no such"),
+    ("def __getitem__(self, key):\n        import os; os._exit(0)", "ended Python"),
+    ("def __iter__(self): return iter(int, 1)", "C can't be graded"),
+    ("def __iter__(self): return 3", "C can't be graded"),
+])
+def test_objects_that_do_not_answer_cost_no_other_call(hasty, body, words):
+    hasty.run(f"class C:\n    {body}\ndef f():\n    return C()\ndef g():\n    return 3", "<cell>")
+    with pytest.raises(StudentError, match=words):
+        hasty.space["f"]()["a"]
+    assert hasty.space["g"]() == 3
+
+
+def test_an_object_of_a_process_that_ended_is_gone(sandbox):
+    sandbox.run("import os\nclass C:\n    def __getitem__(self, key): return {'a': 1, 'b': 2}[key]\ndef f():\n    return C()\ndef g():\n    os._exit(0)", "<cell>")
+    found = sandbox.space["f"]()
+    with pytest.raises(StudentError, match="ended Python"):
+        sandbox.space["g"]()
+    with pytest.raises(StudentError, match="is gone"):
+        found["a"]
+    many = [sandbox.space["f"]() for _ in range(3)]
+    assert [each["b"] for each in many] == [2] * 3 and "c" not in many[0]
+
+
 def test_what_else_a_dictionary_holds_does_not_matter(sandbox):
     sandbox.run("def f():\n    return {'x': 1.0, 'seen': {1, 2}, 'help': f, 'file': open('/dev/null')}", "<cell>")
     found = sandbox.space["f"]()
@@ -472,6 +554,26 @@ def test_after_a_stop_long_cells_still_define_their_functions(monkeypatch):
     assert sandbox.space["g"](1) == 3
     with pytest.raises(StudentError, match="name 'missing' is not defined.*of your own cells that take long only the definitions"):
         sandbox.space["h"]()
+    sandbox.close()
+
+
+def test_a_stopped_cell_leaves_what_its_short_assignments_call():
+    """Loops, and what stands alone, are left out; where a library computes without end, all that calls something is."""
+    sandbox = Sandbox({}, seconds=3)
+    begin = "import numpy as np\nimport time\nONE = np.array(1.0)\nact = np.vectorize(np.tanh)\nTABLE = {n: n * n for n in range(4)}\n"
+    then = "late = 5\ndef helper(v):\n    return v + ONE\nended = exit()\nlist(iter(int, 1))"
+    with pytest.raises(StudentError, match="did not come to an end"):
+        sandbox.run(f"{begin}slow = [time.sleep(0.1) for _ in range(100)]\nnone = np.array(2)\n{then}", OWN)
+    sandbox.run("def f(v):\n    return [helper(v), act(0.0), TABLE[2], late]\ndef g():\n    return none", "<cell>")
+    assert sandbox.space["f"](1) == [2, 0, 4, 5]
+    with pytest.raises(StudentError, match="name 'none' is not defined"):
+        sandbox.space["g"]()
+    sandbox.close()
+    sandbox = Sandbox({}, seconds=2)
+    with pytest.raises(StudentError, match="did not come to an end"):
+        sandbox.run(f"LARGE = pow(3, 10**10)\n{begin}{then}", OWN)
+    sandbox.run("def f():\n    return late", "<cell>")
+    assert sandbox.space["f"]() == 5
     sandbox.close()
 
 
