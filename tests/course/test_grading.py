@@ -342,6 +342,26 @@ def test_reading_an_answer_counts(sandbox, monkeypatch):
     assert sandbox._left["graded"] < before - 2
 
 
+@pytest.mark.parametrize("value", ["numpy.zeros(50_000) + {}", "[[{}] for _ in range(3_000)]", "'{}' * 400_000"], ids=["array", "list", "text"])
+def test_what_cells_set_does_not_fill_the_memory_of_the_tests(sandbox, monkeypatch, value):
+    """Each of a hundred cells may send as much as one answer holds."""
+    monkeypatch.setattr("grading.sandbox.KEPT", 10**6)
+    for number in range(4):
+        sandbox.run(f"import numpy\nx{number} = {value.format(number)}\ndef f{number}():\n    return 1", "<cell>")
+    assert [f"x{number}" in sandbox.space for number in range(4)] == [True, True, False, False] and sandbox.space["f3"]() == 1
+    for number in range(4):
+        sandbox.run(f"x1 = {value.format(number + 1)}", "<the same name again>")
+    assert str(sandbox.space["x1"][-1]).strip("[]") in ("4", "4.0")
+    sandbox.run(f"del x0\nx2 = {value.format(1)}", "<cell>")
+    assert "x2" in sandbox.space and "x0" not in sandbox.space
+
+
+def test_many_names_do_not_fill_the_memory_of_the_tests(sandbox, monkeypatch):
+    monkeypatch.setattr("grading.sandbox.KEPT", 10**6)
+    sandbox.run("f = int\nfor k in range(5_000): globals()[f'g{k}'] = f", "<cell>")
+    assert 100 < sum(name.startswith("g") for name in sandbox.space) < 2_000
+
+
 def test_names_of_the_tests_stay_theirs(sandbox):
     sandbox.run("given = 6\nabs = lambda x: 0\ndef print(*a): pass\nimport numpy as np\nnp.allclose = lambda *a: True\nown = 1", "<cell>")
     assert sandbox.space["given"] == 5 and sandbox.space["np"] is np and sandbox.space["own"] == 1
