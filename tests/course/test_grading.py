@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from grading.marks import SEED, Marks, NotAsExpected, StudentError, check, checks, difference, number, own
+from grading.nbgrader_cells import ReadAnything
 from grading.sandbox import Sandbox
 from grading.values import Other, decode, encode, name_of
 
@@ -728,3 +730,34 @@ def test_what_ends_python_again_and_again_comes_to_an_end():
         said.append(str(error.value))
     sandbox.close()
     assert "ended Python" in said[0] and "was not run" in said[-1]
+
+
+# --- what is handed in
+
+def notebook(number: int, before: str = "", after: str = "") -> str:
+    """JSON with so many cells that have one id."""
+    cells = ",".join(['{"cell_type": "markdown", "metadata": {}, "source": "", "id": "a"}'] * number)
+    return f'{{{before}"cells": [{cells}]{after}, "metadata": {{}}, "nbformat": 4, "nbformat_minor": 5}}'
+
+
+@pytest.mark.parametrize("text", [
+    notebook(300_000), notebook(100_000, '"worksheets": [{', "}]").replace('"nbformat": 4', '"nbformat": 3'),
+    notebook(1, '"worksheets": [' + '{"cells": [{}]},' * 100_000 + "{", "}]").replace('"nbformat": 4', '"nbformat": 2'),
+], ids=["version 4", "version 3", "sheets"])
+def test_cells_are_counted_before_they_are_looked_at(text, recwarn):
+    begin = time.process_time()
+    nb, _ = ReadAnything().from_file(io.StringIO(text))
+    assert time.process_time() - begin < 8 and "too large (cells: got " in nb  # 1 to 2
+    assert not recwarn.list
+
+
+def test_cells_with_one_id_are_read_without_a_word(recwarn, capfd):
+    nb, _ = ReadAnything().from_file(io.StringIO(notebook(2_000)))
+    assert len(json.loads(nb)["cells"]) == 2_000
+    assert not recwarn.list and capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "3", '{"cells": 3}', '{"worksheets": 3}', '{"worksheets": [3]}', "[" * 50_000, '{"cells": {"a": 1}, "nbformat": 4}'])
+def test_what_is_no_notebook_is_called_so(text):
+    nb, _ = ReadAnything().from_file(io.StringIO(text))
+    assert "The file could not be read as a notebook: " in nb
