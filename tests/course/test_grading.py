@@ -741,7 +741,7 @@ def notebook(number: int, before: str = "", after: str = "") -> str:
 
 
 @pytest.mark.parametrize("text", [
-    notebook(300_000), notebook(100_000, '"worksheets": [{', "}]").replace('"nbformat": 4', '"nbformat": 3'),
+    notebook(100_000), notebook(50_000, '"worksheets": [{', "}]").replace('"nbformat": 4', '"nbformat": 3'),
     notebook(1, '"worksheets": [' + '{"cells": [{}]},' * 100_000 + "{", "}]").replace('"nbformat": 4', '"nbformat": 2'),
 ], ids=["version 4", "version 3", "sheets"])
 def test_cells_are_counted_before_they_are_looked_at(text, recwarn):
