@@ -16,6 +16,7 @@ import html
 import re
 import secrets
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from types import MappingProxyType
 from xml.etree import ElementTree
@@ -44,6 +45,7 @@ __all__ = ["Feedback", "Formgrader", "guard_feedback", "guard_formgrader", "mark
 
 # Characters; what is longer is shown plain, for parsers may take seconds for it, or a square of that.
 LONGEST = {"text": 20_000, "formula": 4_000, "code": 10_000, "page": 80_000, "printed": 500_000}
+GROWTH, SMALL = 20, 100_000  # what a text becomes is at most this many times as long, or that long; its pictures come to it
 PLUGINS = ["strikethrough", "table", "url", "def_list"]  # nbconvert's, but for ticks in lists: these are form fields
 
 BLOCKS = "p br hr h1 h2 h3 h4 h5 h6 blockquote pre div ul ol li dl dt dd table caption thead tbody tfoot tr th td"
@@ -59,7 +61,7 @@ IN_TEXT = re.compile(rf"data:({'|'.join(map(re.escape, PICTURES))});base64,([A-Z
 SPACES = re.compile(r"([ \t]{100})[ \t]+")  # for a run of these the parser takes the square of its length
 RUN = re.compile(r"\s{100}|[0-9]{100}")  # so does the lexer
 PYTHON, CLASSES = PythonLexer(), HtmlFormatter(cssclass="highlight")  # IPython's lexer takes the square of every line's length
-FORMULA = re.compile(r'<span class="formula">([0-9]{1,6})</span>')
+FORMULA = re.compile(r'<span class="formula">([0-9a-f]{32})</span>')
 
 
 def _allowed(tag: str, name: str, value: str) -> str | None:
@@ -120,11 +122,13 @@ class _Renderer(IPythonRenderer):
 
     def __init__(self, attachments):
         super().__init__(escape=False, exclude_anchor_links=True, attachments=attachments)
-        self.formulas = []
+        self.formulas = {}
+        self.pictures = 0  # characters of those shown that are no part of the text
 
     def _formula(self, tex, display):
-        self.formulas.append((tex, display))
-        return f'<span class="formula">{len(self.formulas) - 1}</span>'
+        mark = secrets.token_hex(16)  # nobody can write it
+        self.formulas[mark] = tex, display
+        return f'<span class="formula">{mark}</span>'
 
     def inline_math(self, body):
         return self._formula(body, "inline")
@@ -150,7 +154,7 @@ class _Renderer(IPythonRenderer):
     block_html = inline_html
 
     def image(self, text, url, title=None, width=None):
-        text = put_back(text, [escape(tex) for tex, _ in self.formulas])
+        text = put_back(text, lambda tex, _: escape(tex), self.formulas)
         words = escape(html.unescape(re.sub(r"<[^>]*>", "", text)))
         if url.startswith("attachment:"):
             name = url.removeprefix("attachment:")
@@ -159,14 +163,15 @@ class _Renderer(IPythonRenderer):
             if kind is None:
                 return f"[{words or 'picture'}: {escape(name)} is not in the notebook, or is above]"
             url = f"data:{kind};base64,{''.join(found[kind].split())}"
+            self.pictures += len(url)
         if not PICTURE.fullmatch(url):
             return f'<a href="{escape(url)}">{words or "picture"} ({escape(url[:200])})</a>'
         return f'<img src="{escape(url)}" alt="{words}" title="{escape(title or "")}" width="{escape(width or "")}">'
 
 
-def put_back(page: str, formulas: list[str]) -> str:
-    """`page` with the formulas that the renderer has set aside."""
-    return FORMULA.sub(lambda found: formulas[int(found[1])] if int(found[1]) < len(formulas) else "", page)
+def put_back(page: str, show: Callable[[str, str], str], formulas: dict[str, tuple[str, str]]) -> str:
+    """`page` with the `formulas` that the renderer has set aside, as `show` shows each."""
+    return FORMULA.sub(lambda found: show(*formulas[found[1]]) if found[1] in formulas else found[0], page)
 
 
 def clean(text) -> str:
@@ -195,7 +200,10 @@ def markdown(text: str, attachments: dict | None = None) -> Markup:
         page = MarkdownWithMath(renderer, plugins=map(import_plugin, PLUGINS)).render(clean(short))
     except Exception:  # whatever was typed
         return plain(text)
-    return Markup(put_back(HTML.clean(page), [mathml(*each) for each in renderer.formulas]))
+    most = max(GROWTH * len(short), SMALL) + renderer.pictures
+    if len(page) <= most and len(page := put_back(HTML.clean(page), mathml, renderer.formulas)) <= most:
+        return Markup(page)
+    return plain(text)  # references to a long address, say
 
 
 @pass_context

@@ -26,12 +26,14 @@ from typing import Any
 from . import isolation
 from .isolation import Unavailable
 from .marks import StudentError
-from .values import ENTRIES, LARGEST, as_real, decode, encode
+from .values import ENTRIES, LARGEST, as_real, decode, encode, size_of
 from .watch import Watch, end_all_of
 
 __all__ = ["Sandbox"]
 
 LONGEST = 2 * LARGEST  # bytes in one answer
+KEPT = 4 * LARGEST  # bytes of all that the tests keep of what cells have set
+NAMED = 1000  # bytes that a name takes beside its value, a function that stands for the student's included
 SHOWN = 21_000  # characters of what a request printed, and of a traceback
 MEMORY = 4 * 2**30  # bytes of all processes of a student's together
 FILES = 20_000  # in its folders in memory, each of which costs a kilobyte or more that no other limit counts
@@ -66,6 +68,7 @@ class Sandbox:
         self.isolated = isolation.wanted() if isolated is None else isolated
         self._ran: list[tuple[dict, float]] = []  # and how long it took
         self._theirs: dict[str, Any] = {}
+        self._sizes: Counter[str] = Counter()
         self._stopped: Counter[str] = Counter()
         self._process, self._started, self._shortened = None, False, False
 
@@ -152,10 +155,23 @@ class Sandbox:
     def _adopt(self, names, gone):
         for name in gone:
             if self._is_theirs(name):
-                del self.space[name], self._theirs[name]
+                self._drop(name)
+        room = KEPT - self._sizes.total()
         for name, value in names.items():
             if self._is_theirs(name) or not (name in self.space or hasattr(builtins, name)):
-                self._theirs[name] = self.space[name] = self._decoded(value, lambda _, name=name: self._stand_in(name))
+                value = self._decoded(value, lambda _, name=name: self._stand_in(name))
+                room += self._drop(name)
+                size = NAMED + size_of([name, value])
+                if size <= room:  # or else it is left out, as what is too large for one answer
+                    self._theirs[name] = self.space[name] = value
+                    self._sizes[name] = size
+                    room -= size
+
+    def _drop(self, name):
+        """Forget a name of the student's; the bytes that it took."""
+        self.space.pop(name, None)
+        self._theirs.pop(name, None)
+        return self._sizes.pop(name, 0)
 
     def _is_theirs(self, name):
         return name in self._theirs and self.space.get(name) is self._theirs[name]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import re
 import reprlib
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, KeysView, Mapping, Sequence, Set, ValuesView
 from functools import partial
@@ -16,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Items", "Other", "Room", "TooLarge", "as_real", "decode", "encode", "name_of"]
+__all__ = ["Items", "Other", "Room", "TooLarge", "as_real", "decode", "encode", "name_of", "size_of"]
 
 LARGEST = 50_000_000  # bytes of all arrays and text in one value
 ENTRIES = 300_000  # in all its lists, tuples and dictionaries
@@ -161,6 +162,23 @@ def encode(value: Any, function: Callable[[Callable], Any] | None = None, room: 
 def name_of(kind: type) -> str:
     """The name of a class, which its metaclass can't change; of a long one, the beginning."""
     return type.__dict__["__name__"].__get__(kind)[:NAME]
+
+
+def size_of(value: Any) -> int:
+    """The bytes that a value which `decode` has made takes in memory, with all that is in it."""
+    size, rest = 0, [value]
+    while rest:
+        each = rest.pop()
+        if isinstance(each, np.ndarray) and each.base is not None:  # a view
+            each = each.base
+        size += sys.getsizeof(each)
+        if isinstance(each, (list, tuple)):
+            rest += each
+        elif isinstance(each, dict):
+            rest += [*each.keys(), *each.values()]
+        elif isinstance(each, Items):
+            rest += [each.entries, each.array]
+    return size
 
 
 def as_real(value: Any) -> Any:

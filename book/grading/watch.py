@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 
 LOOK = 0.5  # seconds between two looks
+IN_SOCKET = 320 * 2**10  # bytes that wait in a stream of AF_UNIX at most: the system's 208 KB, and half of it in the last message
 SHARED = re.compile(rb"^([0-9a-f]+)-([0-9a-f]+) \S{3}s ([0-9a-f]+) (\S+ \d+)", re.MULTILINE)  # a line of /proc/PID/maps
 IN_STATUS = re.compile(rb"^(VmRSS|VmSwap|RssShmem):\s+(\d+) kB", re.MULTILINE)
 
@@ -140,8 +141,11 @@ class Watch:
         return None
 
     def held(self) -> int:
-        """The bytes that all have in memory, swapped ones included; what they share by its size, however little of it is mapped in."""
-        held, shared = 0, {}
+        """The bytes that all have in memory, swapped ones included; what they share by its size, however little of it is mapped in.
+
+        And what may wait in their sockets, also in those that no process has yet: connections that nobody has accepted.
+        """
+        held, shared = IN_SOCKET * self._sockets(), {}
         for process in self._processes:
             try:
                 status = dict(IN_STATUS.findall(Path(f"/proc/{process.pid}/status").read_bytes()))
@@ -154,6 +158,13 @@ class Watch:
             for first, end, offset, file in SHARED.findall(maps):
                 shared[file] = max(shared.get(file, 0), int(offset, 16) + int(end, 16) - int(first, 16))
         return held + sum(shared.values())
+
+    def _sockets(self):
+        """How many there are in the namespace of the network, which is theirs alone; without isolation they can't be told from others."""
+        for process in self._processes[1:] if self.isolated else ():
+            with contextlib.suppress(OSError):  # it has just ended
+                return Path(f"/proc/{process.pid}/net/unix").read_bytes().count(b"\n") - 1
+        return 0
 
     def _in_folders(self):
         files = 0

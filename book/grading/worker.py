@@ -59,18 +59,21 @@ COMPUTING = 600  # seconds of a processor, for one process
 REFUSED = (
     "memfd_create", "memfd_secret", "shmget", "msgget", "semget", "mq_open", "vmsplice", "io_uring_setup", "io_setup", "userfaultfd",
     "bpf", "perf_event_open", "fanotify_init", "add_key", "request_key", "keyctl", "unshare", "setns", "setsockopt",
+    "inotify_init", "inotify_init1",
 )
 CALLS = {  # of the system: their numbers, and that of the machine in AUDIT_ARCH_…
-    "x86_64": {"machine": 0xC000003E, "mmap": 9, "socket": 41, "clone": 56, "clone3": 435,
-               **dict(zip(REFUSED, (319, 447, 29, 68, 64, 240, 278, 425, 206, 323, 321, 298, 300, 248, 249, 250, 272, 308, 54), strict=True))},
-    "aarch64": {"machine": 0xC00000B7, "mmap": 222, "socket": 198, "clone": 220, "clone3": 435,
-                **dict(zip(REFUSED, (279, 447, 194, 186, 190, 180, 75, 425, 0, 282, 280, 241, 262, 217, 218, 219, 97, 268, 208), strict=True))},
+    "x86_64": {"machine": 0xC000003E, "mmap": 9, "socket": 41, "socketpair": 53, "clone": 56, "clone3": 435,
+               **dict(zip(REFUSED, (319, 447, 29, 68, 64, 240, 278, 425, 206, 323, 321, 298, 300, 248, 249, 250, 272, 308, 54, 253, 294),
+                          strict=True))},
+    "aarch64": {"machine": 0xC00000B7, "mmap": 222, "socket": 198, "socketpair": 199, "clone": 220, "clone3": 435,
+                **dict(zip(REFUSED, (279, 447, 194, 186, 190, 180, 75, 425, 0, 282, 280, 241, 262, 217, 218, 219, 97, 268, 208, 26, 26),
+                           strict=True))},  # it has inotify_init1 alone
 }
 SHARED_OF_NO_FILE = 0x21  # MAP_SHARED and MAP_ANONYMOUS
 HUGE = 0x40000  # MAP_HUGETLB
 NEW_USER = 0x10000000  # CLONE_NEWUSER
 FUTURE = functools.reduce(operator.or_, (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names))
-FAMILIES = 1, 2, 10, 16  # of sockets that a process may have: AF_UNIX, AF_INET, AF_INET6, AF_NETLINK
+UNIX, STREAM, KIND = 1, 1, 0xF  # AF_UNIX and SOCK_STREAM: of the sockets that a process may have; which bits of the kind are not flags
 DEPTH = 1000  # calls in calls, that the worker's own code needs at most
 ASSIGNMENTS = ast.Assign, ast.AnnAssign
 DEFINITIONS = ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom
@@ -365,8 +368,9 @@ def unconfined(user: int | None) -> None:
 
 def refuse(calls: dict[str, int]) -> None:
     """Refuse the calls that get memory which no limit counts: files in memory, shared memory that stays when its pages are given
-    back, System V's and POSIX's memory and queues, huge pages (also in pipes), larger buffers of sockets, rings, keys, new
-    namespaces. And sockets of families that no namespace of the network holds back, such as AF_VSOCK.
+    back, System V's and POSIX's memory and queues, huge pages (also in pipes), larger buffers of sockets, what waits in inotify,
+    rings, keys, new namespaces. And all sockets but streams of AF_UNIX, which hold little (`watch.IN_SOCKET`): a connection of
+    TCP to oneself may hold 32 MB, and AF_VSOCK leads out of every namespace of the network.
 
     By a filter of seccomp, for this process and all that it starts. OSError: the system has none.
     """
@@ -375,13 +379,14 @@ def refuse(calls: dict[str, int]) -> None:
 
     load, equal, at_least, any_of, both, end = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06  # BPF_LD, BPF_JMP, BPF_ALU | BPF_AND, BPF_RET
     refused = line(end, 0x00050000 | errno.EPERM)
-    number, machine, first_argument, fourth_argument = 0, 4, 16, 40  # in struct seccomp_data
+    number, machine, first_argument, second_argument, fourth_argument = 0, 4, 16, 24, 40  # in struct seccomp_data
     program = [line(load, machine), line(equal, calls["machine"], 1), refused,
                line(load, number), line(at_least, 0x40000000, 0, 1), refused]  # x86's calls of other kinds
     for name in REFUSED:
         program += [line(equal, calls[name], 0, 1), refused]
-    families = [line(equal, family, len(FAMILIES) - at) for at, family in enumerate(FAMILIES)]
-    program += [line(equal, calls["socket"], 0, len(families) + 3), line(load, first_argument), *families, refused, line(load, number)]
+    for name in ("socket", "socketpair"):
+        program += [line(equal, calls[name], 0, 8), line(load, first_argument), line(equal, UNIX, 1), refused,
+                    line(load, second_argument), line(both, KIND), line(equal, STREAM, 1), refused, line(load, number)]
     program += [line(equal, calls["mmap"], 0, 7), line(load, fourth_argument), line(any_of, HUGE, 0, 1), refused,
                 line(both, SHARED_OF_NO_FILE), line(equal, SHARED_OF_NO_FILE, 0, 1), refused, line(load, number)]
     program += [line(equal, calls["clone3"], 0, 1), line(end, 0x00050000 | errno.ENOSYS),  # its flags can't be seen; clone is used

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from grading.marks import SEED, Marks, NotAsExpected, StudentError, check, checks, difference, number, own
+from grading.nbgrader_cells import ReadAnything
 from grading.sandbox import Sandbox
 from grading.values import Items, Other, decode, encode, name_of
 
@@ -424,6 +426,26 @@ def test_reading_an_answer_counts(sandbox, monkeypatch):
     assert sandbox._left["graded"] < before - 2
 
 
+@pytest.mark.parametrize("value", ["numpy.zeros(50_000) + {}", "[[{}] for _ in range(3_000)]", "'{}' * 400_000"], ids=["array", "list", "text"])
+def test_what_cells_set_does_not_fill_the_memory_of_the_tests(sandbox, monkeypatch, value):
+    """Each of a hundred cells may send as much as one answer holds."""
+    monkeypatch.setattr("grading.sandbox.KEPT", 10**6)
+    for number in range(4):
+        sandbox.run(f"import numpy\nx{number} = {value.format(number)}\ndef f{number}():\n    return 1", "<cell>")
+    assert [f"x{number}" in sandbox.space for number in range(4)] == [True, True, False, False] and sandbox.space["f3"]() == 1
+    for number in range(4):
+        sandbox.run(f"x1 = {value.format(number + 1)}", "<the same name again>")
+    assert str(sandbox.space["x1"][-1]).strip("[]") in ("4", "4.0")
+    sandbox.run(f"del x0\nx2 = {value.format(1)}", "<cell>")
+    assert "x2" in sandbox.space and "x0" not in sandbox.space
+
+
+def test_many_names_do_not_fill_the_memory_of_the_tests(sandbox, monkeypatch):
+    monkeypatch.setattr("grading.sandbox.KEPT", 10**6)
+    sandbox.run("f = int\nfor k in range(5_000): globals()[f'g{k}'] = f", "<cell>")
+    assert 100 < sum(name.startswith("g") for name in sandbox.space) < 2_000
+
+
 def test_names_of_the_tests_stay_theirs(sandbox):
     sandbox.run("given = 6\nabs = lambda x: 0\ndef print(*a): pass\nimport numpy as np\nnp.allclose = lambda *a: True\nown = 1", "<cell>")
     assert sandbox.space["given"] == 5 and sandbox.space["np"] is np and sandbox.space["own"] == 1
@@ -810,3 +832,34 @@ def test_what_ends_python_again_and_again_comes_to_an_end():
         said.append(str(error.value))
     sandbox.close()
     assert "ended Python" in said[0] and "was not run" in said[-1]
+
+
+# --- what is handed in
+
+def notebook(number: int, before: str = "", after: str = "") -> str:
+    """JSON with so many cells that have one id."""
+    cells = ",".join(['{"cell_type": "markdown", "metadata": {}, "source": "", "id": "a"}'] * number)
+    return f'{{{before}"cells": [{cells}]{after}, "metadata": {{}}, "nbformat": 4, "nbformat_minor": 5}}'
+
+
+@pytest.mark.parametrize("text", [
+    notebook(100_000), notebook(50_000, '"worksheets": [{', "}]").replace('"nbformat": 4', '"nbformat": 3'),
+    notebook(1, '"worksheets": [' + '{"cells": [{}]},' * 100_000 + "{", "}]").replace('"nbformat": 4', '"nbformat": 2'),
+], ids=["version 4", "version 3", "sheets"])
+def test_cells_are_counted_before_they_are_looked_at(text, recwarn):
+    begin = time.process_time()
+    nb, _ = ReadAnything().from_file(io.StringIO(text))
+    assert time.process_time() - begin < 8 and "too large (cells: got " in nb  # 1 to 2
+    assert not recwarn.list
+
+
+def test_cells_with_one_id_are_read_without_a_word(recwarn, capfd):
+    nb, _ = ReadAnything().from_file(io.StringIO(notebook(2_000)))
+    assert len(json.loads(nb)["cells"]) == 2_000
+    assert not recwarn.list and capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "3", '{"cells": 3}', '{"worksheets": 3}', '{"worksheets": [3]}', "[" * 50_000, '{"cells": {"a": 1}, "nbformat": 4}'])
+def test_what_is_no_notebook_is_called_so(text):
+    nb, _ = ReadAnything().from_file(io.StringIO(text))
+    assert "The file could not be read as a notebook: " in nb

@@ -437,6 +437,32 @@ def test_a_text_made_to_be_slow_is_shown_soon(text):
     assert time.perf_counter() - begin < 20 and len(page) < 100 * len(text) + 1_000_000
 
 
+@pytest.mark.parametrize("text", [
+    "$" + r"\|" * 1_900 + "$\n\n" + '<span class="formula">0</span>' * 520, "$" + "a" * 3_900 + "$" + '![<span class="formula">0</span>](x)' * 400,
+    f"[a]: https://{'x' * 9_900}\n\n" + "[a] " * 2_450, f"[a]: https://a '{'x' * 9_900}'\n\n" + "[a] " * 2_450,
+    f"[a]: https://{'x' * 9_900}\n\n" + "![][a] " * 1_400, f"[a]: data&#58;image/png;base64,{'A' * 9_900}\n\n" + "![][a] " * 1_400,
+    "[a]: https://" + "x" * 600 + "\n\n" + "[a] " * 150,
+], ids=["formula", "formula in pictures", "links", "titles", "pictures", "data", "short"])
+def test_a_text_does_not_grow_without_measure(text):
+    unseen = {"a": {"image/png": "A" * 30_000_000}}
+    nb = new_notebook(cells=[new_markdown_cell(text, attachments=unseen), *(new_markdown_cell(text) for _ in range(80_000 // len(text) + 3))])
+    page, _ = inert.Feedback(template_name="classic").from_notebook_node(nb)
+    assert len(page) < 8_000_000
+
+
+def test_what_is_large_for_its_pictures_is_shown():
+    text = f"![c](data:image/png;base64,{'A' * 3_000_000}) **word**"
+    assert "<strong>word</strong>" in inert.markdown(text)
+    assert "<strong>word</strong>" in inert.markdown("**word** ![](attachment:a.png)", {"a.png": {"image/png": "A" * 3_000_000}})
+    dense = "```python\n" + "def f(x): return [x[i, j] * 2 for i in range(10) for j in range(10)]\n" * 140 + "```"
+    assert '<span class="k">def</span>' in inert.markdown(dense)
+
+
+def test_the_mark_of_a_formula_is_text_where_a_student_writes_it():
+    shown = inert.markdown('$x$ and <span class="formula">0</span>, ![<span class="formula">0</span>](attachment:no.png)')
+    assert shown.count("<math") == 1 and '<span class="formula">0</span>,' in shown and "[0: no.png" in shown
+
+
 @pytest.mark.parametrize("mark", [
     " ", "\t", "\n", "[", "]", "*", "_", "`", "<", "!", "|", ">", "- ", "$", "\\", "&", "~", "(", "#$", "**$", "[a](", "<a ", "a\n",
 ])

@@ -146,11 +146,75 @@ def test_no_memory_is_had_beside_the_limits(sandbox):
     assert sandbox.space["said"] == "x\n"
 
 
-def test_no_socket_that_leads_out_is_had(sandbox):
-    """AF_VSOCK goes to the host of a virtual machine, whatever namespace of the network it is in; AF_ALG is the kernel's own."""
-    sandbox.run("import socket\nmade = []\nfor family in (1, 2, 10, 16, 40, 38, 17, 31):\n    try:\n        socket.socket(family, socket.SOCK_DGRAM)\n"
-                "        made.append(family)\n    except PermissionError:\n        pass", "<cell>")
-    assert sandbox.space["made"] == [1, 2, 10, 16]
+SOCKETS = """
+import socket
+made = []
+for family in (1, 2, 10, 16, 40, 38, 17, 30, 31):
+    for kind in (1, 2, 3, 5):
+        for make in (socket.socket, socket.socketpair):
+            try:
+                make(family, kind)
+            except PermissionError:
+                continue
+            except OSError as error:
+                made.append([family, kind, str(error)])
+            else:
+                made.append([family, kind])
+"""
+
+
+def test_only_sockets_of_this_computer_are_had(sandbox):
+    """What waits in a connection to oneself is memory that belongs to no process, up to 32 MB in each.
+
+    And AF_VSOCK (40) goes to the host of a virtual machine, whatever namespace of the network it is in; AF_ALG (38) is the kernel's own.
+    """
+    sandbox.run(SOCKETS, "<cell>")
+    assert sandbox.space["made"] == [[1, 1], [1, 1]]
+
+
+def test_no_folder_is_looked_at(sandbox):
+    """What waits to be read in inotify belongs to no process."""
+    sandbox.run("import ctypes\nlibc = ctypes.CDLL(None)\ngot = [libc.inotify_init(), libc.inotify_init1(0)]", "<cell>")
+    assert sandbox.space["got"] == [-1, -1]
+
+
+HOARD = """
+import os, socket
+def hoard(listeners):
+    kept = []
+    for k in range(listeners):
+        at = socket.socket(socket.AF_UNIX)
+        at.bind(f"{k}")
+        at.listen(4096)
+        kept.append(at)
+        for _ in range(1000):
+            to = socket.socket(socket.AF_UNIX)
+            to.setblocking(False)
+            try:
+                to.connect(f"{k}")
+                while True:
+                    to.send(bytes(2**16))
+            except BlockingIOError:
+                to.close()
+    return kept
+"""
+
+
+def test_what_waits_in_sockets_counts(sandbox, monkeypatch):
+    """It stays while nobody has accepted the connection, though the one who sent it has gone."""
+    monkeypatch.setattr("grading.sandbox.MEMORY", 300 * 2**20)
+    sandbox.run(HOARD + "pairs = [socket.socketpair() for _ in range(50)]", "<cell>")
+    with pytest.raises(StudentError, match="used more memory than there is"):
+        sandbox.run("import time\nkept = hoard(3)\ntime.sleep(20)", "<cell>")
+
+
+def test_what_needs_no_network_works(sandbox):
+    sandbox.run("import asyncio, matplotlib.pyplot, multiprocessing, subprocess\nasync def one():\n    await asyncio.sleep(0)\n"
+                "    process = await asyncio.create_subprocess_exec('echo', 'x', stdout=-1)\n    return (await process.communicate())[0].decode()\n"
+                "got = [asyncio.run(one()), subprocess.run(['echo', 'x'], capture_output=True, text=True).stdout]\n"
+                "def with_pool(x):\n    with multiprocessing.get_context('fork').Pool(2) as pool:\n        return pool.map(abs, x)", "<cell>")
+    assert sandbox.space["got"] == ["x\n", "x\n"]
+    assert sandbox.space["with_pool"]([-1, -2]) == [1, 2]
 
 
 def test_all_processes_together_have_a_limit_of_memory(sandbox, monkeypatch):
