@@ -189,7 +189,7 @@ def own(got: Callable[[], Any], right: Any, given: Sequence[Any] = ()) -> np.nda
     """A student's own result, for the tests to go on from: so a mistake costs the step where it was made, and no other.
 
     It is `right` where the student's own would prove nothing, as what follows from it follows from anything: no numbers
-    of that shape, all of one value, 0, not finite, not within a factor of 100 of what is right, or one of the arrays
+    of that shape, all of one value, 0, not finite, not within a factor of 1000 of what is right, or one of the arrays
     `given` to the student.
     """
     right = np.asarray(right, dtype=float)
@@ -200,7 +200,7 @@ def own(got: Callable[[], Any], right: Any, given: Sequence[Any] = ()) -> np.nda
     if right.ndim == 0 and value.size == 1:
         value = value.reshape(())
     size, wanted = np.abs(value).max(initial=0), np.abs(right).max(initial=0)
-    smallest, largest = (wanted / 100, wanted * 100) if wanted else (1e-6, 1e9)
+    smallest, largest = (wanted / 1000, wanted * 1000) if wanted else (1e-6, 1e9)
     if value.shape != right.shape or not smallest < size < largest or (value.size > 1 and np.ptp(value) <= TOLERANCE * size):
         return right
     handed_back = any(np.shape(each) == value.shape and np.allclose(each, value) for each in given)

@@ -261,8 +261,8 @@ def test_numbers_that_fit_each_other_and_nothing_else_earn_nothing(name, key, co
 TOO_SMALL = {
     ("ps1", "the slope, beside w2 times {size}"): (
         {"ps1-two-paths": {" * (1 - h**2)": "", '"w2": do * h': '"w2": {size} * do * h'}}, {"ps1-two-paths-test": 4}),
-    ("ps1", "the path through h, beside dz times {size}"): (
-        {"ps1-two-paths": {"(1 - h**2)": "(1 - h**2) * {size}", "dz * w1 + do * w3": "do * w3"}}, {"ps1-two-paths-test": 3}),
+    ("ps1", "the path through h, beside dz times 1e-5"): (
+        {"ps1-two-paths": {"(1 - h**2)": "(1 - h**2) * 1e-5", "dz * w1 + do * w3": "do * w3"}}, {"ps1-two-paths-test": 3}),
     ("ps1", "the slope, beside dW times {size}"): (
         {"ps1-depth": {" * (1 - h[l - 1] ** 2)": "", "delta.T @ h": "{size} * delta.T @ h"}}, {"ps1-depth-test": 3.5}),
     ("ps2", "the states"): ({"ps2-forward": {"h = np.stack(h)": "h = {size} * np.stack(h) * 0"}}, {"ps2-forward-test": 2}),
