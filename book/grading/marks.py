@@ -16,7 +16,7 @@ import numpy as np
 
 from .values import Other, as_real
 
-__all__ = ["Marks", "NotAsExpected", "SEED", "StudentError", "check", "checks", "difference", "number", "one_seed", "own"]
+__all__ = ["Marks", "NotAsExpected", "SEED", "StudentError", "check", "checks", "difference", "number", "one_seed", "own", "shown"]
 
 SEED = "GRADING_SEED"  # the environment variable that says which inputs to draw
 LONGEST = 1000  # characters of what is said of one item
@@ -189,7 +189,8 @@ def own(got: Callable[[], Any], right: Any, given: Sequence[Any] = ()) -> np.nda
     """A student's own result, for the tests to go on from: so a mistake costs the step where it was made, and no other.
 
     It is `right` where the student's own would prove nothing, as what follows from it follows from anything: no numbers
-    of that shape, all of one value, 0, not finite, or one of the arrays `given` to the student.
+    of that shape, all of one value, 0, not finite, not within a factor of 1000 of what is right, or one of the arrays
+    `given` to the student.
     """
     right = np.asarray(right, dtype=float)
     try:
@@ -198,11 +199,20 @@ def own(got: Callable[[], Any], right: Any, given: Sequence[Any] = ()) -> np.nda
         return right
     if right.ndim == 0 and value.size == 1:
         value = value.reshape(())
-    size = np.abs(value).max(initial=0)
-    if value.shape != right.shape or not 1e-6 < size < 1e9 or (value.size > 1 and np.ptp(value) <= TOLERANCE * size):
+    size, wanted = np.abs(value).max(initial=0), np.abs(right).max(initial=0)
+    smallest, largest = (wanted / 1000, wanted * 1000) if wanted else (1e-6, 1e9)
+    if value.shape != right.shape or not smallest < size < largest or (value.size > 1 and np.ptp(value) <= TOLERANCE * size):
         return right
     handed_back = any(np.shape(each) == value.shape and np.allclose(each, value) for each in given)
     return right if handed_back else value
+
+
+def shown(want: Any, *without: Any) -> list:
+    """[want], for `Marks.follows`, if it shows each step of the way; [] if a student's own numbers make one of them vanish.
+
+    without  what follows from the same numbers with a step left out, one for each step. It must be off by ten tolerances
+    """
+    return [] if any(difference("", each, want, 10 * TOLERANCE) is None for each in without) else [want]
 
 
 class Marks:

@@ -257,6 +257,49 @@ def test_numbers_that_fit_each_other_and_nothing_else_earn_nothing(name, key, co
     assert earned(name, {key: f"import numpy as np\n{code}"}) == points_of(source(name)) | {test: others}
 
 
+# Steps that are absent, beside numbers so small, or so large, that what follows from them hardly shows the step.
+TOO_SMALL = {
+    ("ps1", "the slope, beside w2 times {size}"): (
+        {"ps1-two-paths": {" * (1 - h**2)": "", '"w2": do * h': '"w2": {size} * do * h'}}, {"ps1-two-paths-test": 4}),
+    ("ps1", "the path through h, beside dz times 1e-5"): (
+        {"ps1-two-paths": {"(1 - h**2)": "(1 - h**2) * 1e-5", "dz * w1 + do * w3": "do * w3"}}, {"ps1-two-paths-test": 3}),
+    ("ps1", "the slope, beside dW times {size}"): (
+        {"ps1-depth": {" * (1 - h[l - 1] ** 2)": "", "delta.T @ h": "{size} * delta.T @ h"}}, {"ps1-depth-test": 3.5}),
+    ("ps2", "the states"): ({"ps2-forward": {"h = np.stack(h)": "h = {size} * np.stack(h) * 0"}}, {"ps2-forward-test": 2}),
+    ("ps2", "all but the loss"): ({
+        "ps2-signals": "def error_signals(p, h, do):\n    return {size} * do @ p['W_qh']",
+        "ps2-truncated": "def truncated(p, h, do, tau):\n    return {size} * do @ p['W_qh']"},
+        {"ps2-signals-test": 0, "ps2-truncated-test": 0}),
+    ("ps2", "all but the loss, in question 3"): (
+        {"ps2-truncated": "def truncated(p, h, do, tau):\n    return {size} * do @ p['W_qh']"}, {"ps2-truncated-test": 0}),
+    ("ps2", "the way back in question 3, which adds a trace of the loss instead"): ({"ps2-truncated": """
+def truncated(p, h, do, tau):
+    R = 1e-5 * do @ p["W_qh"]
+    delta = R.copy()
+    for t in range(len(do)):
+        for k in range(t - 1, max(t - tau, 0) - 1, -1):
+            delta[k] += 1e-5 * R[t]
+    return delta"""}, {"ps2-truncated-test": 0}),
+    ("ps3", "the size to the power of T"): (
+        {"ps3-norms": {"np.linalg.norm": "{size} * np.linalg.norm"}, "ps3-step-bounds": "def step_bounds(W_hh, slopes):\n    return np.zeros(len(slopes) + 1)"},
+        {"ps3-verdict-test": 2}),
+    ("ps4", "momentum"): ({"ps4-train": {"mu * v[name] + ": "", "rate * v": "1e-5 * rate * v"}}, {"ps4-train-test": 1.5}),
+    ("ps5", "E F and E G of the joint Jacobian"): ({"ps5-joint": "def joint(F, G, E, O):\n    return np.block([[{size} * F, {size} * G], [0 * O, O]])"},
+                                                   {"ps5-arrows-test": 4}),
+}
+
+
+@pytest.mark.parametrize(("name", "absent", "size"), [
+    (*at, size) for at, (cells, _) in TOO_SMALL.items() for size in (("1e-5", "5e-3") if "{size}" in str(cells) else [""])])
+def test_a_step_that_does_not_show_earns_nothing(name, absent, size, monkeypatch):
+    monkeypatch.setenv("GRADING_SEED", SEED)
+    cells, marks = TOO_SMALL[name, absent]
+    fill = lambda text: text.replace("{size}", size)  # noqa: E731
+    texts = {key: fill(code) if isinstance(code, str) else edited(cell(source(name), key).source, {old: fill(new) for old, new in code.items()})
+             for key, code in cells.items()}
+    assert earned(name, texts) == points_of(source(name)) | marks
+
+
 # Right answers that do more than they must, as edits of the solutions; they are drawn on by name.
 HARMLESS = {
     "ps3": {
