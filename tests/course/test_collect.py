@@ -1128,6 +1128,35 @@ def test_what_the_platform_wrote_decides_and_a_name_that_fits_twice_is_marked(ru
     assert status == 1 and [place for place, row in rows.items() if row.startswith("!")] == [names["mallory"]], rows
 
 
+@pytest.mark.parametrize("hers, anothers, others", [
+    ("annabt_12345_67890_ps1.ipynb", "annabt_12345_222_67891_ps1.ipynb", "annabt_12345-222"),  # "annabt_12345", user 222
+    ("annabt_12345_67890_ps1.ipynb", "annabt_12345_LATE_222_67891_ps1.ipynb", "annabt_12345-222"),
+    ("annabt_12345_67890_ps1.ipynb", "annabt_12345_67891_x_222_67892_ps1.ipynb", "annabt_12345_67891_x-222"),
+    ("annabt_12345_67890_ps1.ipynb", "annabt_12345_2026_11_20_222_67891_ps1.ipynb", "annabt_12345_2026_11_20-222"),
+    ("anon_Ab1cD_67890_ps1.ipynb", "anon_Ab1cD_222_67891_ps1.ipynb", "anon_Ab1cD-222"),
+    ("Section 1/annabt_12345_67890_ps1.ipynb", "Section 1/annabt_12345_222_67891_ps1.ipynb", "annabt_12345-222"),
+])
+def test_a_user_of_canvas_whose_name_ends_in_a_number_takes_nobodys_place(run, course, tmp_path, hers, anothers, others):
+    ann = re.sub(r"(?:.*/)?(.+?)_(\d+)_.*", r"\1-\2", hers) if "anon" not in hers else "anon_Ab1cD"
+    files = {anothers: worked("other"), hers: worked("Ann")}
+    status, rows = run(pack(tmp_path / "all.zip", files, {anothers: (2026, 11, 21, 12, 0, 0)}))
+    assert collected(course) == {ann: "Ann", others: "other"}, rows
+    assert status == 1 and rows[anothers].startswith("!") and f"could be {ann}'s" in rows[anothers] and not rows[hers].startswith("!")
+    shutil.rmtree(course / "submitted")
+    (course / "collected.json").unlink()
+    for number, name in enumerate(files):  # one after the other
+        run(pack(tmp_path / f"{number}.zip", {name: files[name], "Section 1/bob_3_4_ps1.ipynb" if "/" in name else "bob_3_4_ps1.ipynb": worked("Bob")}))
+    assert collected(course) == {ann: "Ann", others: "other", "bob-3": "Bob"}
+
+
+@pytest.mark.parametrize("form", ["{} - Ann Abt - Nov 20, 2026 1000 AM/ps1.ipynb", "Section {0}/Ann Abt_{0}_assignsubmission_file_/ps1.ipynb"])
+def test_two_numbers_of_one_name_are_two_students(run, course, tmp_path, form):
+    first, second = (form.format(number) for number in (("12-345", "13-345") if "Nov" in form else (1, 2)))
+    status, rows = run(pack(tmp_path / "all.zip", {first: worked("one"), second: worked("two"), form.replace("Ann Abt", "Bob").format("14-345" if "Nov" in form else 3): worked("Bob")}))
+    assert len(collected(course)) == 3 and set(collected(course).values()) == {"one", "two", "Bob"}, rows
+    assert status == 1 and all(rows[name].startswith("!") and "not the only Ann Abt" in rows[name] for name in (first, second)), rows
+
+
 def test_where_a_name_of_blackboards_begins_is_not_sure(run, course, tmp_path):
     name = "Homework_1_ann_abt_attempt_2026-11-20-10-00-00_work.ipynb"
     status, rows = run(pack(tmp_path / "all.zip", {name: worked("x")}))
