@@ -49,7 +49,7 @@ from nbgrader.apps.baseapp import NbGrader
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.utils import parse_utc
 
-from .archives import ARCHIVE, EMPTY_FOLDER, LARGEST, Entry, entries
+from .archives import ARCHIVE, EMPTY_FOLDER, GROUP, LARGEST, Entry, entries
 from .releases import versions
 from .terminal import printable
 
@@ -76,8 +76,6 @@ WORDS = re.compile(rf"{ADDED.pattern}|v|new|neu|last|latest|old|alt|my|the|by|fr
                    r"|complete|completed|revised|revision|rev\d*|resubmission|attempt\d*|try\d*|assignment|abgabe")  # some are surnames as well
 SYSTEM = re.compile(r"\._.*|\.DS_Store|Thumbs\.db|desktop\.ini", re.IGNORECASE)
 WRAPPERS = {"submissions", "submission", "submitted", "handins", "hand-ins", "downloaded", "downloads", "archive", "extracted"}
-GROUP = re.compile(r"(?:section|sektion|group|gruppe|groupe|grupo|gruppo|class|classe|klasse|course|cours|kurs|lab|tutorial|tutorium|seminar"
-                   r"|cohort|übung|班|组)s?(?:[-_. ]+\w{1,4}|\d{0,3})", re.IGNORECASE)
 DOCUMENT = re.compile(r"\.(?:pdf|docx?|odt|rtf|pages|jpe?g|heic|md)", re.IGNORECASE)  # which may have answers in words
 MOST_LISTS = 1_000_000  # and objects, in a file that is looked into: with more it takes seconds, and hundreds of MB
 STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)  # JSON's

@@ -676,6 +676,21 @@ def test_many_files_in_a_section_keep_none_of_the_others_in_it_out(run, course, 
     assert set(collected(course)) == {"Bob", "Cem", "Dan"}
 
 
+@pytest.mark.parametrize("make, form", [
+    (pack, "Section 1/{0:02}/{1}"), (as_tar, "class/Section 1/{0:02}/{1}"), (as_folder, "Section 1/Ann_{0}_assignsubmission_file_/{1}"), (pack, "Section 1/S{0:02}.zip"),
+])
+def test_a_section_is_no_student_with_a_limit(run, course, tmp_path, monkeypatch, make, form):
+    monkeypatch.setattr(archives, "MOST_ENTRIES", 10)
+    monkeypatch.setattr(archives, "MOST_ENTRIES_WITHIN", 10)
+    inner = packed({**{f"{number}.csv": "x" for number in range(8)}, "ps1.ipynb": WORK})
+    loose = {name: "x" for at in range(12) for number in range(8) if (name := form.format(at, f"{number}.csv")).endswith("csv")}
+    files = loose | {form.format(at, "ps1.ipynb"): worked(str(at)) for at in range(12) if loose} | {form.format(at, "w.zip"): inner for at in range(12) if not loose}
+    other = form.replace("Section 1", "Section 2").format(90, "ps1.ipynb")
+    status, rows = run(make(tmp_path / "all", files | {other: inner if not loose else worked("90")}) or tmp_path / "all")
+    assert len(collected(course)) == 13, rows
+    assert not any("files from this one on" in row for row in rows.values())
+
+
 def test_many_archives_and_many_folders_of_one_student_have_a_limit(run, course, tmp_path, monkeypatch):
     monkeypatch.setattr(archives, "MOST_ENTRIES", 10)
     monkeypatch.setattr(archives, "MOST_BYTES_WITHIN", 3 * MIB)
