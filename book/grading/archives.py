@@ -38,12 +38,13 @@ MOST_ENTRIES_IN_ALL = 500_000
 MOST_BYTES_WITHIN, MOST_SECONDS_WITHIN, MOST_ENTRIES_WITHIN = 200 * 2**20, 30, 2_000  # folders are entries, too
 MOST_STUDENTS, MOST_SECONDS_OF_ALL = 500, 3600  # for what all students' parts may take together
 MOST_ROWS = 50  # of an archive in an archive, beside those of notebooks
-SHARES = 5  # of a folder at the top: where that is a section of a course, each of its folders has a share
+SHARES = 5  # of a folder at the top, each of whose folders has one: it may be a section of a course with a name of its own
 LARGEST_DIRECTORY, LARGEST_DIRECTORY_WITHIN = 64 * 2**20, 2**20  # bytes of the list at the end of a zip
 LARGEST_HEADER = 2**16  # bytes that a tar says of a file: a search in the standard library takes the square of it
 BLOCK = 2**16
 EARLIEST = datetime(2000, 1, 1, tzinfo=timezone.utc)  # time of a hand-in; the latest is now
 DEEPEST = 3  # archives in archives
+DEEPEST_SECTION = 5  # folders, the last of which may be a section
 LONGEST = 1000  # characters of a path
 
 ARCHIVE = re.compile(r"\.(zip|tar|tgz|tbz2?|txz|tar\.(gz|bz2|xz))$", re.IGNORECASE)
@@ -51,6 +52,9 @@ OTHER_ARCHIVE = re.compile(r"\.(7z|rar|gz|bz2|xz|zst)$", re.IGNORECASE)
 NOTEBOOK = re.compile(r"\.ipynb|\.(json|txt)$|^[^.]+$", re.IGNORECASE)  # browsers add .txt and .json
 OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{")  # as a notebook begins, whatever it is called
 EMPTY_FOLDER = "an empty folder"
+# The folder of a section of a course, or of a team
+GROUP = re.compile(r"(?:section|sektion|group|gruppe|groupe|grupo|gruppo|class|classe|klasse|course|cours|kurs|lab|tutorial|tutorium|seminar"
+                   r"|cohort|übung|班|组)s?(?:[-_. ]+\w{1,4}|\d{0,3})", re.IGNORECASE)
 
 
 @dataclass(eq=False)
@@ -188,12 +192,12 @@ class _Tape:
 class _Shares:
     """What each student has taken of the outermost archive, as far as folders, or the names that a platform gave, tell.
 
-    A student's is a folder at its top, below the folders that hold all of it (`common` of them); or, in sections of a course, a
-    folder in such a one. Neither can be told from the other here, so both have a limit.
+    A student's is a folder at its top, below the folders that hold all of it (`common` of them); or, in `sections` of a course, a
+    folder in such a one, which itself is no student's and has no limit. If the names don't tell sections, both have one.
     """
 
     def __init__(self, whose):
-        self._whose, self.common = whose, 0
+        self.whose, self.common, self.sections = whose, 0, frozenset()
         self._entries, self._bytes, self._budgets = Counter(), Counter(), {}
         self._all = _Budget(MOST_STUDENTS * MOST_BYTES_WITHIN, MOST_SECONDS_OF_ALL, MOST_ENTRIES_IN_ALL, LARGEST_DIRECTORY_WITHIN,
                             whose=" in all archives of all students")
@@ -237,22 +241,48 @@ class _Shares:
     def _of(self, parts):
         """What a file counts for, the wider first, and how many shares of the limits each of these has."""
         folders, name = parts[self.common:-1], parts[-1] if parts else ""
-        first, second = [*((self._whose(folder), folder) for folder in folders[:2]), (self._whose(name), "" if folders else name), ("", "")][:2]
+        section, folders = (folders[:1], folders[1:]) if folders and folders[0] in self.sections else ((), folders)
+        first, second = [*((self.whose(folder), folder) for folder in folders[:2]), (self.whose(name), "" if folders else name), ("", "")][:2]
         if folders and first[0]:
-            return {first[:1]: 1}
+            return {(*section, first[0]): 1}
         first, second = first[0] or first[1], second[0] or second[1]
-        return {(first,): SHARES, (first, second): 1}
+        return {(*section, first): SHARES, (*section, first, second): 1}
 
 
-def _common(names: Iterable[str]) -> int:
-    """How many folders hold all these files, but for those that macOS adds; as many as there were if the names end in an error."""
-    common = None
+def _shape(names: Iterable[str], whose: Callable[[str], str]) -> tuple[int, frozenset[str]]:
+    """How many folders hold all these files, but for those that macOS adds; and which folders, directly below these, are sections.
+
+    As far as they were read, if the names end in an error.
+    """
+    common, levels = None, [_Level(whose) for _ in range(DEEPEST_SECTION)]
     with suppress(Exception):  # who reads on says what is wrong
         for name in names:
-            folders = _parts(name)[:-1]
-            if "__MACOSX" not in folders:
-                common = folders if common is None else os.path.commonprefix([common, folders])
-    return len(common or ())
+            *folders, file = _parts(name)
+            if "__MACOSX" in folders:
+                continue
+            common = folders if common is None else os.path.commonprefix([common, folders])
+            for depth in range(min(len(folders), len(common) + 1, DEEPEST_SECTION)):
+                levels[depth].add(folders[depth], folders[depth + 1] if len(folders) > depth + 1 else "", file)
+    depth = len(common or ())
+    return depth, levels[depth].sections() if depth < DEEPEST_SECTION else frozenset()
+
+
+class _Level:
+    """The folders of one depth: whether all are sections of a course, with each student in one of them."""
+
+    def __init__(self, whose):
+        self._whose, self._below, self._fits = whose, {}, True  # name in a folder -> the folder
+
+    def add(self, folder, inner, file):
+        """A file in a folder, and in which one in that, if it is in one."""
+        name = inner or (file if ARCHIVE.search(file) or self._whose(file) else "")
+        if not (self._fits and GROUP.fullmatch(folder)) or not name and re.search(r"\.ipynb", file, re.IGNORECASE):
+            self._fits = False
+        elif name and self._below.setdefault(name, folder) != folder and not self._whose(name):
+            self._fits = False
+
+    def sections(self):
+        return frozenset(self._below.values()) if self._fits else frozenset()
 
 
 def _parts(name):
@@ -289,7 +319,7 @@ class _Reader:
 
         # Without what can't be read: that is said below.
         names = (os.path.join(folder, name) for folder, _, files in os.walk(path) for name in files)
-        self._shares.common = _common(os.path.relpath(name, path) for name in names)
+        self._shares.common, self._shares.sections = _shape((os.path.relpath(name, path) for name in names), self._shares.whose)
         for folder, folders, files in os.walk(path, onerror=unreadable):
             folders.sort()
             inside = Path(folder).relative_to(path)
@@ -310,7 +340,7 @@ class _Reader:
             if not depth:
                 left = self._budget.bytes
                 with open(path, "rb") as file:
-                    self._shares.common = _common(name for name, *_ in read(file))
+                    self._shares.common, self._shares.sections = _shape((name for name, *_ in read(file)), self._shares.whose)
                 self._budget.bytes = left
             with open(path, "rb") as file:
                 for name, when, refused, opened in read(file):

@@ -15,8 +15,8 @@ plain    `NAME/ps1.ipynb`, `NAME/ps1/ps1.ipynb`, `NAME_ps1.ipynb`. A date is no 
 
 With `--student NAME` all of it is NAME's, whatever the names say: for what came by e-mail.
 
-Who is who: the name, as the archive has it, in plain letters, `Ann-Abt`. Canvas adds the number of the user, and Moodle that of
-the hand-in where two have the same name. An archive in an archive is one student's, who has chosen the names in it. A notebook is
+Who is who: the name, as the archive has it, in plain letters, `Ann-Abt`. Canvas adds the number of the user, and Moodle (or
+Brightspace) that of the hand-in where two have the same name. An archive in an archive is one student's, who has chosen the names in it. A notebook is
 known by its cells, whatever its file is called. Of several the newest that was worked on is collected, to
 `submitted/Ann-Abt/ps1/ps1.ipynb`. What it replaces goes to `replaced/Ann-Abt/ps1`, since all that lies in `submitted` is graded.
 What is there already stays untouched. `collected.json` remembers who is who.
@@ -49,7 +49,7 @@ from nbgrader.apps.baseapp import NbGrader
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.utils import parse_utc
 
-from .archives import ARCHIVE, EMPTY_FOLDER, LARGEST, Entry, entries
+from .archives import ARCHIVE, EMPTY_FOLDER, GROUP, LARGEST, Entry, entries
 from .releases import versions
 from .terminal import printable
 
@@ -61,10 +61,12 @@ DATE_NUMBERS = r"(?:\d{1,4}_\d{1,2}_\d{1,4}|20\d\d[01]\d[0-3]\d_(?:\d{4}|\d{6}))
 CANVAS = re.compile(rf"(?:(?P<name>(?!LATE_|anon_)(?=\d*[^\W\d_])(?:(?!_{DATE_NUMBERS})\w)+?)_(?P<late>LATE_)?"
                     rf"(?P<number>(?!{DATE_NUMBERS})\d+)|"
                     r"(?P<anonymous_late>LATE_)?(?P<anonymous>anon_[^_]+))_(?:(?P<file>\d+)_.+|text\.html|link\.html)", re.DOTALL)
+# The last numbers that may be Canvas's: a user's own name may end in some, and that of the file begin with some
+CANVAS_LAST = re.compile(r"(?P<name>\w*[^\W\d_]\w*)(?<!_LATE)_(?P<late>LATE_)?(?P<number>\d+)_(?:(?P<file>\d+)_.+|text\.html|link\.html)", re.DOTALL)
 DATE = re.compile(r"(?<!\d)(?:(?:19|20)\d\d([-_.]?)[01]?\d\1[0-3]?\d(?:[-_. T]\d\d[-_.:h]?\d\d(?:[-_.:]?\d\d)?)?"
                   r"|[0-3]?\d([-_.])[0-3]?\d\2(?:(?:19|20)\d\d|\d\d))(?!\d)")
-HAND_IN = re.compile(r"(?P<exchange>.+?)\+[^+]+\+\d{4}-\d\d-\d\d.*|\d+-\d+ - (?P<brightspace>.+?) - .*\b20\d\d\b.*"
-                     r"|(?P<timed>.*[^-_. ])[-_. ]+20\d\d([-_.]?)[01]\d\4[0-3]\d[-_. T]\d\d[-_.:h]?\d\d(?:[-_.:]?\d\d)?", re.DOTALL)
+HAND_IN = re.compile(r"(?P<exchange>.+?)\+[^+]+\+\d{4}-\d\d-\d\d.*|(?P<number>\d+-\d+) - (?P<brightspace>.+?) - .*\b20\d\d\b.*"
+                     r"|(?P<timed>.*[^-_. ])[-_. ]+20\d\d([-_.]?)[01]\d\5[0-3]\d[-_. T]\d\d[-_.:h]?\d\d(?:[-_.:]?\d\d)?", re.DOTALL)
 BLACKBOARD = re.compile(r"(?P<named>.+?)_attempt_20\d\d(?:-\d\d){5}(?:_.*|\.txt)", re.DOTALL)
 # What a platform writes comes first, and the name of the student's own file behind it
 TWICE = re.compile(r".*_assignsubmission_[a-z]+.*_assignsubmission_[a-z]+.*|(?:.*_attempt_20\d\d(?:-\d\d){5}){2}.*"
@@ -74,8 +76,6 @@ WORDS = re.compile(rf"{ADDED.pattern}|v|new|neu|last|latest|old|alt|my|the|by|fr
                    r"|complete|completed|revised|revision|rev\d*|resubmission|attempt\d*|try\d*|assignment|abgabe")  # some are surnames as well
 SYSTEM = re.compile(r"\._.*|\.DS_Store|Thumbs\.db|desktop\.ini", re.IGNORECASE)
 WRAPPERS = {"submissions", "submission", "submitted", "handins", "hand-ins", "downloaded", "downloads", "archive", "extracted"}
-GROUP = re.compile(r"(?:section|sektion|group|gruppe|groupe|grupo|gruppo|class|classe|klasse|course|cours|kurs|lab|tutorial|tutorium|seminar"
-                   r"|cohort|übung|班|组)s?(?:[-_. ]+\w{1,4}|\d{0,3})", re.IGNORECASE)
 DOCUMENT = re.compile(r"\.(?:pdf|docx?|odt|rtf|pages|jpe?g|heic|md)", re.IGNORECASE)  # which may have answers in words
 MOST_LISTS = 1_000_000  # and objects, in a file that is looked into: with more it takes seconds, and hundreds of MB
 STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)  # JSON's
@@ -193,19 +193,25 @@ def find_owners(files: list[File], assignment: str, known: set[str]) -> None:
     root = len(inside) if many and claimed is None else first if claimed is None else claimed
     doubt = claimed is not None or (len(notebooks) < 2 and not here if many else len(inside) - root > 1 or bool(groups) and _key(inside[root]) not in known)
     below_that = _below([folders[root:] for file, folders, _ in told if file.kind]) if many else {}
-    if _are_groups(below_that):
+    numbered = all(any(map(_numbers, _place(file.entry)[0])) for file, *_ in told if file.kind)
+    if _are_groups(below_that, numbered):
         root, doubt = root + 1, not {_key(name) for names in below_that.values() for name in names} <= known
     elif any(len(names) > 1 for names in below_that.values()) and all(map(all, below_that.values())):
         doubt = True
     for file, folders, name in rest:
         file.who = folders[root] if len(folders) > root else _named(name, assignment)
+        file.number = _number(file, assignment)
         file.within = folders[root - 1] if first < root <= len(folders) else ""
         unsure = doubt or len(folders) <= root and _cut(name, assignment) or _key(file.who) not in known and _guessed(file, assignment)
         if unsure and file.who and file.kind:
             file.note, file.look = f"taken for {file.who}'s, which the {'folders do' if doubt else 'name does'} not tell for sure", True
     for file in files:
         folders, name = _place(file.entry)
-        if file.kind and file.who and any(map(_twice, (*folders, name))):
+        first = {_canvas_first(part) for part in (*folders, name) if file.who and _canvas(part) == file.who}
+        if file.kind and first and (first != {file.who} or re.search(r"_\d+-\d+$", file.who)):
+            other = min({*first, re.sub(r"_(\d+)-\d+$", r"-\1", file.who)} - {file.who})
+            file.note, file.look = f"taken for {file.who}'s, and could be {other}'s: where the name of the user ends is not sure", True
+        elif file.kind and file.who and any(map(_twice, (*folders, name))):
             file.note, file.look = f"taken for {file.who}'s, who stands first in a name that could be another one's as well", True
 
 
@@ -232,10 +238,12 @@ def _below(places):
     return below
 
 
-def _are_groups(below):
-    """Whether the outermost folders are the sections of a course, and the students' folders lie in them."""
+def _are_groups(below, numbered):
+    """Whether the outermost folders are the sections of a course, and the students' folders lie in them; those of namesakes if
+    a platform has `numbered` them.
+    """
     names = [name for names in below.values() for name in names]
-    return bool(below) and all(map(GROUP.fullmatch, below)) and all(names) and len(set(names)) == len(names)
+    return bool(below) and all(map(GROUP.fullmatch, below)) and all(names) and (numbered or len(set(names)) == len(names))
 
 
 def _tells(entry):
@@ -271,7 +279,18 @@ def _cut(name, assignment):
 
 
 def _canvas(name):
-    """The user, if Canvas has given the name, or ""."""
+    """The user, if Canvas has given the name, or "".
+
+    Where the name of a user ends, it may not tell: `abt_1_2_3_ps1.ipynb` is the file `3_ps1.ipynb` of user 1, or `ps1.ipynb` of
+    user 2, whose name is abt_1. The last numbers count, since with the first ones user 2 could take the place of user 1.
+    """
+    first = _canvas_first(name)
+    found = CANVAS_LAST.fullmatch(name) if first else None
+    return f"{found['name']}-{found['number']}" if found else first
+
+
+def _canvas_first(name):
+    """As `_canvas`, by the first numbers: whatever a user calls a file, it is always the same."""
     found = CANVAS.fullmatch(name)
     return "-".join(filter(None, (found["name"], found["number"] or found["anonymous"]))) if found else ""
 
@@ -281,7 +300,7 @@ def _sender(name):
     if found := MOODLE.fullmatch(name):
         return f"{found['name']}_{found['number']}"
     found = BLACKBOARD.fullmatch(name)
-    return found["named"] if found else _canvas(name)
+    return found["named"] if found else _canvas_first(name)
 
 
 def _without(assignment, folders):
@@ -297,6 +316,22 @@ def _hand_in(folder):
         return found["name"]
     found = HAND_IN.fullmatch(folder)
     return folder if not found else next(filter(None, (found["exchange"], found["brightspace"], found["timed"])))
+
+
+def _number(file, assignment):
+    """The number that Moodle or Brightspace has given beside the name in the folder that is the student's, or ""."""
+    folders, name = _place(file.entry)
+    for part in (*folders, name):
+        if (number := _numbers(part)) and _without(assignment, [part]) == [file.who]:
+            return number
+    return ""
+
+
+def _numbers(folder):
+    """The number that Moodle or Brightspace has given in the name of a folder, or ""."""
+    plainly = ARCHIVE.sub("", folder)
+    found = MOODLE.fullmatch(plainly) or HAND_IN.fullmatch(plainly)
+    return found and found["number"] or ""
 
 
 def _platform(file, outer, known, several):
@@ -316,8 +351,9 @@ def _platform(file, outer, known, several):
                 file.becomes("not collected: text that was typed into Moodle", look=True)
         elif (at == len(parts) - 1 or ARCHIVE.search(part)) and (several or not around) and (found := CANVAS.fullmatch(part)):
             file.platform, file.who = True, _canvas(part)
-            file.order, file.late = int(found["file"] or 0), True if found["late"] or found["anonymous_late"] else None
-            if not found["file"]:
+            last = CANVAS_LAST.fullmatch(part) or found
+            file.order, file.late = int(last["file"] or 0), True if last["late"] or found["anonymous_late"] else None
+            if not last["file"]:
                 file.becomes("not collected: a text or a link that was typed into Canvas", look=True)
         if file.platform:
             file.within = around[-1] if around else ""
@@ -363,7 +399,7 @@ def name_students(files: list[File], assignment: str, memory: dict, submitted: P
             file.becomes(f"refused: {file.who} and {' and '.join(sorted(others))} would both be {file.student}; rename a folder", look=True)
             file.student = ""
         elif file.number and file.student != plain(file.who):
-            file.note, file.look = f"not the only {file.who}: told apart by Moodle's number, which is another in each problem set", True
+            file.note, file.look = f"not the only {file.who}: told apart by the platform's number, which is another in each problem set", True
 
 
 # --- what a file is

@@ -14,6 +14,7 @@ import secrets
 import shutil
 import stat
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -24,9 +25,12 @@ from .terminal import printable
 
 MOST = 10_000  # files and folders in a hand-in
 DEEPEST, LONGEST = 20, 1000  # folders in each other; bytes in the name of a file, with its folders
+MOST_OF_OWNER = 20_000  # in all hand-ins of one, with these themselves; beyond that none is looked at
+SAID = 20  # errors of one owner; of more the number is said
 NAMED = 10  # of those that are left out, as many are named
 BLOCK = 1 << 20  # bytes
 EARLIEST, AHEAD = datetime(2000, 1, 1), timedelta(days=1)  # times beyond are no times of hand-ins
+TIME = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?: ?(?:[A-Za-z]{1,6}|[-+]\d\d:?\d\d))?", re.ASCII)  # as nbgrader writes it
 HANDING_IN = timedelta(minutes=10)  # from the time in the name to the last file, and what two clocks may differ by
 
 
@@ -59,21 +63,23 @@ def below(folder: int, within: str = "", depth: int = 1) -> Iterator[tuple[str, 
                 yield name, -1, None, error.strerror
 
 
-def take(src: str, dest: Path | None, largest_file: int, largest: int) -> tuple[float, list[tuple[str, str]]]:
+def take(src: str, dest: Path | None, largest_file: int, largest: int, looked: Counter | None = None) -> tuple[float, list[tuple[str, str]]]:
     """Copy the folders and plain files below `src` to a new folder `dest`, if there is one; sizes are in bytes.
 
     Returns when the last of them was changed (seconds since 1970, by the clock of the system, which users can't set), and
-    what else is there with why it stays there. Raises ValueError for what is too large, OSError for what can't be read.
+    what else is there with why it stays there; in `looked[src]` is how much was looked at, whatever happens. Raises ValueError for what is too large, OSError for what can't be read.
     """
-    size, left_out = 0, []
+    size, left_out, looked = 0, [], Counter() if looked is None else looked
+    looked[src] = 1
     top = os.open(src, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         status = os.fstat(top)
         owner, changed = status.st_uid, status.st_ctime
         if dest:
             dest.mkdir()
-        for count, (name, file, status, why) in enumerate(below(top), 1):
-            if count > MOST:
+        for name, file, status, why in below(top):
+            looked[src] += 1
+            if looked[src] > MOST + 1:
                 raise ValueError(f"more than {MOST} files and folders")
             if status and stat.S_ISREG(status.st_mode):
                 if status.st_nlink > 1 and status.st_uid != owner:
@@ -119,6 +125,10 @@ class Collect(ExchangeCollect):
 
     errors = 0
 
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        self.errors_of = Counter()  # owner -> errors
+
     def init_src(self):
         super().init_src()
         self.src_records = [record for record in self.src_records if record["username"]]
@@ -133,11 +143,20 @@ class Collect(ExchangeCollect):
 
     def not_collected(self, error, path, whose=""):
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        self.error("Not collected%s, %s: %s", whose and f" from {printable(whose)}", printable(why), printable(path))
+        self.error(whose or self.owner(path), "Not collected%s, %s: %s", whose and f" from {printable(whose)}", printable(why), printable(path))
 
-    def error(self, *message):
+    def error(self, whose, *message):
         self.errors += 1
-        self.log.error(*message)
+        self.errors_of[whose] += 1
+        if self.errors_of[whose] <= SAID:
+            self.log.error(*message)
+
+    def owner(self, path):
+        """Who made it, as far as that can be told: all without an account are one."""
+        try:
+            return pwd.getpwuid(os.lstat(path).st_uid).pw_name if self.check_owner else os.path.basename(path).rsplit("+", 3)[0]
+        except (OSError, KeyError):
+            return "nobody known"
 
     @property
     def limits(self) -> tuple[int, int]:
@@ -154,6 +173,7 @@ class Collect(ExchangeCollect):
             raise ValueError("no folder")
         try:
             record = super()._path_to_record(path)
+            self.check_time(record["filename"].rsplit("+", 3)[2])
         except (ValueError, ArithmeticError):  # dateutil's words for numbers that are too large: the latter
             raise ValueError("its name has no time") from None
         now = datetime.now(timezone.utc).replace(tzinfo=None)
@@ -167,21 +187,39 @@ class Collect(ExchangeCollect):
             except KeyError:
                 raise ValueError(f"made by number {status.st_uid}, which is no account, so that it may be anybody's") from None
             if owner != record["username"]:
-                self.error("Handed in by %s under another name, and counted as %s's if there is no other: %s", owner, owner, printable(path))
+                self.error(owner, "Handed in by %s under another name, and counted as %s's if there is no other: %s", owner, owner, printable(path))
                 record |= {"username": owner, "right_name": False}
         if not record["username"].isprintable() or record["username"].startswith("."):
             raise ValueError("its name has no student")
+        return record | {"path": path, "claimed": record["timestamp"], "timestamp": self.counts_as_of(record["timestamp"], status.st_ctime)}
 
-        try:
-            changed, _ = take(path, None, *self.limits)
-        except (OSError, ValueError) as error:
-            self.not_collected(error, path, record["username"])
-            return record | {"username": ""}
-        return record | {"claimed": record["timestamp"], "timestamp": self.counts_as_of(record["timestamp"], changed)}
+    def check_time(self, text):
+        """Raises ValueError if it has no date, or is written otherwise than nbgrader does, with its `timestamp_format`."""
+        if not TIME.fullmatch(text):
+            datetime.strptime(text, self.timestamp_format)
 
     def _sort_by_timestamp(self, records):
-        """The newest first; but none under another name before those that are under their owner's."""
-        return sorted(records, key=lambda record: (record["right_name"], record["timestamp"]), reverse=True)
+        """Those of one student that can be collected: the newest first, but none under another name before those that are under
+        their owner's. nbgrader takes the first one.
+        """
+        key = lambda record: (record["right_name"], record["timestamp"])  # noqa: E731
+        looked, found = Counter(), []
+        records = sorted(records, key=key, reverse=True)
+        for number, record in enumerate(records):
+            if not record["username"]:
+                break
+            if looked.total() >= MOST_OF_OWNER:
+                self.errors += 1
+                self.log.error("Not looked at, %s's %d hand-ins before %s, since the later ones hold %d files and folders",  # said in any case
+                               record["username"], len(records) - number, records[number - 1]["timestamp"], looked.total())
+                break
+            try:
+                changed, _ = take(record["path"], None, *self.limits, looked)
+            except (OSError, ValueError) as error:
+                self.not_collected(error, record["path"], record["username"])
+                continue
+            found.append(record | {"timestamp": self.counts_as_of(record["claimed"], changed)})
+        return sorted(found, key=key, reverse=True) or [{"username": "", "timestamp": EARLIEST}]
 
     @staticmethod
     def counts_as_of(claimed, changed):
@@ -191,6 +229,9 @@ class Collect(ExchangeCollect):
 
     def copy_files(self):
         self.collect_all()
+        for whose, number in self.errors_of.items():
+            if number > SAID:
+                self.log.error("%d more errors with what %s handed in", number - SAID, printable(whose))
         if self.errors:
             self.fail(f"{self.errors} error{'s' * (self.errors != 1)}, see above; all that has none is collected")
 
@@ -242,9 +283,9 @@ class Collect(ExchangeCollect):
                 time = now
                 self.changed_later(student, record["claimed"], time, path)
             for name, why in left_out[:NAMED]:
-                self.error("Left out, %s: %s", why, printable(os.path.join(path, name)))
+                self.error(student, "Left out, %s: %s", why, printable(os.path.join(path, name)))
             if len(left_out) > NAMED:
-                self.error("Left out, %d more: %s", len(left_out) - NAMED, printable(path))
+                self.error(student, "Left out, %d more: %s", len(left_out) - NAMED, printable(path))
             # By these two files nbgrader sends the feedback back; `nbgrader submit` makes them.
             (copy / "timestamp.txt").write_text(
                 record["filename"].rsplit("+", 3)[2] if time == record["claimed"] else f"{time:%Y-%m-%d %H:%M:%S.%f} UTC")

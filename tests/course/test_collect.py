@@ -678,6 +678,21 @@ def test_many_files_in_a_section_keep_none_of_the_others_in_it_out(run, course, 
     assert set(collected(course)) == {"Bob", "Cem", "Dan"}
 
 
+@pytest.mark.parametrize("make, form", [
+    (pack, "Section 1/{0:02}/{1}"), (as_tar, "class/Section 1/{0:02}/{1}"), (as_folder, "Section 1/Ann_{0}_assignsubmission_file_/{1}"), (pack, "Section 1/S{0:02}.zip"),
+])
+def test_a_section_is_no_student_with_a_limit(run, course, tmp_path, monkeypatch, make, form):
+    monkeypatch.setattr(archives, "MOST_ENTRIES", 10)
+    monkeypatch.setattr(archives, "MOST_ENTRIES_WITHIN", 10)
+    inner = packed({**{f"{number}.csv": "x" for number in range(8)}, "ps1.ipynb": WORK})
+    loose = {name: "x" for at in range(12) for number in range(8) if (name := form.format(at, f"{number}.csv")).endswith("csv")}
+    files = loose | {form.format(at, "ps1.ipynb"): worked(str(at)) for at in range(12) if loose} | {form.format(at, "w.zip"): inner for at in range(12) if not loose}
+    other = form.replace("Section 1", "Section 2").format(90, "ps1.ipynb")
+    status, rows = run(make(tmp_path / "all", files | {other: inner if not loose else worked("90")}) or tmp_path / "all")
+    assert len(collected(course)) == 13, rows
+    assert not any("files from this one on" in row for row in rows.values())
+
+
 def test_many_archives_and_many_folders_of_one_student_have_a_limit(run, course, tmp_path, monkeypatch):
     monkeypatch.setattr(archives, "MOST_ENTRIES", 10)
     monkeypatch.setattr(archives, "MOST_BYTES_WITHIN", 3 * MIB)
@@ -1128,6 +1143,35 @@ def test_what_the_platform_wrote_decides_and_a_name_that_fits_twice_is_marked(ru
     found = {re.split(r"[-_]\d", student)[0]: words for student, words in collected(course).items()}
     assert found == {who: who for who in names}, rows
     assert status == 1 and [place for place, row in rows.items() if row.startswith("!")] == [names["mallory"]], rows
+
+
+@pytest.mark.parametrize("hers, anothers, others", [
+    ("annabt_12345_67890_ps1.ipynb", "annabt_12345_222_67891_ps1.ipynb", "annabt_12345-222"),  # "annabt_12345", user 222
+    ("annabt_12345_67890_ps1.ipynb", "annabt_12345_LATE_222_67891_ps1.ipynb", "annabt_12345-222"),
+    ("annabt_12345_67890_ps1.ipynb", "annabt_12345_67891_x_222_67892_ps1.ipynb", "annabt_12345_67891_x-222"),
+    ("annabt_12345_67890_ps1.ipynb", "annabt_12345_2026_11_20_222_67891_ps1.ipynb", "annabt_12345_2026_11_20-222"),
+    ("anon_Ab1cD_67890_ps1.ipynb", "anon_Ab1cD_222_67891_ps1.ipynb", "anon_Ab1cD-222"),
+    ("Section 1/annabt_12345_67890_ps1.ipynb", "Section 1/annabt_12345_222_67891_ps1.ipynb", "annabt_12345-222"),
+])
+def test_a_user_of_canvas_whose_name_ends_in_a_number_takes_nobodys_place(run, course, tmp_path, hers, anothers, others):
+    ann = re.sub(r"(?:.*/)?(.+?)_(\d+)_.*", r"\1-\2", hers) if "anon" not in hers else "anon_Ab1cD"
+    files = {anothers: worked("other"), hers: worked("Ann")}
+    status, rows = run(pack(tmp_path / "all.zip", files, {anothers: (2026, 11, 21, 12, 0, 0)}))
+    assert collected(course) == {ann: "Ann", others: "other"}, rows
+    assert status == 1 and rows[anothers].startswith("!") and f"could be {ann}'s" in rows[anothers] and not rows[hers].startswith("!")
+    shutil.rmtree(course / "submitted")
+    (course / "collected.json").unlink()
+    for number, name in enumerate(files):  # one after the other
+        run(pack(tmp_path / f"{number}.zip", {name: files[name], "Section 1/bob_3_4_ps1.ipynb" if "/" in name else "bob_3_4_ps1.ipynb": worked("Bob")}))
+    assert collected(course) == {ann: "Ann", others: "other", "bob-3": "Bob"}
+
+
+@pytest.mark.parametrize("form", ["{} - Ann Abt - Nov 20, 2026 1000 AM/ps1.ipynb", "Section {0}/Ann Abt_{0}_assignsubmission_file_/ps1.ipynb"])
+def test_two_numbers_of_one_name_are_two_students(run, course, tmp_path, form):
+    first, second = (form.format(number) for number in (("12-345", "13-345") if "Nov" in form else (1, 2)))
+    status, rows = run(pack(tmp_path / "all.zip", {first: worked("one"), second: worked("two"), form.replace("Ann Abt", "Bob").format("14-345" if "Nov" in form else 3): worked("Bob")}))
+    assert len(collected(course)) == 3 and set(collected(course).values()) == {"one", "two", "Bob"}, rows
+    assert status == 1 and all(rows[name].startswith("!") and "not the only Ann Abt" in rows[name] for name in (first, second)), rows
 
 
 def test_where_a_name_of_blackboards_begins_is_not_sure(run, course, tmp_path):

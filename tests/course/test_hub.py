@@ -347,3 +347,35 @@ def test_who_is_not_the_named_student_takes_nobodys_place(hub_exchange, monkeypa
     said = hub_exchange.collect(check_owner=True, update=True, fails=True)
     assert hub_exchange.collected() == want
     assert "Not collected from zoe, under another name, and so it takes no other's place: " in said
+
+
+def test_one_who_hands_in_without_end_takes_little_time_and_few_lines(hub_exchange, monkeypatch):
+    monkeypatch.setattr(exchange, "MOST", 50)
+    monkeypatch.setattr(exchange, "MOST_OF_OWNER", 100)
+    looked = []
+    below = exchange.below
+    monkeypatch.setattr(exchange, "below", lambda *a: (looked.append(1) or found for found in below(*a)))
+    now = datetime.now(timezone.utc)
+    for minute in range(9):
+        folder = hub_exchange.hand_in("eve", f"{minute}", time=now - timedelta(minutes=minute))
+        for number in range(38):
+            (folder / f"{number}").touch()
+    for student in ("ann", "zoe"):
+        hub_exchange.hand_in(student, "older", time=now - timedelta(minutes=5))
+        hub_exchange.hand_in(student, time=now)
+    for number in range(300):
+        (hub_exchange.inbound / f"eve+ps1+never{number}").mkdir()
+    said = hub_exchange.collect(fails=True)
+    assert hub_exchange.collected() == {"eve": "0", "ann": "ann", "zoe": "zoe"}
+    assert len(looked) < 9 * 39 and said.count("Not looked at, eve's 6 hand-ins before ") == 1
+    assert said.count("its name has no time") == exchange.SAID
+    assert said.count(f"{300 - exchange.SAID} more errors with what eve handed in") == 1
+
+
+@pytest.mark.parametrize("time", ["22:00", "Friday", "20", "10 h", "2026", "11-20 10:00:00", "2026-11-20", "today 10:00:00 UTC"])
+def test_a_time_without_a_date_is_none(hub_exchange, time):
+    (hub_exchange.inbound / f"sys+ps1+{time}+q").mkdir()
+    (hub_exchange.inbound / f"sys+ps1+{time}+q/ps1.ipynb").write_text("x")
+    hub_exchange.hand_in("zoe")
+    said = hub_exchange.collect(fails=True)
+    assert set(hub_exchange.collected()) == {"zoe"} and "its name has no time: " in said
