@@ -90,6 +90,23 @@ def stored_edits(page):
     return json.loads(page.evaluate("localStorage.getItem(`runnable:${location.pathname}`)") or "{}")
 
 
+def test_cells_below_one_that_ran_again_are_old_and_run_again(page, server, folder):
+    write_page(folder, [code("a = 1"), code("b = a + 1\nprint(b)"), code("print(10 * b)")], "chain.html")
+    opened(page, server, "chain.html")
+    run(page, 3)
+    assert output(page, 3).text_content() == "20\n"
+    edit(page, 1, "a = 4")
+    run(page, 1)
+    assert [state(page, number) for number in (1, 2, 3)] == ["your output", "ran before a cell above did", "ran before a cell above did"]
+    run(page, 3)
+    page.get_by_text("50", exact=True).wait_for()
+    assert output(page, 2).text_content() == "5\n" and state(page, 2) == "your output"
+    press(page, "Reset cell 1")
+    run(page, 3)
+    page.get_by_text("20", exact=True).wait_for()
+    assert output(page, 2).text_content() == "2\n"
+
+
 # Before Run ------------------------------------------------------------------------
 
 def test_nothing_is_asked_for_before_run_and_only_what_was_agreed_to_after(small):
@@ -648,6 +665,13 @@ def test_an_answer_is_written_checked_downloaded_and_opened_again(problem_set, t
     assert page.get_by_label(f"Code of cell {question}").input_value() == SOLUTION
     assert page.get_by_label(f"Your answer, the answer {text}").input_value().startswith("The slope in layer 1.")
     assert pages.console_errors(page.messages) == []
+
+
+def test_escape_leaves_an_answer_in_words(problem_set):
+    _, number = place_of("ps1-missing-factor")
+    press(problem_set, f"Edit the answer {number}")
+    problem_set.keyboard.press("Escape")
+    assert problem_set.evaluate("document.activeElement.textContent") == f"Reset the answer {number}"
 
 
 @needs_isolation

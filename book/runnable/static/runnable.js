@@ -21,7 +21,7 @@
   const duration = (s) => s >= 90 ? `${Math.round(s / 60)} min` : s >= 9.95 ? `${Math.round(s)} s` : `${s.toFixed(1)} s`;
   const several = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
 
-  // Edits, in the browser's storage: {place: {source, original}} under one key for a page.
+  // Edits: {place: {source, original}} under one key for a page.
   const KEY = `runnable:${location.pathname}`;
   function edits() {
     try {
@@ -44,7 +44,7 @@
   }
 
   const cells = data.cells.map((cell, place) => ({
-    ...cell, place, element: document.querySelector(`[data-runnable="${place}"]`), original: cell.source, state: "stored", ran: null, moved: [],
+    ...cell, place, element: document.querySelector(`[data-runnable="${place}"]`), original: cell.source, state: "stored", ran: null, order: 0, moved: [],
   }));
   const shown = cells.filter((cell) => cell.element);
   const name = (cell) => cell.text ? `the answer ${cell.place + 1}` : `cell ${cell.place + 1}`;
@@ -110,6 +110,7 @@
       case "yours": {
         if (cell.interrupted) return "stopped before its end";
         const when = cell.ran === null ? ", before Python stopped" : cell.took >= 0.1 ? `, ${duration(cell.took)}` : "";
+        if (cell.ran !== null && stale(cell)) return "ran before a cell above did";
         return cell.lastRun === cell.source ? `your output${cell.failed ? ", an error" : ""}${when}` : "changed since it ran";
       }
       default: return edited(cell) ? "changed, not run yet" : `${cell.stored.length ? "stored output" : "not run"}${took}`;
@@ -167,7 +168,7 @@
     refresh(cell);
   }
 
-  // The code as a text that can be edited, in place of the coloured one.
+  // The code as a text to edit.
   function open(cell) {
     const hidden = cell.bar.parentElement.querySelector(":scope > details");
     if (hidden && cell.code && hidden.contains(cell.code)) hidden.open = true;
@@ -214,7 +215,7 @@
   function key(event, cell) {
     const { area } = cell;
     if (event.isComposing) return;
-    if (event.key === "Escape") (cell.run ?? cell.edit).focus();
+    if (event.key === "Escape") (cell.run ?? cell.reset).focus();
     else if (cell.text) return;
     else if (event.key === "Enter" && event.shiftKey) {
       if (cell.state !== "waiting" && cell.state !== "running") pressed(cell);
@@ -248,7 +249,7 @@
     change(cell, cell.original);
   }
 
-  // A cell as it came: its code and its stored output.
+  // A cell as it came.
   function reset(cell) {
     unedit(cell);
     clear(cell);
@@ -349,7 +350,6 @@
   });
   const GONE = "Python has stopped; run the cell again to move this figure.";
 
-  // Where Python can be had, and what it costs.
   async function offered() {
     const local = absolute(data.pyodide.local);
     try {
@@ -411,7 +411,6 @@
     }
   }
 
-  // End Python first, then say why.
   function stop(why) {
     if (worker) {
       worker.terminate();
@@ -457,7 +456,8 @@
     announce(text);
   }
 
-  const fresh = (cell) => cell.ran === cell.source;
+  const stale = (cell) => cells.some((other) => other.place < cell.place && other.order > cell.order);
+  const fresh = (cell) => cell.ran === cell.source && !stale(cell);
   const goesOn = (cell) => cell.element?.classList.contains("tag_raises-exception"); // a check that fails stops nothing
   const names = (cell) => new Set(cell.source.match(/[\p{L}_][\p{L}\p{N}_]*/gu)); // more than it needs
   const imports = (cell) => /^(import|from)\s/m.test(cell.source);
@@ -486,10 +486,10 @@
       }], ["Not now", () => {}]], cell.area && document.activeElement === cell.area ? cell.area : cell.run);
   }
 
-  // Which of the cells above run first.
   function choose(cell) {
     const queued = new Set([...queue, ...(current ? [current] : [])].map((item) => item.cell));
-    const above = cells.slice(0, cell.place).filter((other) => !other.text && !fresh(other) && !queued.has(other));
+    let old = false; // from the first that is, all of them
+    const above = cells.slice(0, cell.place).filter((other) => !other.text && (old ||= !fresh(other)) && !queued.has(other));
     const takes = (some) => some.reduce((sum, other) => sum + (other.seconds ?? 0), 0);
     if (takes(above) <= LONG) return enqueue([...above, cell]);
     const few = needed(cell, above);
@@ -526,7 +526,8 @@
     cell.bar?.querySelectorAll(PASSING).forEach((old) => old.remove());
     prepare(cell);
     refresh(cell);
-    tell({ type: "run", id: ++runs, cell: cell.place, source: cell.source });
+    cell.order = ++runs;
+    tell({ type: "run", id: runs, cell: cell.place, source: cell.source });
   }
 
   function done({ ok, seconds }) {
@@ -537,8 +538,8 @@
     cell.took = seconds;
     cell.failed = !ok;
     cell.ran = ok || goesOn(cell) ? cell.lastRun : "";
+    shown.forEach(refresh);
     for (const pre of cell.outputs.querySelectorAll("pre")) if (pre.scrollHeight > pre.clientHeight) pre.tabIndex = 0;
-    refresh(cell);
     if (!ok && !goesOn(cell) && cell !== target) {
       const left = queue.filter((item) => item.chain === chain).map((item) => item.cell);
       queue = queue.filter((item) => item.chain !== chain);
@@ -582,7 +583,7 @@
 
   // The page ----------------------------------------------------------------------------
 
-  // Why a browser cannot run the cells; an empty text if it can.
+  // Why a browser cannot run the cells.
   function hindrance() {
     let modules = false;
     try {
