@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from explorable.marks import Mark, MarkRenderer
-from explorable.recorder import StillParts, at_dpi, audited, named, place_of, replaced, run, run_again
+from explorable.recorder import StillParts, at_dpi, audited, named, other_order, place_of, replaced, run, run_again
 from explorable.recording import Recording
 from explorable.svg import figure_html
 
@@ -140,8 +140,7 @@ class Live:
             for child, behind in solids.before.items():
                 wrong = next((other for other in behind if ranks[other] > ranks[child]), None)
                 if wrong is not None:
-                    raise RuntimeError(f"{wrong} and {child} lie one behind the other in another order than before; "
-                                       "set ax.computed_zorder = False and give them a zorder")
+                    raise other_order(wrong, child)
 
 
 def _as_lists(marks: list[Mark]) -> list[list]:

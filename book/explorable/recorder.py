@@ -231,6 +231,12 @@ def _is_solid(artist) -> bool:
     return hasattr(artist, "do_3d_projection")
 
 
+def other_order(a, b) -> RuntimeError:
+    """What to raise where two artists of a 3-D axes change their order."""
+    return RuntimeError(f"{a} and {b} lie one behind the other in another order than before; "
+                        "set ax.computed_zorder = False and give them a zorder")
+
+
 class _Solids:
     """What a 3-D axes draws in the order of depth, for which a page has one order, back to front, for all states."""
 
@@ -256,10 +262,7 @@ class _Solids:
                 self.order = list(TopologicalSorter(self.before).static_order())
             except CycleError as error:
                 a, b, *_ = error.args[1]
-                raise RuntimeError(
-                    f"{a} and {b} lie one behind the other in another order than before; "
-                    "set ax.computed_zorder = False and give them a zorder"
-                ) from None
+                raise other_order(a, b) from None
 
     def _drawn(self, visible: list[Artist], depths: dict) -> list[Artist]:
         """Back to front, as `Axes3D.draw` sorts; what is empty (its depth is NaN) left out."""

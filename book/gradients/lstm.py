@@ -259,7 +259,8 @@ def backward(net: LSTM, trace: Trace, do: np.ndarray) -> Gradients:
     np.matmul(net.W_qh.T, do.swapaxes(1, 2), out=dh[1:])
     dh[0] = dc[T] = 0
     W_hh_T, from_later, f = net.W_hh.T.copy(), np.empty((H, B), net.dtype), trace.f.swapaxes(1, 2)
-    for before in blocks_backwards(delta, max(2**18 // net.dtype.itemsize, 256 * 4 * H)):
+    few = max(2**18 // net.dtype.itemsize, 256 * 4 * H)  # 256 columns or more: with fewer, adding up the products takes too long
+    for before in blocks_backwards(delta, few):
         now = slice(before.start + 1, before.stop + 1)
         K = delta[before]
         _, E = _slopes(trace, before, K.swapaxes(1, 2))

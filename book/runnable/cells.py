@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 _PURE = set(dir(builtins)) - {"exec", "eval", "setattr", "delattr", "next", "vars", "globals", "locals"}
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-_BRANCHES = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.Try, ast.TryStar, ast.Match)
 
 
 @dataclass

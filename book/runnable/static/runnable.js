@@ -15,7 +15,7 @@
     return element;
   };
   const button = (text, onclick, about = "") =>
-    make("button", { type: "button", onclick }, text, ...(about ? [make("span", { className: "runnable-hidden" }, ` ${about}`)] : []));
+    make("button", { type: "button", onclick }, text, ...(about ? [make("span", { className: "explorable-hidden" }, ` ${about}`)] : []));
   const absolute = (url) => new URL(url, document.baseURI).href;
   const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
   const duration = (s) => s >= 90 ? `${Math.round(s / 60)} min` : s >= 9.95 ? `${Math.round(s)} s` : `${s.toFixed(1)} s`;
@@ -52,7 +52,7 @@
 
   // The bar of the page ---------------------------------------------------------------
 
-  const announcer = make("p", { className: "runnable-hidden", role: "status" });
+  const announcer = make("p", { className: "explorable-hidden", role: "status" });
   const about = make("span", { className: "runnable-about" });
   const warning = make("p", { hidden: true, className: "runnable-note" },
     "This browser does not keep your edits (its storage is full or forbidden): they are gone when you leave or reload the page.");
