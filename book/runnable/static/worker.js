@@ -57,7 +57,8 @@ async function start({ base, packages, archives, cwd, total }) {
   const pyodide = await loadPyodide({ indexURL: base });
   const problems = [];
   await pyodide.loadPackage(packages, { messageCallback() {}, errorCallback: (problem) => problems.push(problem) });
-  const missing = packages.filter((name) => !(name in pyodide.loadedPackages));
+  const loaded = Object.keys(pyodide.loadedPackages).map((name) => name.toLowerCase()); // "Pillow"
+  const missing = packages.filter((name) => !loaded.includes(name));
   if (missing.length) throw new Error(`${missing.join(", ")} did not come. ${problems.join(" ")}`);
   pyodide.FS.mkdirTree(cwd);
   for (const archive of await archiving) pyodide.unpackArchive(archive, "zip", { extractDir: cwd });
