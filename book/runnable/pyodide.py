@@ -33,6 +33,7 @@ from pathlib import Path
 VERSION = "314.0.7"
 CDN = f"https://cdn.jsdelivr.net/pyodide/v{VERSION}/full/"
 LOCK = "pyodide-lock.json"
+MANIFEST = "manifest.json"
 CORE = {
     "pyodide.mjs": "6f1d60f7bf529beb300f0f47983c921d3982363640ba20af0e38efdddbc66109",
     "pyodide.asm.mjs": "f7cdc8ece80678ceb712f8e65ebe6d3a83203a180c399865f49612a051693635",
@@ -60,13 +61,11 @@ def make(folder: Path, source: str = CDN) -> dict:
     """
     folder = Path(folder)
     _prepare(folder)
-    manifest = folder / "manifest.json"
-    manifest.unlink(missing_ok=True)  # while it is missing, the folder is not complete
+    (folder / MANIFEST).unlink(missing_ok=True)  # while it is missing, the folder is not complete
     take_core(folder)
     packages = json.loads((folder / LOCK).read_text(encoding="utf-8"))["packages"]
-    needed = {name: closure(packages, [name]) for name in sorted(set(PACKAGES.values()))}
     problems = []
-    for name in sorted(set().union(*needed.values())):
+    for name in sorted(closure(packages, PACKAGES.values())):
         package = packages[name]
         path = folder / _plain(package["file_name"])
         if not _is(path, package["sha256"]):
@@ -77,10 +76,16 @@ def make(folder: Path, source: str = CDN) -> dict:
                 problems.append(str(problem))
     if problems:
         raise Failed("\n".join(problems))
-    by_package = {name: sorted(packages[part]["file_name"] for part in parts) for name, parts in needed.items()}
+    return write_manifest(folder)
+
+
+def write_manifest(folder: Path) -> dict:
+    """Tell pages what a complete folder has: manifest.json, and what is in it."""
+    packages = json.loads((folder / LOCK).read_text(encoding="utf-8"))["packages"]
+    by_package = {name: sorted(packages[part]["file_name"] for part in closure(packages, [name])) for name in sorted(set(PACKAGES.values()))}
     files = {name: (folder / name).stat().st_size for name in sorted({*CORE, *(file for own in by_package.values() for file in own)})}
     made = {"version": VERSION, "bytes": sum(files.values()), "files": files, "packages": by_package}
-    with _whole(manifest) as file:
+    with _whole(folder / MANIFEST) as file:
         file.write(json.dumps(made, indent=1).encode())
     return made
 
