@@ -25,10 +25,11 @@ from docutils import nodes
 from sphinx.errors import ExtensionError
 from sphinx.util.osutil import relative_uri
 
+import explorable
 from explorable.sphinx_ext import read_notebook, store_of
 from runnable import site
 from runnable.cells import names
-from runnable.pyodide import CDN, VERSION
+from runnable.pyodide import CDN, VERSION, megabytes
 
 _STATIC = Path(__file__).parent / "static"
 _ARCHIVE = "book.zip"
@@ -57,7 +58,8 @@ def _make_archive(app, env):
         return []
     pages = {name: env.metadata[name]["runnable"] for name in sorted(env.all_docs) if "runnable" in env.metadata[name]}
     content = site.archive({path: file for data in pages.values() for path, file in data.items()})
-    versions = {_ARCHIVE: _version(content), "worker.js": _version((_STATIC / "worker.js").read_bytes())}
+    scripts = [*(_STATIC / f"{name}.js" for name in ("worker", "notebook", "edits")), Path(explorable.__path__[0], "static", "live.js")]
+    versions = {_ARCHIVE: _version(content)} | {script.name: _version(script.read_bytes()) for script in scripts}
     path = Path(app.outdir, "_static", _ARCHIVE)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
@@ -99,7 +101,9 @@ def _mark(app, doctree):
     places = {cell["index"]: place for place, cell in enumerate(cells)}
     for node in doctree.findall(nodes.container):
         if node.get("nb_element") == "cell_code":
-            node["runnable"] = places[node["cell_index"]]
+            place = places[node["cell_index"]]
+            if cells[place]["answer"] or ast.parse(cells[place]["source"]).body:  # not where hidden tests will stand
+                node["runnable"] = place
     _mark_answers(name, doctree, cells)
     app.env.metadata[name]["runnable"] = site.data(document.parent, sources)
     doctree["runnable"] = {"cells": cells, "set": any(cell["answer"] for cell in cells), "packages": packages}
@@ -162,8 +166,9 @@ def _add_data(app, pagename, templatename, context, doctree):
         "cells": data["cells"],
         "notebook": here(f"_sources/{context['sourcename']}") if data["set"] else None,
         "worker": static("worker.js"),
+        "modules": {name: static(f"{name}.js") for name in ("live", "notebook", "edits")},
         "pyodide": {"version": VERSION, "local": here("pyodide/"), "cdn": CDN, "packages": data["packages"],
-                    "archives": [static(_ARCHIVE)], "cwd": "/home/pyodide/book"},
+                    "megabytes": megabytes(data["packages"]), "archives": [static(_ARCHIVE)], "cwd": "/home/pyodide/book"},
     }
     text = json.dumps(told, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")  # no "</script>" in it
     context["body"] += f'<script type="application/json" id="runnable">{text}</script>\n'

@@ -48,8 +48,8 @@ def write_page(folder: Path, cells: list[dict], name: str = "page.html", *, pyod
     told = {
         "cells": [{key: value for key, value in {"index": place, **cell}.items() if key not in ("stored", "tag", "shown")}
                   for place, cell in enumerate(cells)],
-        "notebook": notebook, "worker": "_static/worker.js",
-        "pyodide": {"version": "0", "local": "pyodide/", "cdn": "https://cdn.example/pyodide/", "packages": [], "archives": [], "cwd": "/home/pyodide/book"}
+        "notebook": notebook, "worker": "_static/worker.js", "modules": {name: f"_static/{name}.js" for name in ("live", "notebook", "edits")},
+        "pyodide": {"version": "0", "local": "pyodide/", "cdn": "https://cdn.example/pyodide/", "packages": [], "megabytes": 19, "archives": [], "cwd": "/home/pyodide/book"}
         | (pyodide or {}),
     }
     data = json.dumps(told).replace("<", "\\u003c")

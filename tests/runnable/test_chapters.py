@@ -1,15 +1,18 @@
 """Every chapter's cells in a browser, against the stored outputs: with a full copy of Pyodide, the folder that PYODIDE names."""
 
+import gzip
 import json
 import os
 import re
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import chapters
 import pages
+from runnable import pyodide
 
 FOLDER = os.environ.get("PYODIDE")
 EVERY = [path.stem for path in chapters.NOTEBOOKS if path.stem != "12_pytorch"]
@@ -86,6 +89,14 @@ def test_the_figure_of_chapter_4_follows_the_hand(page, address):
     run_to(page, place, 600)
     pages.ready(page, "fig-w-hh-scale")
     assert any(np.percentile(redraws(page), 95) <= 0.15 for _ in range(3))
+
+
+@pytest.mark.parametrize("packages", [["numpy"], ["matplotlib", "numpy", "pillow", "traitlets"], sorted(set(pyodide.PACKAGES.values()))])
+def test_what_the_cdn_sends_is_about_what_is_said(packages):
+    manifest = json.loads(Path(FOLDER, "manifest.json").read_text())
+    files = {*pyodide.CORE, *(file for name in packages for file in manifest["packages"][name])}
+    contents = [Path(FOLDER, file).read_bytes() for file in files]
+    assert sum(min(len(content), len(gzip.compress(content))) for content in contents) / 1e6 == pytest.approx(pyodide.megabytes(packages), abs=0.7)
 
 
 def redraws(page) -> list[float]:

@@ -97,7 +97,7 @@ def test_cells_below_one_that_ran_again_are_old_and_run_again(page, server, fold
     assert output(page, 3).text_content() == "20\n"
     edit(page, 1, "a = 4")
     run(page, 1)
-    assert [state(page, number) for number in (1, 2, 3)] == ["your output", "ran before a cell above did", "ran before a cell above did"]
+    assert [state(page, number) for number in (1, 2, 3)] == ["has run", "ran before a cell above did", "ran before a cell above did"]
     run(page, 3)
     page.get_by_text("50", exact=True).wait_for()
     assert output(page, 2).text_content() == "5\n" and state(page, 2) == "your output"
@@ -295,7 +295,7 @@ def test_a_download_that_breaks_off_is_told_and_tried_again(small, server):
     small.get_by_text("Python could not be loaded: the network went away").first.wait_for()
     assert state(small, 1) == "not run" and not small.get_by_role("button", name="Stop Python").is_visible()
     run(small, 1)
-    assert state(small, 1).startswith("your output")
+    assert state(small, 1).startswith("has run")
 
 
 def test_a_worker_that_does_not_come_is_told(small):
@@ -375,6 +375,33 @@ def test_an_edit_of_another_tab_is_not_lost(small):
     edit(small, 1, "x = 1")
     edit(other, 2, "x")
     assert stored_edits(small).keys() == {"0", "1"}
+    small.get_by_label("Code of cell 2").wait_for()  # what another tab wrote comes here
+    assert small.get_by_label("Code of cell 2").input_value() == "x"
+    press(other, "Reset cell 2")
+    small.get_by_role("button", name="Edit cell 2").wait_for()
+    assert small.get_by_label("Code of cell 1").input_value() == "x = 1" and stored_edits(small).keys() == {"0"}
+
+
+def test_two_tabs_that_write_in_one_cell_are_told(small):
+    other = small.context.new_page()
+    other.goto(small.url)
+    edit(small, 1, "x = 1")
+    edit(other, 1, "x = 1, from the other")
+    other.evaluate("""() => { // what comes when both write at once
+        const kept = (source) => JSON.stringify({ 0: { source, original: "" } });
+        dispatchEvent(new StorageEvent("storage", { key: `runnable:${location.pathname}`, oldValue: kept("x"), newValue: kept("x = 2") })); }""")
+    other.get_by_text("You have written something else here in another tab").first.wait_for()
+    assert other.get_by_label("Code of cell 1").input_value() == "x = 1, from the other"
+    assert pages.console_errors(small.messages) == []
+
+
+def test_escape_brings_back_the_colours_of_code_that_was_not_changed(small):
+    press(small, "Edit cell 1")
+    small.keyboard.press("Escape")
+    assert not small.get_by_label("Code of cell 1").count() and small.evaluate("document.activeElement.textContent") == "Run cell 1"
+    edit(small, 1, "x = 1")
+    small.keyboard.press("Escape")
+    assert small.get_by_label("Code of cell 1").input_value() == "x = 1"
 
 
 # The keyboard, and other ways to read ---------------------------------------------------
@@ -519,6 +546,18 @@ def test_dragging_never_queues(figure, server):
     asked = [message["values"]["gain"] for message in server.of_type("set")]
     assert asked[:2] == [4, 5] and set(asked[2:]) <= {5} and len(asked) <= 4
     assert server.of_type("set")[-1]["settled"] is True
+
+
+def test_a_figure_that_waits_says_so(figure):
+    edit(figure, 1, EXPLORE.replace("line.set_ydata", "time.sleep(2 * (gain == 5)); line.set_ydata"))
+    run(figure, 1)
+    pages.ready(figure, "fig-gain")
+    pages.set_control(figure, "fig-gain", "gain", 5)
+    told = figure.get_by_text("Python is at work; Stop Python ends it.")
+    told.wait_for()
+    assert title(figure) == "gain 3"
+    figure.locator("#fig-gain .explorable-slot > text", has_text="gain 5").wait_for()
+    assert not told.count()
 
 
 def test_a_pin_stays_behind(figure):
@@ -670,6 +709,10 @@ def test_an_answer_is_written_checked_downloaded_and_opened_again(problem_set, t
 def test_escape_leaves_an_answer_in_words(problem_set):
     _, number = place_of("ps1-missing-factor")
     press(problem_set, f"Edit the answer {number}")
+    problem_set.keyboard.press("Escape")
+    assert problem_set.evaluate("document.activeElement.textContent") == f"Edit the answer {number}"
+    press(problem_set, f"Edit the answer {number}")
+    problem_set.keyboard.type("Mine.")
     problem_set.keyboard.press("Escape")
     assert problem_set.evaluate("document.activeElement.textContent") == f"Reset the answer {number}"
 

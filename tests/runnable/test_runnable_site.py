@@ -139,7 +139,8 @@ def test_a_problem_set_says_what_a_student_answers(small):
     place, = (place for place, cell in enumerate(data["cells"]) if cell["text"])
     answer, = page.select(f"[data-runnable='{place}']")
     assert answer.get_text().strip() == "YOUR ANSWER HERE" and "cell" not in answer["class"]
-    assert len(page.select("[data-runnable]")) == len(data["cells"])
+    hidden = {place for place, cell in enumerate(data["cells"]) if cell["source"].startswith("# Hidden tests")}
+    assert hidden and {int(cell["data-runnable"]) for cell in page.select("[data-runnable]")} == {*range(len(data["cells"]))} - hidden
 
 
 @pytest.mark.parametrize("name", ["index", "book/index", "book/12_pytorch", "search"])

@@ -1,6 +1,7 @@
 // Moves live figures, whose states Python draws when they are asked for; explorable.js does the rest.
 
 const { start, draw, legible } = window.explorable;
+const SLOW = 700; // ms after which a figure says that it waits
 
 // Put marks, [tag, style, body, points], in place of what a slot shows; elements of the same kind stay.
 function drawMarks(slot, marks) {
@@ -52,10 +53,11 @@ function computed(figure, controls, ask) {
   const say = (text) => {
     status.textContent = text;
     status.classList.toggle("explorable-hidden", !text);
+    said = Boolean(text);
   };
   let started = false;
   let open = false;
-  let failed = false;
+  let said = false; // by this module, which leaves what others say
   let next;
   const finish = (painted, get) => {
     places.forEach((place) => look(figure, place));
@@ -63,6 +65,7 @@ function computed(figure, controls, ask) {
   };
   const send = async ({ values, still, painted }) => {
     open = true;
+    const slow = setTimeout(say, SLOW, "Python is at work; Stop Python ends it.");
     try {
       const answer = await ask(values, still);
       addClips(figure, answer.clips);
@@ -70,13 +73,12 @@ function computed(figure, controls, ask) {
         const marks = answer.slots[slot.dataset.artist];
         if (marks) drawMarks(slot, marks);
       }
-      if (failed) say("");
-      failed = false;
+      if (said) say("");
       finish(painted, (c) => values[c.name]);
     } catch (error) {
-      failed = true;
       say(error.message);
     }
+    clearTimeout(slow);
     open = false;
     const newest = next;
     next = undefined;

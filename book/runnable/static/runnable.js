@@ -2,10 +2,8 @@
 (() => {
   "use strict";
 
-  const HERE = document.currentScript.src;
   const LONG = 10; // seconds
   const PASSING = ":scope > .runnable-panel, :scope > .runnable-note:not(.runnable-conflict)";
-  const CDN_SIZE = "about 19 MB";
   const data = JSON.parse(document.getElementById("runnable")?.textContent ?? "null");
   if (!data) return;
 
@@ -111,7 +109,7 @@
         if (cell.interrupted) return "stopped before its end";
         const when = cell.ran === null ? ", before Python stopped" : cell.took >= 0.1 ? `, ${duration(cell.took)}` : "";
         if (cell.ran !== null && stale(cell)) return "ran before a cell above did";
-        return cell.lastRun === cell.source ? `your output${cell.failed ? ", an error" : ""}${when}` : "changed since it ran";
+        return cell.lastRun === cell.source ? `${cell.outputs.firstChild ? "your output" : "has run"}${cell.failed ? ", an error" : ""}${when}` : "changed since it ran";
       }
       default: return edited(cell) ? "changed, not run yet" : `${cell.stored.length ? "stored output" : "not run"}${took}`;
     }
@@ -215,8 +213,10 @@
   function key(event, cell) {
     const { area } = cell;
     if (event.isComposing) return;
-    if (event.key === "Escape") (cell.run ?? cell.reset).focus();
-    else if (cell.text) return;
+    if (event.key === "Escape") {
+      if (!edited(cell)) unedit(cell); // the code in its colours again
+      (cell.run ?? (cell.area ? cell.reset : cell.edit)).focus();
+    } else if (cell.text) return;
     else if (event.key === "Enter" && event.shiftKey) {
       if (cell.state !== "waiting" && cell.state !== "running") pressed(cell);
     } else if (event.key === "Enter" && !event.ctrlKey && !event.altKey && !event.metaKey) {
@@ -318,7 +318,7 @@
       const holder = make("div", { className: "output text_html", innerHTML: html });
       cell.outputs.append(holder);
       const shownFigure = holder.querySelector("figure");
-      import(new URL("live.js", HERE)).then(({ default: live }) => live(shownFigure, (values, still) => ask(id, values, still)));
+      import(absolute(data.modules.live)).then(({ default: live }) => live(shownFigure, (values, still) => ask(id, values, still)));
       window.MathJax?.typesetPromise?.([shownFigure]).catch(() => {});
     },
   };
@@ -360,8 +360,8 @@
       for (const name in files) if (!others.includes(name)) total += files[name];
       return { base: local, total, size: `${megabytes(total)} MB`, host: "this site" };
     } catch { /* it is not there */ }
-    const { cdn } = data.pyodide;
-    return { base: absolute(cdn), total: null, size: CDN_SIZE, host: `${new URL(cdn, document.baseURI).host}, which learns your address` };
+    const { cdn, megabytes: size } = data.pyodide;
+    return { base: absolute(cdn), total: null, size: `about ${size} MB`, host: `${new URL(cdn, document.baseURI).host}, which learns your address` };
   }
 
   function start() {
@@ -562,7 +562,7 @@
   function notebookButtons() {
     const attempt = async (action) => {
       try {
-        const { default: module } = await import(new URL("notebook.js", HERE));
+        const { default: module } = await import(absolute(data.modules.notebook));
         note(null, await action(module));
       } catch (error) {
         note(null, `That did not work: ${error.message}.`);
@@ -595,28 +595,19 @@
     return "";
   }
 
+  // What edits.js does.
+  async function withEdits(then) {
+    const { default: module } = await import(absolute(data.modules.edits));
+    then(module, { make, button, name, notes, bar, shown, keep, write, unedit, note });
+  }
+
   // Edits of an earlier visit; of a cell that has changed since, both are kept.
   function restore() {
     for (const [place, edit] of Object.entries(edits())) {
       const cell = cells[place];
-      const editable = cell?.edit && typeof edit?.source === "string";
-      if (editable && cell.original === edit.original) write(cell, edit.source);
-      else if (typeof edit?.source === "string") {
-        const drop = () => {
-          old.remove();
-          keep(place, null);
-          (cell?.run ?? bar).focus();
-        };
-        const old = make("div", { className: "runnable-note runnable-conflict" },
-          make("p", {}, `The book has changed here since you edited ${cell ? name(cell) : `cell ${Number(place) + 1}`}. You wrote:`),
-          make("pre", {}, edit.source),
-          ...(editable ? [button("Use what I wrote", () => {
-            old.remove();
-            write(cell, edit.source);
-            cell.area.focus();
-          })] : []), button("Delete it", drop));
-        (cell?.bar ?? notes).append(old);
-      }
+      if (typeof edit?.source !== "string") continue;
+      if (cell?.edit && cell.original === edit.original) write(cell, edit.source);
+      else withEdits(({ conflict }, page) => conflict(page, place, cell?.bar && cell, edit.source, Boolean(cell?.edit)));
     }
   }
 
@@ -632,6 +623,7 @@
   shown.forEach(furnish);
   restore();
   refreshPage();
+  addEventListener("storage", (event) => event.key === KEY && withEdits(({ others }, page) => others(page, event)));
   setInterval(() => current && refresh(current.cell), 1000);
   addEventListener("resize", () => shown.forEach((cell) => cell.area && fit(cell.area)));
 })();
