@@ -53,8 +53,8 @@ def edited(code: str, edits: dict[str, str]) -> str:
 def wrong_answers(name: str, kind: str = "WRONG") -> dict[str, tuple[dict[str, str], dict[str, float]]]:
     """By title: the cells, and the marks of the tests that don't get full marks; what a fair teacher would give.
 
-    submissions/{name}.py has them under `kind`, WRONG or IGNORES, and says for each cell what is wrong in it: {old: new, ...}, edits of its solution; None, it was
-    left as it is released; or a text, if the answer is another program.
+    submissions/{name}.py has them under `kind`, WRONG or IGNORES, and says for each cell what is wrong in it:
+    {old: new, ...}, edits of its solution; None, it was left as it is released; or a text, if the answer is another program.
     """
     solution, release = source(name), read(COURSE / "release" / name / f"{name}.ipynb")
 
