@@ -50,11 +50,11 @@ def edited(code: str, edits: dict[str, str]) -> str:
     return code
 
 
-def wrong_answers(name: str) -> dict[str, tuple[dict[str, str], dict[str, float]]]:
+def wrong_answers(name: str, kind: str = "WRONG") -> dict[str, tuple[dict[str, str], dict[str, float]]]:
     """By title: the cells, and the marks of the tests that don't get full marks; what a fair teacher would give.
 
-    submissions/{name}.py says for each cell what is wrong in it: {old: new, ...}, edits of its solution; None, it was
-    left as it is released; or a text, if the answer is another program.
+    submissions/{name}.py has them under `kind`, WRONG or IGNORES, and says for each cell what is wrong in it:
+    {old: new, ...}, edits of its solution; None, it was left as it is released; or a text, if the answer is another program.
     """
     solution, release = source(name), read(COURSE / "release" / name / f"{name}.ipynb")
 
@@ -64,7 +64,7 @@ def wrong_answers(name: str) -> dict[str, tuple[dict[str, str], dict[str, float]
         return wrong if isinstance(wrong, str) else edited(cell(solution, key).source, wrong)
 
     return {title: ({key: text(key, wrong) for key, wrong in cells.items()}, marks)
-            for title, (cells, marks) in importlib.import_module(f"submissions.{name}").WRONG.items()}
+            for title, (cells, marks) in getattr(importlib.import_module(f"submissions.{name}"), kind).items()}
 
 
 WORTHLESS = {
@@ -111,8 +111,8 @@ def teachers_lines(name: str) -> set[str]:
     return {line for line in lines if len(line) > 12 and line not in kept and not line.startswith("###")}
 
 
-def earned(name: str, cells: dict[str, str]) -> dict[str, float]:
-    """The points that the hidden tests give to the solution with other `cells`.
+def earned(name: str, cells: dict[str, str], only: str | None = None) -> dict[str, float]:
+    """The points that the hidden tests, or the one named `only`, give to the solution with other `cells`.
 
     As `grading.nbgrader_cells.ExecuteApart`: the tests here, the student's code in a process apart; but no kernel.
     """
@@ -125,6 +125,8 @@ def earned(name: str, cells: dict[str, str]) -> dict[str, float]:
         with contextlib.suppress(Exception), contextlib.redirect_stdout(io.StringIO()):  # whatever a cell raises, the next one runs
             if not own or own["solution"]:
                 sandbox.run(cells.get(grade_id(c), c.source), label)
+                continue
+            if own.get("points") and only not in (None, grade_id(c)):
                 continue
             if not own.get("points"):
                 sandbox.give(c.source, label, own["grade"])

@@ -16,7 +16,7 @@ import numpy as np
 
 from .values import Other, as_real
 
-__all__ = ["Marks", "NotAsExpected", "SEED", "StudentError", "check", "checks", "difference", "number", "one_seed", "own", "shown"]
+__all__ = ["Marks", "NotAsExpected", "SEED", "StudentError", "check", "checks", "difference", "number", "one_seed", "own", "shown", "varies"]
 
 SEED = "GRADING_SEED"  # the environment variable that says which inputs to draw
 LONGEST = 1000  # characters of what is said of one item
@@ -185,26 +185,44 @@ def checks() -> Iterator[None]:
         _say("\n".join(failed))
 
 
-def own(got: Callable[[], Any], right: Any, given: Sequence[Any] = ()) -> np.ndarray:
+def varies(value: Any, elsewhere: Sequence[Callable[[], Any]]) -> bool:
+    """Whether a student's numbers are others, by a hundredth of their size, with each of the other inputs.
+
+    elsewhere  functions that give the same result with other inputs, those that it must depend on
+    """
+    value = np.asarray(value, dtype=float)
+
+    def is_other(found):
+        return found.shape == value.shape and np.isfinite(found).all() and np.abs(found - value).max() > 1e-2 * np.abs(value).max()
+
+    return all(is_other(np.asarray(found(), dtype=float)) for found in elsewhere)
+
+
+def own(got: Callable[[], Any], right: Any, given: Sequence[Any] = (), elsewhere: Sequence[Callable[[], Any]] = ()) -> np.ndarray:
     """A student's own result, for the tests to go on from: so a mistake costs the step where it was made, and no other.
 
     It is `right` where the student's own would prove nothing, as what follows from it follows from anything: no numbers
-    of that shape, all of one value, 0, not finite, not within a factor of 1000 of what is right, or one of the arrays
-    `given` to the student.
+    of that shape, all of one value, 0, not finite, not within a factor of 1000 of what is right, one of the arrays
+    `given` to the student, or the same with other inputs, `elsewhere` as in `varies`.
     """
     right = np.asarray(right, dtype=float)
     try:
         value = np.asarray(got(), dtype=float)
+        if right.ndim == 0 and value.size == 1:
+            value = value.reshape(())
+        if value.shape != right.shape or not _in_range(value, right):
+            return right
+        handed_back = any(np.shape(each) == value.shape and np.allclose(each, value) for each in given)
+        return right if handed_back or not varies(value, elsewhere) else value
     except Exception:  # whatever a student's code raises
         return right
-    if right.ndim == 0 and value.size == 1:
-        value = value.reshape(())
+
+
+def _in_range(value, right):
+    """Of a size that may be, and not all of one value."""
     size, wanted = np.abs(value).max(initial=0), np.abs(right).max(initial=0)
     smallest, largest = (wanted / 1000, wanted * 1000) if wanted else (1e-6, 1e9)
-    if value.shape != right.shape or not smallest < size < largest or (value.size > 1 and np.ptp(value) <= TOLERANCE * size):
-        return right
-    handed_back = any(np.shape(each) == value.shape and np.allclose(each, value) for each in given)
-    return right if handed_back else value
+    return smallest < size < largest and (value.size == 1 or np.ptp(value) > TOLERANCE * size)
 
 
 def shown(want: Any, *without: Any) -> list:

@@ -173,6 +173,38 @@ def test_what_proves_nothing_earns_nothing(name, monkeypatch):
         assert found == dict.fromkeys(points_of(nb), 0) | CALLS.get(name, {}), kind
 
 
+# The test of each cell, and what other functions, and CALLS, earn in it.
+ALONE = {
+    "ps1": {"two-paths": ("two-paths", 0), "depth": ("depth", 0), "differences": ("differences", 1)},
+    "ps2": {"forward": ("forward", 2), "loss": ("forward", 2), "signals": ("signals", 0), "collect": ("collect", 0), "truncated": ("truncated", 0)},
+    "ps3": {"jacobians": ("products", 2.5), "products": ("products", 2.5), "norms": ("verdict", 3.5), "step-bounds": ("verdict", 3.5),
+            "verdict": ("verdict", 3), "lag-terms": ("share", 2.5), "share": ("share", 3.5)},
+    "ps4": {"clip": ("clip", 0.5), "train": ("train", 1), "cliff": ("cliff", 0)},
+    "ps5": {"step-back": ("step-back", 0), "arrows": ("arrows", 1), "joint": ("arrows", 4), "detours": ("paths", 1.5), "stays": ("paths", 3.5)},
+}
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_what_proves_nothing_earns_nothing_beside_right_answers(name, monkeypatch):
+    """Each cell alone: constants, zeros, what was handed in. A right answer to another question doesn't help it."""
+    monkeypatch.setenv("GRADING_SEED", SEED)
+    nb = source(name)
+    keys = [grade_id(c) for c in nb.cells if c.cell_type == "code" and c.metadata.get("nbgrader", {}).get("solution")]
+    assert keys == [f"{name}-{key}" for key in ALONE[name]]
+    for key, (test, points) in ALONE[name].items():
+        for kind in ("zeros", "the same numbers at every call", "an argument, handed back"):
+            found = earned(name, {f"{name}-{key}": worthless(cell(nb, f"{name}-{key}").source, kind)}, only=f"{name}-{test}-test")
+            assert found == {f"{name}-{test}-test": points}, (key, kind)
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_numbers_that_do_not_depend_on_the_inputs_earn_nothing(name, monkeypatch):
+    """Though each step of the way from them is right."""
+    monkeypatch.setenv("GRADING_SEED", SEED)
+    for title, (cells, marks) in wrong_answers(name, "IGNORES").items():
+        assert earned(name, cells) == points_of(source(name)) | marks, title
+
+
 @pytest.mark.parametrize(("name", "key", "code"), [
     ("ps1", "ps1-depth", """
 def backpropagate(W, b, x, y):

@@ -172,6 +172,14 @@ def test_own_numbers_that_prove_nothing_are_not_gone_on_from(got):
     assert np.array_equal(own(lambda: 2 * A, A, [A.T]), 2 * A)
 
 
+@pytest.mark.parametrize("elsewhere, counts", [
+    ([], True), ([lambda: 3 * A], True), ([lambda: 2.01 * A], False), ([lambda: 3 * A, lambda: 2 * A], False), ([lambda: A * np.nan], False),
+    ([lambda: 1 / 0], False), ([lambda: A[0]], False), ([lambda: None], False),
+], ids=["none", "others", "hardly others", "the same once", "NaN", "raises", "shape", "None"])
+def test_own_numbers_that_are_the_same_with_other_inputs_are_not_gone_on_from(elsewhere, counts):
+    assert np.array_equal(own(lambda: 2 * A, A, elsewhere=elsewhere), 2 * A if counts else A)
+
+
 def test_what_follows_from_own_numbers_counts(capsys):
     marks = Marks(3)
     assert marks.follows(1, "own", lambda: 2 * A, 2 * A, A) and marks.follows(1, "right", lambda: A, 2 * A, A)

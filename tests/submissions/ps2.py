@@ -42,6 +42,14 @@ WRONG = {
          "ps2-truncated": {"(1 - np.abs(h[1:])) ** 2": "1 - h[1:] ** 2"}},
         {"ps2-signals-test": 3},
     ),
+    "a constant factor on the slope": (
+        {"ps2-signals": {"(1 - np.abs(h[t])) ** 2": "2 * (1 - np.abs(h[t])) ** 2"}},
+        {"ps2-signals-test": 3},
+    ),
+    "two as the slope": (
+        {"ps2-signals": {"(1 - np.abs(h[t])) ** 2": "2"}},
+        {"ps2-signals-test": 3},
+    ),
     "forgets the absolute value in the slope": (
         {"ps2-signals": {"np.abs(h[t])": "h[t]"}, "ps2-truncated": {"np.abs(h[1:])": "h[1:]"}},
         {"ps2-signals-test": 3},
@@ -173,4 +181,97 @@ RIGHT = {
         "    W_hx, W_hh, W_qh =": "    x, h_0 = np.float32(x), np.float32(h_0)\n    parameters = {name: np.float32(array) for name, array in parameters.items()}\n"
                                "    W_hx, W_hh, W_qh =",
         "a / (1 + np.abs(a))": "np.sign(a) * (1 - 1 / (1 + np.abs(a)))"}},
+}
+
+
+# Answers that ignore what they must depend on, but whose numbers fit each other: they earn what other functions do, in the same test.
+IGNORES = {
+    "states that are constants, and their outputs; a linear loss, and its slopes": (
+        {
+            "ps2-forward": """
+def forward(p, x, h_0):
+    states = 0.1 * np.arange(1.0, 1 + len(x) * h_0.size).reshape(len(x), *h_0.shape)
+    return np.concatenate([h_0[None], states]), states @ p["W_qh"].T + p["b_q"]
+""",
+            "ps2-loss": """
+def squared_error(o, y, m):
+    return np.sum(o * m[:, :, None]), np.ones(o.shape) * m[:, :, None]
+""",
+        },
+        {"ps2-forward-test": 0},
+    ),
+    "states that are the inputs, and their outputs; the loss of o alone": (
+        {
+            "ps2-forward": """
+def forward(p, x, h_0):
+    states = x[:, :, :1] * np.arange(1.0, 1 + h_0.shape[1])
+    return np.concatenate([h_0[None], states]), states @ p["W_qh"].T + p["b_q"]
+""",
+            "ps2-loss": """
+def squared_error(o, y, m):
+    return np.sum(o**2 * m[:, :, None]) / 2, o * m[:, :, None]
+""",
+        },
+        {"ps2-forward-test": 0},
+    ),
+    "a constant loss; constants with a mask": (
+        {
+            "ps2-loss": """
+def squared_error(o, y, m):
+    return 3.0, np.arange(1.0, 1 + o.size).reshape(o.shape) * m[:, :, None]
+""",
+        },
+        {"ps2-forward-test": 2},
+    ),
+    "constants at the steps that each loss visits": (
+        {
+            "ps2-signals": """
+def error_signals(p, h, do):
+    delta = np.zeros(h[1:].shape)
+    for t in range(len(do)):
+        if do[t].any():
+            for k in range(t, -1, -1):
+                delta[k] += (1 + k) * np.arange(1.0, 1 + h.shape[2])
+    return delta
+""",
+            "ps2-truncated": """
+def truncated(p, h, do, tau):
+    delta = np.zeros(h[1:].shape)
+    for t in range(len(do)):
+        if do[t].any():
+            for k in range(t, max(t - tau, 0) - 1, -1):
+                delta[k] += (1 + k) * np.arange(1.0, 1 + h.shape[2])
+    return delta
+""",
+        },
+        {"ps2-signals-test": 0, "ps2-truncated-test": 0},
+    ),
+    "the same in question 3 alone": (
+        {
+            "ps2-truncated": """
+def truncated(p, h, do, tau):
+    delta = np.zeros(h[1:].shape)
+    for t in range(len(do)):
+        if do[t].any():
+            for k in range(t, max(t - tau, 0) - 1, -1):
+                delta[k] += (1 + k) * np.arange(1.0, 1 + h.shape[2])
+    return delta
+""",
+        },
+        {"ps2-truncated-test": 0},
+    ),
+    "delta handed on, and constants": (
+        {
+            "ps2-signals": """
+def error_signals(p, h, do):
+    return 3 * do @ p["W_qh"]
+""",
+            "ps2-collect": """
+def collect(p, x, h, do, delta):
+    same = {name: x.shape[1] * np.arange(1.0, 1 + p[name].size).reshape(p[name].shape) for name in p}
+    return same | {"h_0": 3 * delta[0], "b_q": do.sum(axis=(0, 1))}
+""",
+        },
+        {"ps2-signals-test": 0, "ps2-collect-test": 0},
+    ),
 }

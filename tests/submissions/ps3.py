@@ -139,3 +139,100 @@ WRONG = {
         {"ps3-share-test": 5.5},
     ),
 }
+
+
+# Answers that ignore what they must depend on, but whose numbers fit each other: they earn what other functions do, in the same test.
+IGNORES = {
+    "the states for the slopes": (
+        {
+            "ps3-jacobians": """
+def jacobians(W_hh, h):
+    return h[1:, :, None] * W_hh
+""",
+        },
+        {"ps3-products-test": 2.5},
+    ),
+    "twice the states for the slopes": (
+        {
+            "ps3-jacobians": """
+def jacobians(W_hh, h):
+    return 2 * h[1:, :, None] * W_hh
+""",
+        },
+        {"ps3-products-test": 2.5},
+    ),
+    "constants for the slopes": (
+        {
+            "ps3-jacobians": """
+def jacobians(W_hh, h):
+    return np.arange(1.0, 1 + h[1:].size).reshape(h[1:].shape)[:, :, None] * W_hh
+""",
+        },
+        {"ps3-products-test": 2.5},
+    ),
+    "an entry for the norm": (
+        {
+            "ps3-norms": """
+def norms_by_lag(P):
+    return 2 * abs(P[::-1, 0, 0])
+""",
+            "ps3-step-bounds": """
+def step_bounds(W_hh, slopes):
+    return 2 * abs(W_hh[0, 0]) ** np.arange(1, len(slopes) + 1)
+""",
+            "ps3-verdict": """
+def verdict(W_hh, gamma):
+    return "vanishes" if 2 * abs(W_hh[0, 0]) < 1 else "undecided"
+""",
+        },
+        {"ps3-verdict-test": 0},
+    ),
+    "constants for delta": (
+        {
+            "ps3-lag-terms": """
+def lag_terms(W_hh, W_qh, slopes, h, do):
+    T, B, H = slopes.shape
+    delta = [(1 + j) * np.arange(1.0, 1 + H) * np.ones((B, 1)) for j in range(T)]
+    return np.stack([delta[j].T @ h[T - 1 - j] for j in range(T)])
+""",
+        },
+        {"ps3-share-test": 2.5},
+    ),
+    "the slopes for delta": (
+        {
+            "ps3-lag-terms": """
+def lag_terms(W_hh, W_qh, slopes, h, do):
+    T, B, H = slopes.shape
+    delta = [slopes[T - 1 - j] for j in range(T)]
+    return np.stack([delta[j].T @ h[T - 1 - j] for j in range(T)])
+""",
+        },
+        {"ps3-share-test": 2.5},
+    ),
+    "a constant for delta_T, and all right from there": (
+        {
+            "ps3-lag-terms": """
+def lag_terms(W_hh, W_qh, slopes, h, do):
+    delta, terms = np.ones((len(do), 1)) * np.arange(1.0, 1 + len(W_hh)), []
+    for t in range(len(slopes), 0, -1):
+        terms.append(delta.T @ h[t - 1])
+        delta = delta @ W_hh * slopes[t - 2]
+    return np.stack(terms)
+""",
+        },
+        {"ps3-share-test": 2.5},
+    ),
+    "an entry of each term, handed back": (
+        {
+            "ps3-share": """
+def share(terms):
+    return np.abs(terms[:, 0, 0])
+
+
+def reach(shares, part=0.9):
+    return 3
+""",
+        },
+        {"ps3-share-test": 3.5},
+    ),
+}

@@ -81,6 +81,10 @@ WRONG = {
         {"ps4-train": {"if np.isfinite(norm)": "if True", "mu * v[name] + ": ""}},
         {"ps4-train-test": 3},
     ),
+    "plain descent": (
+        {"ps4-train": {"mu * v[name] + ": ""}},
+        {"ps4-train-test": 3.5},
+    ),
     "a skipped step sets the velocity to 0": (
         {"ps4-train": {
             "        path.append": "        else:\n            v = {name: 0.0 for name in now}\n        path.append",
@@ -161,4 +165,96 @@ RIGHT = {
             "return np.median(norms[(losses > above) & np.isfinite(norms)])":
                 "return np.array([np.median(norms[(losses > above) & np.isfinite(norms)])])"},
     },
+}
+
+
+# Answers that ignore what they must depend on, but whose numbers fit each other: they earn what other functions do, in the same test.
+IGNORES = {
+    "constants for the gradient": (
+        {
+            "ps4-clip": """
+def clip_parts(parts, sizes, c):
+    g = {name: np.arange(1.0, 1 + array.size).reshape(array.shape) for name, array in parts[0].items()}
+    norm = np.sqrt(sum(np.sum(array**2) for array in g.values()))
+    return {name: min(1, c / norm) * array for name, array in g.items()}, norm
+
+
+def clip_value(grads, c):
+    g = {name: np.arange(1.0, 1 + array.size).reshape(array.shape) for name, array in grads.items()}
+    u, v = (np.concatenate([array.ravel() for array in each.values()]) for each in (grads, g))
+    return g, np.degrees(np.arccos(min(u @ v / np.linalg.norm(u) / np.linalg.norm(v), 1)))
+""",
+        },
+        {"ps4-clip-test": 0},
+    ),
+    "twice the first part": (
+        {
+            "ps4-clip": """
+def clip_parts(parts, sizes, c):
+    g = {name: 2 * array for name, array in parts[0].items()}
+    norm = np.sqrt(sum(np.sum(array**2) for array in g.values()))
+    return {name: min(1, c / norm) * array for name, array in g.items()}, norm
+
+
+def clip_value(grads, c):
+    g = {name: 2 * array for name, array in grads.items()}
+    u, v = (np.concatenate([array.ravel() for array in each.values()]) for each in (grads, g))
+    return g, np.degrees(np.arccos(min(u @ v / np.linalg.norm(u) / np.linalg.norm(v), 1)))
+""",
+        },
+        {"ps4-clip-test": 0},
+    ),
+    # It does call clip with what gradient returns, and its norms are right.
+    "steps that are constants": (
+        {
+            "ps4-train": """
+def train(parameters, gradient, clip, batches, rate, mu):
+    path, norms = [parameters], []
+    for batch in batches:
+        now = path[-1]
+        norms.append(clip(gradient(now, batch)[1])[1])
+        path.append({name: now[name] + 0.1 * np.isfinite(norms[-1]) for name in now})
+    return path, norms
+""",
+        },
+        {"ps4-train-test": 1.5},
+    ),
+    "a constant for the error, and all right from there; constants": (
+        {
+            "ps4-cliff": """
+def error_signals(w, h, y):
+    delta = np.ones((len(h) - 1, len(y))) / len(y)
+    for t in range(len(delta) - 1, 0, -1):
+        delta[t - 1] = delta[t] * w * (1 - h[t] ** 2)
+    return delta
+
+
+def collect(delta, h):
+    return 2.0, 2.0
+
+
+def median_threshold(losses, norms, above):
+    return 3.0
+""",
+        },
+        {"ps4-cliff-test": 0},
+    ),
+    # Its db is right.
+    "y for the error; sums, and the first norm": (
+        {
+            "ps4-cliff": """
+def error_signals(w, h, y):
+    return np.stack([y / len(y) * w ** (len(h) - 2 - t) for t in range(len(h) - 1)])
+
+
+def collect(delta, h):
+    return delta.sum(), delta.sum()
+
+
+def median_threshold(losses, norms, above):
+    return norms[0]
+""",
+        },
+        {"ps4-cliff-test": 0.5},
+    ),
 }

@@ -110,3 +110,175 @@ def by_stays(F, G, E, O, g, stays):
         {"ps5-arrows-test": 4.5},
     ),
 }
+
+
+# Answers that ignore what they must depend on, but whose numbers fit each other: they earn what other functions do, in the same test.
+IGNORES = {
+    "constants, and all right from them": (
+        {
+            "ps5-step-back": """
+def step_back(P, gates, c_before, c, dh, dc_later):
+    K = 0.3 * np.arange(1.0, 1 + c.size).reshape(c.shape)
+    delta = np.hstack([K, 2 * K, 3 * K, K])
+    _, delta_f, _, delta_o = np.split(delta, 4, axis=1)
+    dc = K + delta_o * P["p_o"]
+    return {"dc": dc, "delta": delta, "dh_before": delta @ P["W_hh"], "dc_before": (K + K * P["p_o"]) * gates["f"] + delta_f * P["p_f"]}
+""",
+        },
+        {"ps5-step-back-test": 0},
+    ),
+    "the gates for delta": (
+        {
+            "ps5-step-back": """
+def step_back(P, gates, c_before, c, dh, dc_later):
+    K = 0.3 * np.arange(1.0, 1 + c.size).reshape(c.shape)
+    delta = np.hstack([gates[name] for name in ("i", "f", "c_tilde", "o")])
+    _, delta_f, _, delta_o = np.split(delta, 4, axis=1)
+    dc = K + delta_o * P["p_o"]
+    return {"dc": dc, "delta": delta, "dh_before": delta @ P["W_hh"], "dc_before": dc_later + delta_f * P["p_f"]}
+""",
+        },
+        {"ps5-step-back-test": 0},
+    ),
+    "dh for delta": (
+        {
+            "ps5-step-back": """
+def step_back(P, gates, c_before, c, dh, dc_later):
+    K = 0.3 * np.arange(1.0, 1 + c.size).reshape(c.shape)
+    delta = np.hstack([2 * dh] * 4)
+    _, delta_f, _, delta_o = np.split(delta, 4, axis=1)
+    dc = K + delta_o * P["p_o"]
+    return {"dc": dc, "delta": delta, "dh_before": delta @ P["W_hh"], "dc_before": dc_later + delta_f * P["p_f"]}
+""",
+        },
+        {"ps5-step-back-test": 0},
+    ),
+    "constants for the slopes": (
+        {
+            "ps5-step-back": """
+def step_back(P, gates, c_before, c, dh, dc_later):
+    i, f, c_tilde, o = ((1 + k) * np.arange(1.0, 1 + c.shape[-1]) for k in range(4))
+    dc = dc_later + dh * np.arange(1.0, 1 + c.shape[-1])
+    return {"dc": dc, "delta": np.hstack([dc * i, dc * f, dc * c_tilde, dh * o]), "dh_before": 0 * dh, "dc_before": 0 * dh}
+""",
+            "ps5-arrows": """
+def arrows(P, gates, c_before, c):
+    i, f, c_tilde, o = ((1 + k) * np.arange(1.0, 1 + c.shape[-1]) for k in range(4))
+    W_i, W_f, W_c, W_o = np.split(P["W_hh"], 4)
+    return {"F": np.diag(f * P["p_f"]), "G": i[:, None] * W_i + f[:, None] * W_f + c_tilde[:, None] * W_c,
+            "E": np.diag(np.arange(1.0, 1 + c.shape[-1]) + o * P["p_o"]), "O": o[:, None] * W_o}
+""",
+        },
+        {"ps5-step-back-test": 0, "ps5-arrows-test": 1},
+    ),
+    "constants for the slopes, in question 2 alone": (
+        {
+            "ps5-arrows": """
+def arrows(P, gates, c_before, c):
+    i, f, c_tilde, o = ((1 + k) * np.arange(1.0, 1 + c.shape[-1]) for k in range(4))
+    W_i, W_f, W_c, W_o = np.split(P["W_hh"], 4)
+    return {"F": np.diag(f * P["p_f"]), "G": i[:, None] * W_i + f[:, None] * W_f + c_tilde[:, None] * W_c,
+            "E": np.diag(np.arange(1.0, 1 + c.shape[-1]) + o * P["p_o"]), "O": o[:, None] * W_o}
+""",
+        },
+        {"ps5-arrows-test": 1},
+    ),
+    "constants times a gate for the slopes": (
+        {
+            "ps5-step-back": """
+def step_back(P, gates, c_before, c, dh, dc_later):
+    i, f, c_tilde, o = ((1 + k) * gates["i"].mean() * np.arange(1.0, 1 + c.shape[-1]) for k in range(4))
+    dc = dc_later + dh * gates["i"].mean() * np.arange(1.0, 1 + c.shape[-1])
+    return {"dc": dc, "delta": np.hstack([dc * i, dc * f, dc * c_tilde, dh * o]), "dh_before": 0 * dh, "dc_before": 0 * dh}
+""",
+            "ps5-arrows": """
+def arrows(P, gates, c_before, c):
+    i, f, c_tilde, o = ((1 + k) * gates["i"].mean() * np.arange(1.0, 1 + c.shape[-1]) for k in range(4))
+    W_i, W_f, W_c, W_o = np.split(P["W_hh"], 4)
+    return {"F": np.diag(f * P["p_f"]), "G": i[:, None] * W_i + f[:, None] * W_f + c_tilde[:, None] * W_c,
+            "E": np.diag(gates["i"].mean() * np.arange(1.0, 1 + c.shape[-1]) + o * P["p_o"]), "O": o[:, None] * W_o}
+""",
+        },
+        {"ps5-step-back-test": 0, "ps5-arrows-test": 1},
+    ),
+    "constants times a gate for the slopes, in question 2 alone": (
+        {
+            "ps5-arrows": """
+def arrows(P, gates, c_before, c):
+    i, f, c_tilde, o = ((1 + k) * gates["i"].mean() * np.arange(1.0, 1 + c.shape[-1]) for k in range(4))
+    W_i, W_f, W_c, W_o = np.split(P["W_hh"], 4)
+    return {"F": np.diag(f * P["p_f"]), "G": i[:, None] * W_i + f[:, None] * W_f + c_tilde[:, None] * W_c,
+            "E": np.diag(gates["i"].mean() * np.arange(1.0, 1 + c.shape[-1]) + o * P["p_o"]), "O": o[:, None] * W_o}
+""",
+        },
+        {"ps5-arrows-test": 1},
+    ),
+    "the states for the slopes": (
+        {
+            "ps5-step-back": """
+def step_back(P, gates, c_before, c, dh, dc_later):
+    i, f, c_tilde, o = ((1 + k) * c for k in range(4))
+    dc = dc_later + dh * c
+    return {"dc": dc, "delta": np.hstack([dc * i, dc * f, dc * c_tilde, dh * o]), "dh_before": 0 * dh, "dc_before": 0 * dh}
+""",
+            "ps5-arrows": """
+def arrows(P, gates, c_before, c):
+    i, f, c_tilde, o = ((1 + k) * c for k in range(4))
+    W_i, W_f, W_c, W_o = np.split(P["W_hh"], 4)
+    return {"F": np.diag(f * P["p_f"]), "G": i[:, None] * W_i + f[:, None] * W_f + c_tilde[:, None] * W_c,
+            "E": np.diag(c + o * P["p_o"]), "O": o[:, None] * W_o}
+""",
+        },
+        {"ps5-step-back-test": 0, "ps5-arrows-test": 1},
+    ),
+    "the states for the slopes, in question 2 alone": (
+        {
+            "ps5-arrows": """
+def arrows(P, gates, c_before, c):
+    i, f, c_tilde, o = ((1 + k) * c for k in range(4))
+    W_i, W_f, W_c, W_o = np.split(P["W_hh"], 4)
+    return {"F": np.diag(f * P["p_f"]), "G": i[:, None] * W_i + f[:, None] * W_f + c_tilde[:, None] * W_c,
+            "E": np.diag(c + o * P["p_o"]), "O": o[:, None] * W_o}
+""",
+        },
+        {"ps5-arrows-test": 1},
+    ),
+    # E without the peephole is that of an answer which forgets the slope of tanh in both questions.
+    "the gates for the slopes": (
+        {
+            "ps5-step-back": """
+def step_back(P, gates, c_before, c, dh, dc_later):
+    i, f, c_tilde, o = (gates[name] for name in ("i", "f", "c_tilde", "o"))
+    dc = dc_later + dh * gates["o"]
+    return {"dc": dc, "delta": np.hstack([dc * i, dc * f, dc * c_tilde, dh * o]), "dh_before": 0 * dh, "dc_before": 0 * dh}
+""",
+            "ps5-arrows": """
+def arrows(P, gates, c_before, c):
+    i, f, c_tilde, o = (gates[name] for name in ("i", "f", "c_tilde", "o"))
+    W_i, W_f, W_c, W_o = np.split(P["W_hh"], 4)
+    return {"F": np.diag(f * P["p_f"]), "G": i[:, None] * W_i + f[:, None] * W_f + c_tilde[:, None] * W_c,
+            "E": np.diag(gates["o"] + o * P["p_o"]), "O": o[:, None] * W_o}
+""",
+        },
+        {"ps5-step-back-test": 0, "ps5-arrows-test": 1.5},
+    ),
+    "constants in the rows of c_t, and the others from them": (
+        {
+            "ps5-joint": """
+def joint(F, G, E, O):
+    K = np.arange(1.0, 1 + 2 * F.size).reshape(len(F), -1)
+    return np.vstack([K, E @ K + np.hstack([0 * O, O])])
+""",
+        },
+        {"ps5-arrows-test": 4},
+    ),
+    "the arrows, handed back": (
+        {
+            "ps5-joint": """
+def joint(F, G, E, O):
+    return np.block([[F, F], [F, F]])
+""",
+        },
+        {"ps5-arrows-test": 4},
+    ),
+}
