@@ -62,6 +62,8 @@ def _message(error: BaseException) -> str:
         if (error.text or "").lstrip().startswith(_COMMANDS):
             message += " (lines that begin with %, ! or ? are commands of IPython, which do not work on this page)"
         return message
+    if isinstance(error, ModuleNotFoundError):
+        return f"{error} (a page has Python's own modules, and what its cells as the book has them import)"
     said = traceback.TracebackException(type(error), error, error.__traceback__, limit=0, compact=True)
     return "\n".join([str(said), *map(str, getattr(error, "__notes__", None) or ())])
 

@@ -2,7 +2,7 @@
 
 Sizes of what a page loads before Run and after, compressed as servers do; then chapter 4 in Chromium: from the press on Run at its
 explorable to the figure, all cells above included, and from a move of its slider to the redrawn figure. Python is that in the
-folder that PYODIDE names (see `python -m runnable.pyodide`); without it CPython answers, ten times as fast, and the line says so.
+folder that PYODIDE names (see `python -m runnable.pyodide`); without it CPython answers, which is faster, and the line says so.
 """
 
 from __future__ import annotations

@@ -267,6 +267,11 @@ def test_a_command_of_ipython_is_named(page):
     assert "commands of IPython" not in page.error("x = % 3")[1]
 
 
+def test_a_module_that_a_page_lacks_is_named(page):
+    assert page.error("import not_here")[1] == \
+        "No module named 'not_here' (a page has Python's own modules, and what its cells as the book has them import)"
+
+
 def test_recursion_is_short(page):
     name, message, lines = page.error("def f(n):\n    return f(n + 1)\nf(0)")
     assert name == "RecursionError" and len(lines) == 7

@@ -3,6 +3,7 @@
   "use strict";
 
   const LONG = 10; // seconds
+  const SLOWER = 5; // times, about: the chapters take three to seven times as long in a browser
   const PASSING = ":scope > .runnable-panel, :scope > .runnable-note:not(.runnable-conflict)";
   const data = JSON.parse(document.getElementById("runnable")?.textContent ?? "null");
   if (!data) return;
@@ -479,23 +480,30 @@
     if (source) return choose(cell);
     const offer = await offered();
     if (source) return choose(cell);
+    const then = takes(unrun(cell)) > LONG ? "" : " and run"; // else there is another question
     panel(cell.bar, `To run code, the page loads Python into your browser: ${offer.size} from ${offer.host}. What you write stays on your machine.`,
-      [["Load Python and run", () => {
+      [[`Load Python${then}`, () => {
         source = offer;
         choose(cell);
       }], ["Not now", () => {}]], cell.area && document.activeElement === cell.area ? cell.area : cell.run);
   }
 
-  function choose(cell) {
+  const takes = (some) => some.reduce((sum, other) => sum + (other.seconds ?? 0), 0);
+
+  // The cells above one that have not run, or not since one above them did.
+  function unrun(cell) {
     const queued = new Set([...queue, ...(current ? [current] : [])].map((item) => item.cell));
     let old = false; // from the first that is, all of them
-    const above = cells.slice(0, cell.place).filter((other) => !other.text && (old ||= !fresh(other)) && !queued.has(other));
-    const takes = (some) => some.reduce((sum, other) => sum + (other.seconds ?? 0), 0);
+    return cells.slice(0, cell.place).filter((other) => !other.text && (old ||= !fresh(other)) && !queued.has(other));
+  }
+
+  function choose(cell) {
+    const above = unrun(cell);
     if (takes(above) <= LONG) return enqueue([...above, cell]);
     const few = needed(cell, above);
-    const time = (some) => `${several(some.length, "cell")}, ${duration(takes(some))}`;
+    const time = (some) => `${several(some.length, "cell")}, about ${duration(SLOWER * takes(some))}`;
     panel(cell.bar, `${several(above.length, "cell")} above ${above.length === 1 ? "has" : "have"} not run. ` +
-      `They took ${duration(takes(above))} when the book was built, and take several times that in a browser.`, [
+      `They took ${duration(takes(above))} when the book was built; a browser takes about ${SLOWER} times as long.`, [
       ...(few.length < above.length ? [[`Run what it needs (${time(few)})`, () => enqueue([...few, cell])]] : []),
       [`Run all above (${time(above)})`, () => enqueue([...above, cell])],
       ["Run this cell alone", () => enqueue([cell])],
