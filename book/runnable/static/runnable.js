@@ -3,7 +3,7 @@
   "use strict";
 
   const LONG = 10; // seconds
-  const SLOWER = 5; // times, about: the chapters take three to seven times as long in a browser
+  const SLOWER = 5; // times, in a browser
   const PASSING = ":scope > .runnable-panel, :scope > .runnable-note:not(.runnable-conflict)";
   const data = JSON.parse(document.getElementById("runnable")?.textContent ?? "null");
   if (!data) return;
@@ -480,7 +480,7 @@
     if (source) return choose(cell);
     const offer = await offered();
     if (source) return choose(cell);
-    const then = takes(unrun(cell)) > LONG ? "" : " and run"; // else there is another question
+    const then = takes(unrun(cell)) > LONG ? "" : " and run"; // or another question follows
     panel(cell.bar, `To run code, the page loads Python into your browser: ${offer.size} from ${offer.host}. What you write stays on your machine.`,
       [[`Load Python${then}`, () => {
         source = offer;
