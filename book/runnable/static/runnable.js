@@ -311,7 +311,7 @@
       const other = document.getElementById(id);
       if (other && !other.matches("figure.explorable"))
         return SHOW.error(cell, { name: "ValueError", message: `the page has something else with the id ${id}; give the figure another one`, lines: [] });
-      if (other) { // a page has one figure of a name
+      if (other) { // one figure of a name
         const note = make("p", { className: "runnable-note" }, `The figure ${id} is now below ${name(cell)}.`);
         other.replaceWith(note);
         if (!other.querySelector(".explorable-live")) cell.moved.push([note, other]);
@@ -502,8 +502,8 @@
     if (takes(above) <= LONG) return enqueue([...above, cell]);
     const few = needed(cell, above);
     const time = (some) => `${several(some.length, "cell")}, about ${duration(SLOWER * takes(some))}`;
-    panel(cell.bar, `${several(above.length, "cell")} above ${above.length === 1 ? "has" : "have"} not run. ` +
-      `They took ${duration(takes(above))} when the book was built; a browser takes about ${SLOWER} times as long.`, [
+    panel(cell.bar, `Not run yet above: ${several(above.length, "cell")}. ` +
+      `They took ${duration(takes(above))} when the book was built; a browser is about ${SLOWER} times slower.`, [
       ...(few.length < above.length ? [[`Run what it needs (${time(few)})`, () => enqueue([...few, cell])]] : []),
       [`Run all above (${time(above)})`, () => enqueue([...above, cell])],
       ["Run this cell alone", () => enqueue([cell])],
