@@ -150,6 +150,28 @@ WRONG = {
         {"ps4-clip": "def clip_parts(parts, sizes, c):\n    raise FloatingPointError\n\n\ndef clip_value(grads, c):\n    return grads, 0.0"},
         {"ps4-clip-test": 0},
     ),
+    # Each step seems right, and the whole is not.
+    "clips the step, not the gradient": (
+        {"ps4-train": {'        grads, norm = clip(grads)\n': '        norm = clip(grads)[1]\n',
+                '            now = {name: now[name] - rate * v[name]': '            step, _ = clip(v)\n            now = {name: now[name] - rate * step[name]'}},
+        {"ps4-train-test": 4},
+    ),
+    "clips the velocity, not the gradient": (
+        {"ps4-train": {'        grads, norm = clip(grads)\n': '        norm = clip(grads)[1]\n',
+                '            v = {name: mu * v[name] + grads[name] for name in now}': '            v = clip({name: mu * v[name] + grads[name] for name in now})[0]'}},
+        {"ps4-train-test": 4},
+    ),
+    "a velocity of what is not clipped": (
+        {"ps4-train": {'        grads, norm = clip(grads)\n': '        clipped, norm = clip(grads)\n',
+                'now[name] - rate * v[name]': 'now[name] - rate * (mu * old[name] + clipped[name])',
+                '            v = {': '            old = v\n            v = {'}},
+        {"ps4-train-test": 4},
+    ),
+    # One mistake, on which much rests.
+    "a path without its end": (
+        {"ps4-train": {'return path, norms': 'return path[:-1], norms'}},
+        {"ps4-train-test": 4.5},
+    ),
 }
 
 
