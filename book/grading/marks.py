@@ -248,6 +248,7 @@ class Marks:
             raise ValueError(f"{SEED}: got {seed!r}, want a whole number, 0 or larger")
         self.points, self.rng = points, np.random.default_rng(int(seed))
         self._offered = self._earned = 0
+        self._slipped = False  # whether an item since the last whole was not earned
         print(f"Inputs drawn with {SEED}={seed}")
 
     def close(self, points: float, name: str, got: Callable[[], Any], want: Any, tolerance: float = TOLERANCE) -> bool:
@@ -259,29 +260,47 @@ class Marks:
 
         The others are what follows from the student's own results, see `own`. Whether it was earned.
         """
-        def problem():
-            value = got()
-            words = [difference(name, value, want) for want in wants]
-            return None if None in words else words[-1]
-        return self._item(points, name, problem)
+        return self._item(points, name, lambda: self._follows(name, got, wants))
 
     def true(self, points: float, name: str, fact: Callable[[], bool], wanted: str) -> bool:
         """An item worth `points`: `fact()` is true. If it isn't, say that `wanted` was. Whether it was earned."""
         return self._item(points, name, lambda: None if fact() else f"{name}: expected {wanted}")
 
-    def _item(self, points, name, problem):
+    @staticmethod
+    def _follows(name, got, wants):
+        value = got()
+        words = [difference(name, value, want) for want in wants]
+        return None if None in words else words[-1]
+
+    @staticmethod
+    def _problem(name, problem):
         try:
-            words = problem()
+            return problem()
         except NameError as error:
-            words = f"{name}: {error}; was it renamed?"
+            return f"{name}: {error}; was it renamed?"
         except StudentError as error:
-            words = f"{name}: {error}"
+            return f"{name}: {error}"
         except Exception as error:  # whatever a student's code raises
-            words = f"{name}: {type(error).__name__}: {error}"
+            return f"{name}: {type(error).__name__}: {error}"
+
+    def _item(self, points, name, problem):
+        words = self._problem(name, problem)
         self._offered += points
         self._earned += 0 if words else points
+        self._slipped = self._slipped or bool(words)
         print(f"0 of {points}  {_line(words)}" if words else f"{points} of {points}  {name}")
         return not words
+
+    def whole(self, points: float, name: str, got: Callable[[], Any], *wants: Any) -> None:
+        """After the steps of a function, the function as it is: `got()` agrees with one of `wants`, as in `follows`.
+
+        If not, though all items since the last whole were earned, that costs `points`: no step has shown the mistake.
+        Where a step has lost its points, the whole costs nothing more.
+        """
+        steps_right, self._slipped = not self._slipped, False
+        if steps_right and (words := self._problem(name, lambda: self._follows(name, got, wants))):
+            self._earned -= points
+            print(f"-{points}  {_line(words)}, though each step seems right")
 
     @property
     def earned(self) -> float:

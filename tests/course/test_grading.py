@@ -91,6 +91,23 @@ def test_marks_add_up_item_by_item(capsys, monkeypatch):
         "0.5 of 0.5  fact", "0 of 0.5  no fact: expected a fact"]
 
 
+def test_the_whole_costs_only_what_no_step_has_shown(capsys):
+    marks = Marks(4)
+    marks.close(1, "a step", lambda: 2.0, 2.0)
+    marks.whole(0.5, "f", lambda: 3.0, 1.0, 3.0)
+    marks.close(1, "a step of g", lambda: 2.0, 2.0)
+    marks.whole(0.5, "g", lambda: 3.0, 2.0)
+    marks.close(1, "a step of h", lambda: 1.0, 2.0)
+    marks.whole(0.5, "h", lambda: 3.0, 2.0)
+    marks.close(1, "a step of k", lambda: 2.0, 2.0)
+    marks.whole(0.5, "k", lambda: 1 / 0, 2.0)
+    assert marks.score() == 2.0
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "1 of 1  a step", "1 of 1  a step of g", "-0.5  g: expected 2, got 3, though each step seems right",
+        "0 of 1  a step of h: expected 2, got 1", "1 of 1  a step of k",
+        "-0.5  k: ZeroDivisionError: division by zero, though each step seems right"]
+
+
 def test_a_message_is_one_line(capsys):
     """So that an exception can't look like an item that was earned."""
     def forge():

@@ -94,6 +94,36 @@ WRONG = {
         {"ps1-differences": {"f(up) - f(down)": "f(down) - f(up)"}},
         {"ps1-differences-test": 3},
     ),
+    # Each step seems right, and the whole is not.
+    "a mean over the batch in the loss alone": (
+        {"ps1-depth": {'** 2) / 2': '** 2) / 2 / len(x)'}},
+        {"ps1-depth-test": 5.5},
+    ),
+    "the loss of the first output alone, for a batch": (
+        {"ps1-depth": {'np.sum((h[n] - y) ** 2) / 2': 'np.sum((h[n] - y) ** 2) / 2 if len(x) == 1 else np.sum((h[n] - y)[:, 0] ** 2) / 2'}},
+        {"ps1-depth-test": 5.5},
+    ),
+    "absolute values of the weights in the paths of x": (
+        {"ps1-two-paths": {'dz * w1 + do * w3': 'dz * abs(w1) + do * abs(w3)'}},
+        {"ps1-two-paths-test": 5},
+    ),
+    # One mistake, on which much rests.
+    "does not sum db over the batch": (
+        {"ps1-depth": {'delta.sum(axis=0)': 'delta'}},
+        {"ps1-depth-test": 5},
+    ),
+    "db as a row": (
+        {"ps1-depth": {'delta.sum(axis=0)': 'delta.sum(axis=0, keepdims=True)'}},
+        {"ps1-depth-test": 5.5},
+    ),
+    "the slope of the layer after": (
+        {"ps1-depth": {'delta @ W[l] * (1 - h[l - 1] ** 2)': '(delta * (1 - h[l] ** 2)) @ W[l]'}},
+        {"ps1-depth-test": 4.5},
+    ),
+    "forgets the target on the way back": (
+        {"ps1-depth": {'delta, dW, db = h[n] - y': 'delta, dW, db = h[n]'}},
+        {"ps1-depth-test": 4.5},
+    ),
 }
 
 

@@ -171,6 +171,32 @@ def error_signals(parameters, h, do):
         {"ps2-truncated": {"(1 - np.abs(h[1:])) ** 2": "1 - h[1:] ** 2"}},
         {"ps2-truncated-test": 4},
     ),
+    # Each step seems right, and the whole is not.
+    "a parenthesis missing, but for the last step": (
+        {"ps2-signals": {'(from_above + later) * (1 - np.abs(h[t])) ** 2': 'from_above + later * (1 - np.abs(h[t])) ** 2 if t < len(do) else from_above * (1 - np.abs(h[t])) ** 2'}},
+        {"ps2-signals-test": 3},
+    ),
+    "the losses of the last two steps alone": (
+        {"ps2-signals": {'from_above = do[t - 1] @ parameters["W_qh"]': 'from_above = do[t - 1] @ parameters["W_qh"] * (t > len(do) - 2)'}},
+        {"ps2-signals-test": 3},
+    ),
+    "a loss without its half where some steps have no target": (
+        {"ps2-loss": {'np.sum(do**2) / 2': 'np.sum(do**2) / 2 if m.all() or len(o) == 5 else np.sum(do**2)'}},
+        {"ps2-forward-test": 3.5},
+    ),
+    "visits one step more with several units": (
+        {"ps2-truncated": {'max(t - tau, 0)': 'max(t - tau - (h.shape[2] > 1 and tau > 0), 0)'}},
+        {"ps2-truncated-test": 4.5},
+    ),
+    "h_0 in the outputs, too": (
+        {"ps2-forward": {'h[1:] @ W_qh.T': '(h[1:] + h_0 * 0.1) @ W_qh.T'}},
+        {"ps2-forward-test": 3.5},
+    ),
+    # One mistake, on which much rests.
+    "weights not summed over the batch": (
+        {"ps2-collect": {'tbi,tbj->ij': 'tbi,tbj->bij'}},
+        {"ps2-collect-test": 2.5},
+    ),
 }
 
 

@@ -138,6 +138,24 @@ WRONG = {
         {"ps3-share": {" / np.sum(lengths)": ""}},
         {"ps3-share-test": 5.5},
     ),
+    # Each step seems right, and the whole is not.
+    "the slopes of the first step off the diagonal": (
+        {"ps3-jacobians": {'return slopes[:, :, None] * W_hh': 'return slopes[:, :, None] * np.diag(np.diag(W_hh)) + slopes[:1, :, None] * (W_hh - np.diag(np.diag(W_hh)))'}},
+        {"ps3-products-test": 4.5},
+    ),
+    "norms in descending order": (
+        {"ps3-norms": {'np.linalg.norm(P[::-1], 2, axis=(1, 2))': 'np.sort(np.linalg.norm(P[::-1], 2, axis=(1, 2)))[::-1] if np.linalg.matrix_rank(P[0]) > 1 else np.linalg.norm(P[::-1], 2, axis=(1, 2))'}},
+        {"ps3-verdict-test": 4.5},
+    ),
+    "the square of the norm where slopes differ": (
+        {"ps3-step-bounds": {'* np.linalg.norm(W_hh, 2)': '* np.linalg.norm(W_hh, 2) ** (1 if np.ptp(slopes) == 0 else 2)'}},
+        {"ps3-verdict-test": 4.5},
+    ),
+    # One mistake, on which much rests.
+    "the last Jacobian where the identity belongs": (
+        {"ps3-products": {'result[T] = np.eye(H)': 'result[T] = J[-1]'}},
+        {"ps3-products-test": 3.5},
+    ),
 }
 
 

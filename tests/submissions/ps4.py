@@ -150,6 +150,42 @@ WRONG = {
         {"ps4-clip": "def clip_parts(parts, sizes, c):\n    raise FloatingPointError\n\n\ndef clip_value(grads, c):\n    return grads, 0.0"},
         {"ps4-clip-test": 0},
     ),
+    # Each step seems right, and the whole is not.
+    "clips the step, not the gradient": (
+        {"ps4-train": {'        grads, norm = clip(grads)\n': '        norm = clip(grads)[1]\n',
+                '            now = {name: now[name] - rate * v[name]': '            step, _ = clip(v)\n'
+                '            now = {name: now[name] - rate * step[name]'}},
+        {"ps4-train-test": 4},
+    ),
+    "clips the velocity, not the gradient": (
+        {"ps4-train": {'        grads, norm = clip(grads)\n': '        norm = clip(grads)[1]\n',
+                '            v = {name: mu * v[name] + grads[name] for name in now}': '            v = clip({name: mu * v[name] + grads[name] for name in now})[0]'}},
+        {"ps4-train-test": 4},
+    ),
+    "a velocity of what is not clipped": (
+        {"ps4-train": {'        grads, norm = clip(grads)\n': '        clipped, norm = clip(grads)\n',
+                'now[name] - rate * v[name]': 'now[name] - rate * (mu * old[name] + clipped[name])',
+                '            v = {': '            old = v\n            v = {'}},
+        {"ps4-train-test": 4},
+    ),
+    "three parts twice as long where they are not clipped": (
+        {"ps4-clip": {"c / norm if norm > c else 1.0": "c / norm if norm > c else 1.0 + (len(parts) > 2)"}},
+        {"ps4-clip-test": 4.5},
+    ),
+    "db without signs": (
+        {"ps4-cliff": {"np.sum(delta * h[:-1]), np.sum(delta)": "np.sum(delta * h[:-1]), np.sum(np.abs(delta))"}},
+        {"ps4-cliff-test": 5.5},
+    ),
+    "the velocity forgotten after a clipped step": (
+        {"ps4-train": {"grads, norm = clip(grads)": "raw = grads\n        grads, norm = clip(grads)",
+                       "mu * v[name] + grads[name]": "mu * v[name] * np.array_equal(raw[name], grads[name]) + grads[name]"}},
+        {"ps4-train-test": 4},
+    ),
+    # One mistake, on which much rests.
+    "a path without its end": (
+        {"ps4-train": {'return path, norms': 'return path[:-1], norms'}},
+        {"ps4-train-test": 4.5},
+    ),
 }
 
 

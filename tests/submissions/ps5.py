@@ -109,6 +109,73 @@ def by_stays(F, G, E, O, g, stays):
         {"ps5-arrows": {"c_before * f * (1 - f)": "c_before * f * (f - 1)"}},
         {"ps5-arrows-test": 4.5},
     ),
+    # Each step seems right, and the whole is not.
+    "c_t not held fixed in O, nor the memory in G": (
+        {"ps5-arrows": {'    return {"F": np.diag(f + by_f * P["p_f"]),\n'
+                '            "G": by_i': '    G = by_i[:, None] * W_i + by_f[:, None] * W_f + by_c[:, None] * W_c\n'
+                '    E = np.diag(o * (1 - np.tanh(c) ** 2) + by_o * P["p_o"])\n'
+                '    return {"F": np.diag(f + by_f * P["p_f"]),\n'
+                '            "G": np.diag(f + by_f * P["p_f"]) + by_i',
+                '"O": by_o': '"O": E @ G + by_o'}},
+        {"ps5-arrows-test": 4.5},
+    ),
+    "c_t not held fixed in O": (
+        {"ps5-arrows": {'"O": by_o[:, None] * W_o': '"O": by_o[:, None] * W_o + np.diag(o * (1 - np.tanh(c) ** 2) + by_o * P["p_o"]) @ (by_i[:, None] * W_i + by_f[:, None] * W_f + by_c[:, None] * W_c)'}},
+        {"ps5-arrows-test": 4.5},
+    ),
+    "a peephole in O": (
+        {"ps5-arrows": {'"O": by_o[:, None] * W_o': '"O": by_o[:, None] * (W_o + np.diag(P["p_o"]))'}},
+        {"ps5-arrows-test": 4.5},
+    ),
+    "a peephole in G": (
+        {"ps5-arrows": {'by_f[:, None] * W_f': 'by_f[:, None] * (W_f + np.diag(P["p_f"]))'}},
+        {"ps5-arrows-test": 4.5},
+    ),
+    "a constant added to G": (
+        {"ps5-arrows": {'by_c[:, None] * W_c': 'by_c[:, None] * W_c + 7'}},
+        {"ps5-arrows-test": 4.5},
+    ),
+    "a constant added to O": (
+        {"ps5-arrows": {'"O": by_o[:, None] * W_o': '"O": by_o[:, None] * W_o + 9'}},
+        {"ps5-arrows-test": 4.5},
+    ),
+    "errors before the last step on paths without detours alone": (
+        {"ps5-detours": {'    U, M = np.zeros((2, detours + 1, H))\n': '    if detours and dh[:-1].any() and G.any():\n'
+                '        early = dh * (np.arange(T) < T - 1)[:, None]\n'
+                '        late = by_detours(F, G, E, O, dh - early, detours)\n'
+                '        late[0] += by_detours(F, 0 * G, E, O, early, 0)[0]\n'
+                '        return late\n'
+                '    U, M = np.zeros((2, detours + 1, H))\n'}},
+        {"ps5-paths-test": 4.5},
+    ),
+    "sorts the paths of one unit alone": (
+        {"ps5-detours": {"return U": "return U if H == 1 else U[::-1]"}},
+        {"ps5-paths-test": 4.5},
+    ),
+    "sorts the stays of one unit alone": (
+        {"ps5-stays": {"return U": "return U if len(g) == 1 else U[::-1]"}},
+        {"ps5-paths-test": 4.5},
+    ),
+    "the joint Jacobian without the sign of E F": (
+        {"ps5-joint": {"[E @ F, E @ G + O]": "[np.abs(E @ F), E @ G + O]"}},
+        {"ps5-arrows-test": 4.5},
+    ),
+    # One mistake, on which much rests.
+    "forgets O in the paths by detours": (
+        {"ps5-detours": {'M @ O[t - 1]': '0 * M'}},
+        {"ps5-paths-test": 4.5},
+    ),
+    "rows that add up those before them": (
+        {"ps5-detours": {'return U': 'return np.cumsum(U, axis=0)'}},
+        {"ps5-paths-test": 4},
+    ),
+    "transposes the blocks of W_hh": (
+        {"ps5-arrows": {'[:, None] * W_i': '[:, None] * W_i.T',
+                '[:, None] * W_f': '[:, None] * W_f.T',
+                '[:, None] * W_c': '[:, None] * W_c.T',
+                '[:, None] * W_o': '[:, None] * W_o.T'}},
+        {"ps5-arrows-test": 4.5},
+    ),
 }
 
 
