@@ -175,10 +175,11 @@ def _stem(name):
 def find_owners(files: list[File], assignment: str, known: set[str]) -> None:
     """Say of each file of one archive whose it is, as far as the names tell; `known` are students, as `_key` gives them."""
     files = [file for file in files if file.entry.parts]
-    outer = tuple(os.path.commonprefix([_place(file.entry)[0] for file in files
-                                        if _place(file.entry)[0] and _tells(file.entry)]))
+    places = [_place(file.entry) for file in files if _tells(file.entry)]
+    outer = tuple(os.path.commonprefix([folders for folders, name in places if folders or MOODLE.fullmatch(name) or CANVAS.fullmatch(name)]))
     users = {_canvas(_place(file.entry)[1]) for file in files} - {""}
-    rest = [(file, *_place(file.entry)) for file in files if not _platform(file, outer, known, len(users) > 1)]
+    flat = any(folders == outer and CANVAS.fullmatch(name) for folders, name in places)
+    rest = [(file, *_place(file.entry)) for file in files if not _platform(file, outer, known, len(users) > 1, flat)]
     rest = [(file, _without(assignment, folders), name) for file, folders, name in rest]
     told = [(file, folders, name) for file, folders, name in rest if _tells(file.entry)]
     inside = os.path.commonprefix([folders for _, folders, _ in told]) or []
@@ -198,13 +199,15 @@ def find_owners(files: list[File], assignment: str, known: set[str]) -> None:
         root, doubt = root + 1, not {_key(name) for names in below_that.values() for name in names} <= known
     elif any(len(names) > 1 for names in below_that.values()) and all(map(all, below_that.values())):
         doubt = True
+    others = any(file.platform and file.kind for file in files)  # are named by a platform
     for file, folders, name in rest:
         file.who = folders[root] if len(folders) > root else _named(name, assignment)
         file.number = _number(file, assignment)
         file.within = folders[root - 1] if first < root <= len(folders) else ""
-        unsure = doubt or len(folders) <= root and _cut(name, assignment) or _key(file.who) not in known and _guessed(file, assignment)
+        unsure = doubt or len(folders) <= root and _cut(name, assignment) \
+            or _key(file.who) not in known and (others or _guessed(file, assignment))
         if unsure and file.who and file.kind:
-            file.note, file.look = f"taken for {file.who}'s, which the {'folders do' if doubt else 'name does'} not tell for sure", True
+            file.note, file.look = f"taken for {file.who}'s, which the {'folders do' if doubt or others and folders else 'name does'} not tell for sure", True
     for file in files:
         folders, name = _place(file.entry)
         first = {_canvas_first(part) for part in (*folders, name) if file.who and _canvas(part) == file.who}
@@ -334,10 +337,11 @@ def _numbers(folder):
     return found and found["number"] or ""
 
 
-def _platform(file, outer, known, several):
+def _platform(file, outer, known, several, flat):
     """Whether Moodle or Canvas has named it, in the outermost folder that not all files share; a student may name the inner ones.
 
-    Canvas makes no folders: in one, its names count only if there are those of `several` users.
+    Canvas makes no folders: in one, its names count only if there are those of `several` users. Beside files that it has named,
+    `flat`, a folder with such a name is an archive that was unpacked.
     """
     folders, name = _place(file.entry)
     parts = (*folders, name) if name else folders
@@ -349,7 +353,7 @@ def _platform(file, outer, known, several):
             file.platform, file.who, file.number = True, found["name"], found["number"] or ""
             if found["kind"] == "onlinetext":
                 file.becomes("not collected: text that was typed into Moodle", look=True)
-        elif (at == len(parts) - 1 or ARCHIVE.search(part)) and (several or not around) and (found := CANVAS.fullmatch(part)):
+        elif (at == len(parts) - 1 or ARCHIVE.search(part) or flat and at == len(outer)) and (several or not around) and (found := CANVAS.fullmatch(part)):
             file.platform, file.who = True, _canvas(part)
             last = CANVAS_LAST.fullmatch(part) or found
             file.order, file.late = int(last["file"] or 0), True if last["late"] or found["anonymous_late"] else None

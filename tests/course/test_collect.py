@@ -1204,6 +1204,23 @@ def test_notebooks_are_not_kept_in_memory_and_large_ones_are_named(run, course, 
     assert "the one of before stays" in rows[name] and placed.stat().st_size == len(large)
 
 
+@pytest.mark.parametrize("inner", ["dora_77_99999_ps1.ipynb", "ann_12345_99999_ps1.ipynb", "Ann/ps1.ipynb"])
+@pytest.mark.parametrize("around", ["", "download/"])
+def test_what_a_student_named_in_an_archive_that_was_unpacked_takes_nobodys_place(run, course, tmp_path, inner, around):
+    files = {"ann_12345_6_ps1.ipynb": worked("Ann"), "cem_4_5_ps1.ipynb": worked("Cem"), f"bob_3_67_x/{inner}": worked("Bob")}
+    status, rows = run(pack(tmp_path / "all.zip", {around + name: text for name, text in files.items()}))
+    assert set(collected(course)) == {"ann-12345", "bob-3", "cem-4"} and status == 0
+    assert "Ann" in collected(course)["ann-12345"]
+
+
+def test_a_folder_beside_files_that_moodle_has_named_is_marked(run, course, tmp_path):
+    files = {"Ann Abt_1_assignsubmission_file_ps1.ipynb": worked("Ann"), "Cem_3_assignsubmission_file_ps1.ipynb": worked("Cem"),
+             "x/Ann Abt_1_assignsubmission_file_ps1.ipynb": worked("Bob")}
+    status, rows = run(pack(tmp_path / "all.zip", files))
+    assert status and [place for place, row in rows.items() if row.startswith("!")] == [list(files)[2]]
+    assert set(collected(course)) == {"Ann-Abt", "Cem", "x"}
+
+
 def test_a_student_of_whom_nothing_is_collected_is_marked(run, course, tmp_path):
     files = {"Ann/._ps1.ipynb": "x", "Bob/__MACOSX/ps1.ipynb": worked("Bob"), "Cem/": b"", "Dan_1_assignsubmission_file_/": b"",
              "Eve/ps1.ipynb": worked("Eve"), "Eve/._ps1.ipynb": "x", "__MACOSX/Eve/._ps1.ipynb": "x", "Eve/data/": b"", "__MACOSX/._Eve": "x"}
