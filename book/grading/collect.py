@@ -42,6 +42,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from pathlib import Path
 
 from nbgrader.api import Gradebook, MissingEntry
@@ -308,9 +309,16 @@ def _sender(name):
 
 def _without(assignment, folders):
     """Those that may have a student's name, without the assignment's."""
-    folders = [_hand_in(ARCHIVE.sub("", folder)) for folder in folders]
-    folders = [folder for folder in folders if not re.fullmatch(r"submission[-_ ]?\d+", folder, re.IGNORECASE)]  # Gradescope's
-    return [own for part in folders if (own := _beside(part, assignment) if _beside(f"x {part}", assignment) != "" else part)]
+    return [own for folder in folders if (own := _own(folder, assignment))]
+
+
+@lru_cache(10_000)  # many files lie in the same folders
+def _own(folder, assignment):
+    """What of a folder's name is not the assignment's, or ""."""
+    part = _hand_in(ARCHIVE.sub("", folder))
+    if re.fullmatch(r"submission[-_ ]?\d+", part, re.IGNORECASE):  # Gradescope's
+        return ""
+    return _beside(part, assignment) if _beside(f"x {part}", assignment) != "" else part
 
 
 def _hand_in(folder):
