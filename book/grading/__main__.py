@@ -62,6 +62,25 @@ def unread(course: Path, student: str, assignment: str) -> list[str]:
     return [reason for notebook in (course / "autograded" / student / assignment).glob("*.ipynb") if (reason := lost(notebook))]
 
 
+def misnamed(course: Path, student: str, assignment: str) -> str | None:
+    """What of the notebooks would be lost: of these nbgrader grades those with the assignment's names alone."""
+    from .collect import choose_in, given
+
+    folder = course / "submitted" / student / assignment
+    names = [path.name for path in folder.glob("*.ipynb")]
+    if unwritable := [name for name in names if name != name.encode(errors="replace").decode()]:
+        return f"nbgrader can't write down the name {unwritable[0]!r}; rename it, or take it away"
+    if len(list(folder.rglob("*.ipynb"))) < 2:
+        return None
+    try:
+        taken, _ = choose_in(folder, given(course, assignment))
+    except FileNotFoundError:  # as it was given out is nowhere
+        return None
+    if taken and taken.kind in ("work", "saved") and taken.entry.place != f"{assignment}.ipynb":
+        return f"{assignment}.ipynb was not worked on, and {taken.entry.place} was; give it that name"
+    return None
+
+
 def refused(course: Path, student: str, assignment: str) -> str | None:
     """Why this submission is not to be graded, if so."""
     from nbgrader.utils import parse_utc
@@ -72,6 +91,8 @@ def refused(course: Path, student: str, assignment: str) -> str | None:
         return f"links are not followed: {'; '.join(links)}"
     if names := lacking(course, student, assignment):
         return f"no {' and no '.join(names)} in submitted/{student}/{assignment}"
+    if reason := misnamed(course, student, assignment):
+        return reason
     stamp = course / "submitted" / student / assignment / "timestamp.txt"
     if stamp.exists() and (text := stamp.read_text(errors="replace").strip()):
         try:

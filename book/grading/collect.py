@@ -459,6 +459,18 @@ def given_out(path: Path) -> tuple[set[str], set[str]]:
     return {name for _, name, _ in cells} - {None}, {text for text, _, _ in cells}
 
 
+def given(course: Path, name: str) -> Given:
+    """A problem set of the course as it was given out, in all versions. FileNotFoundError: nbgrader has not generated it."""
+    sets = {path.stem: given_out(path) for path in (course / "release").glob("*/*.ipynb")}
+    if name not in sets:
+        raise FileNotFoundError(f"there is no release/{name}/{name}.ipynb; first type nbgrader generate_assignment {name}")
+    ids, texts = sets[name]
+    for version in versions(course, name, name):
+        ids |= {own for own, _ in version} - {None}
+        texts |= {text for _, text in version}
+    return Given(name, ids, texts, {other: ids for other, (ids, _) in sets.items() if other != name})
+
+
 def _of_the_system(entry):
     return "__MACOSX" in entry.parts or SYSTEM.fullmatch(entry.name) is not None
 
@@ -542,6 +554,26 @@ def choose(files: list[File], assignment: str) -> File | None:
     if kind == "untouched":
         taken.note, taken.look = "as it was given out", True
     return taken
+
+
+def choose_in(folder: Path, given: Given) -> tuple[File | None, list[File]]:
+    """Of one student's folder the notebook that counts, and others that were worked on: the one with the problem set's name,
+    if it was worked on; or else as of those in an archive.
+    """
+    files = []
+    for path in sorted(folder.rglob("*")):
+        if re.search(r"\.ipynb", path.name, re.IGNORECASE) and path.is_file():
+            status, inside = path.stat(), path.relative_to(folder)
+            file = File(Entry(str(inside), inside.parts, datetime.fromtimestamp(status.st_mtime, timezone.utc), path), 0)
+            if status.st_size > LARGEST:
+                file.kind, file.note = "broken", f"{status.st_size} bytes, where {LARGEST} is most"
+            else:
+                look_into(file, given)
+            file.moment = file.entry.time
+            files.append(file)
+    named = next((file for file in files if file.entry.parts == (f"{given.name}.ipynb",) and file.kind == "work"), None)
+    taken = named or choose(files, given.name)
+    return taken, [file for file in files if taken and file.kind == "work" and file.digest != taken.digest]
 
 
 def put(file: File, course: Path, given: Given, memory: dict) -> None:
@@ -723,17 +755,12 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("--student: the name is empty")
     app = NbGrader()
     app.load_config_file()
-    release = course / "release"
-    if not (release / name / f"{name}.ipynb").exists():
-        parser.error(f"assignment: there is no release/{name}/{name}.ipynb; first type nbgrader generate_assignment {name}")
-    sets = {path.stem: given_out(path) for path in release.glob("*/*.ipynb")}
-    ids, texts = sets[name]
-    for version in versions(course, name, name):
-        ids |= {own for own, _ in version} - {None}
-        texts |= {text for _, text in version}
-    given = Given(name, ids, texts, {other: ids for other, (ids, _) in sets.items() if other != name})
+    try:
+        wanted = given(course, name)
+    except FileNotFoundError as error:
+        parser.error(f"assignment: {error}")
     with Gradebook(CourseDirectory(config=app.config).db_url) as gradebook:
-        files = collect(course, name, options.archive, given, gradebook, (options.student or "").strip())
+        files = collect(course, name, options.archive, wanted, gradebook, (options.student or "").strip())
     if lost := [file.entry.place for file in files if not file.fate]:
         raise RuntimeError(f"nothing was said of {lost}")
     look = sum(file.look for file in files)

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from nbgrader.exchange.default import ExchangeCollect
 
+from .collect import choose_in, given
 from .terminal import printable
 
 MOST = 10_000  # files and folders in a hand-in
@@ -286,6 +287,7 @@ class Collect(ExchangeCollect):
                 self.error(student, "Left out, %s: %s", why, printable(os.path.join(path, name)))
             if len(left_out) > NAMED:
                 self.error(student, "Left out, %d more: %s", len(left_out) - NAMED, printable(path))
+            self.choose(student, copy, path)
             # By these two files nbgrader sends the feedback back; `nbgrader submit` makes them.
             (copy / "timestamp.txt").write_text(
                 record["filename"].rsplit("+", 3)[2] if time == record["claimed"] else f"{time:%Y-%m-%d %H:%M:%S.%f} UTC")
@@ -301,3 +303,17 @@ class Collect(ExchangeCollect):
             except BaseException:
                 shutil.rmtree(dest, ignore_errors=True)  # half of it would be taken for all
                 raise
+
+    def choose(self, student, copy, path):
+        """nbgrader grades the notebook with the problem set's name: if another one was worked on in its stead, it gets that name."""
+        name = self.coursedir.assignment_id
+        try:
+            taken, others = choose_in(copy, given(Path(self.coursedir.root), name))
+        except FileNotFoundError:  # a course that was released elsewhere
+            return
+        if taken and taken.entry.content != (target := copy / f"{name}.ipynb"):
+            self.error(student, "Taken for %s's %s, which %s: %s", student, target.name,
+                       "was not worked on" if target.exists() else "is not there", printable(os.path.join(path, taken.entry.place)))
+            shutil.copyfile(taken.entry.content, target)
+        for file in others[:NAMED]:
+            self.error(student, "Left out, worked on as well: %s", printable(os.path.join(path, file.entry.place)))

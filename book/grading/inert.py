@@ -30,7 +30,7 @@ from markupsafe import Markup, escape
 from mistune import import_plugin
 from nbconvert.exporters import HTMLExporter, TemplateExporter
 from nbconvert.filters import ansi2html, strip_ansi
-from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath, MathBlockParser
 from nbformat import NotebookNode
 from nbgrader.converters import GenerateFeedback
 from nbgrader.server_extensions.formgrader import base as formgrader_base
@@ -52,12 +52,12 @@ BLOCKS = "p br hr h1 h2 h3 h4 h5 h6 blockquote pre div ul ol li dl dt dd table c
 INLINE = "a img span code b strong i em u s del ins sub sup small mark kbd samp var q cite abbr"
 TAGS = set(f"{BLOCKS} {INLINE}".split())
 NO_TAG = re.compile(rf"<(?!/?(?:{'|'.join(TAGS)})(?:\s*/?>|\s+[a-z-]+\s*=))", re.IGNORECASE)  # x<b and c>d is none
-# In <img> an SVG runs nothing and loads nothing.
-PICTURES = ["image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml"]
+PICTURES = ["image/png", "image/jpeg", "image/gif", "image/webp"]  # no SVG: of 2 KB it can be made to fill the memory of a browser
 PICTURE = re.compile(rf"data:(?:{'|'.join(map(re.escape, PICTURES))});base64,[A-Za-z0-9+/=]*")
 LINK = re.compile(r"(?:https?://|mailto:)[^\s]+", re.IGNORECASE)
 SIZE = re.compile(r"[0-9]{1,4}%?")
 IN_TEXT = re.compile(rf"data:({'|'.join(map(re.escape, PICTURES))});base64,([A-Za-z0-9+/=]{{1000,}})")
+MARKS, MOST_MARKS = re.compile(r"\*+|_+"), 1_500  # of emphasis, in a text without an empty line: the parser takes the cube of it
 SPACES = re.compile(r"([ \t]{100})[ \t]+")  # for a run of these the parser takes the square of its length
 RUN = re.compile(r"\s{100}|[0-9]{100}")  # so does the lexer
 PYTHON, CLASSES = PythonLexer(), HtmlFormatter(cssclass="highlight")  # IPython's lexer takes the square of every line's length
@@ -102,6 +102,8 @@ ENVIRONMENTS = {"aligned": "align*", "align": "align*", "eqnarray": "align*", "e
 def mathml(tex: str, display: str = "inline") -> str:
     """A formula as MathML; as code, where it isn't understood."""
     source = re.sub(r"(\\(?:begin|end)\s*)\{([a-z]+\*?)\}", lambda m: f"{m[1]}{{{ENVIRONMENTS.get(m[2], m[2])}}}", tex)
+    if re.search(r"(?<!\\)(?:\\\\)*%", source):  # of a comment nothing would be seen: it may be words between two signs of dollars
+        return f"<code>{escape(tex)}</code>"
     source = re.sub(r"\\(?:begin|end)\s*\{equation\*?\}", "", source)
     converter = Converter(display=display)
     converter.macros = MappingProxyType({})  # definitions fail: a short one can stand for a formula without end
@@ -115,6 +117,18 @@ def mathml(tex: str, display: str = "inline") -> str:
         return MATHML.clean(ElementTree.tostring(tree, encoding="unicode"))
     except Exception:  # whatever was typed
         return f"<code>{escape(tex)}</code>"
+
+
+class _Blocks(MathBlockParser):
+    """nbconvert's; but the definition of a link, which may be words, shows as it was written."""
+
+    def parse_ref_link(self, m, state):
+        last = state.last_token()
+        end = super().parse_ref_link(m, state)
+        if end and not (last and last["type"] == "paragraph"):  # or else it is a part of that
+            state.append_token({"type": "paragraph", "text": state.get_text(end)})
+            state.append_token({"type": "blank_line"})
+        return end
 
 
 class _Renderer(IPythonRenderer):
@@ -140,7 +154,10 @@ class _Renderer(IPythonRenderer):
         return self._formula(rf"\begin{{{name}}}{body}\end{{{name}}}", "block")
 
     def block_code(self, code, info=None):
-        return highlight_code(code) if (info or "").strip() in ("python", "py", "ipython3") else super().block_code(code)
+        info = (info or "").strip()
+        if info in ("python", "py", "ipython3"):
+            return highlight_code(code)
+        return super().block_code(f"{info}\n{code}" if info else code)  # it may be words, though a language stands there most often
 
     def inline_html(self, text):
         def image(found):
@@ -160,10 +177,14 @@ class _Renderer(IPythonRenderer):
             name = url.removeprefix("attachment:")
             found = self.attachments.pop(name, None)  # once: a thousand large ones would stop the browser
             kind = next((kind for kind in PICTURES if isinstance(found, dict) and isinstance(found.get(kind), str)), None)
+            if kind is None and isinstance(found, dict) and "image/svg+xml" in found:
+                return f"[{words or 'picture'}: {escape(name)} is an SVG, which is in the notebook and not shown here]"
             if kind is None:
                 return f"[{words or 'picture'}: {escape(name)} is not in the notebook, or is above]"
             url = f"data:{kind};base64,{''.join(found[kind].split())}"
             self.pictures += len(url)
+        if re.match(r"data:image/svg", url, re.IGNORECASE):
+            return f"[{words or 'picture'}: an SVG, which is in the notebook and not shown here]"
         if not PICTURE.fullmatch(url):
             return f'<a href="{escape(url)}">{words or "picture"} ({escape(url[:200])})</a>'
         return f'<img src="{escape(url)}" alt="{words}" title="{escape(title or "")}" width="{escape(width or "")}">'
@@ -195,9 +216,11 @@ def markdown(text: str, attachments: dict | None = None) -> Markup:
     short = SPACES.sub(r"\1", IN_TEXT.sub(aside, text))
     if len(short) > LONGEST["text"] or len(re.findall(r"\\begin|\\\\[\[(]", short)) > 200:  # each is looked for to the end
         return plain(text)
+    if any(len(MARKS.findall(part)) > MOST_MARKS for part in re.split(r"\n[ \t]*\n", short)):
+        return plain(text)
     renderer = _Renderer(pictures)
     try:
-        page = MarkdownWithMath(renderer, plugins=map(import_plugin, PLUGINS)).render(clean(short))
+        page = MarkdownWithMath(renderer, _Blocks(), plugins=map(import_plugin, PLUGINS)).render(clean(short))
     except Exception:  # whatever was typed
         return plain(text)
     most = max(GROWTH * len(short), SMALL) + renderer.pictures

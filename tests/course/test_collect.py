@@ -1113,6 +1113,20 @@ def test_a_name_draws_nothing_in_the_table(run, course, tmp_path, capsys):
     assert "\\x1b[31mred" in rows[f"{begin}ps1.ipynb"]
 
 
+@pytest.mark.parametrize("names, said", [
+    ({"ps1.ipynb": "", "ps1-Copy1.ipynb": "mine"}, "ps1.ipynb was not worked on, and ps1-Copy1.ipynb was; give it that name"),
+    ({"ps1.ipynb": "", "old/ps1.ipynb": "mine"}, "ps1.ipynb was not worked on, and old/ps1.ipynb was; give it that name"),
+    ({"ps1.ipynb": "mine", "ps1-Copy1.ipynb": "older"}, None), ({"ps1.ipynb": "", "ps1-Copy1.ipynb": ""}, None), ({"ps1.ipynb": "", "notes.txt": "x"}, None),
+    ({"ps1.ipynb": "mine", os.fsdecode(b"\xff.ipynb"): "x"}, "nbgrader can't write down the name '\\udcff.ipynb'; rename it, or take it away"),
+])
+def test_a_notebook_that_would_not_be_graded_is_named(course, names, said):
+    for name, words in names.items():
+        path = course / "submitted" / "Ann" / "ps1" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(worked(words) if words else EMPTY)
+    assert grading.__main__.refused(course, "Ann", "ps1") == said
+
+
 def test_what_is_said_of_a_submission_that_is_not_graded_draws_nothing(course, monkeypatch, capsys):
     monkeypatch.chdir(course)
     monkeypatch.setenv(isolation.ISOLATION, "off")  # nothing is executed

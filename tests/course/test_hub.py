@@ -205,6 +205,29 @@ def test_no_hand_in_stops_the_others(hub_exchange, monkeypatch):
     assert {path.name for path in (hub_exchange.course / "submitted").iterdir()} == set(hub_exchange.collected())
 
 
+def test_the_notebook_that_was_worked_on_is_collected_and_it_is_said(hub_exchange):
+    """Whatever it is called: nbgrader grades the one with the problem set's name."""
+    untouched = (chapters.BOOK / "assignments/release/ps1/ps1.ipynb").read_text()
+    solved, older = (untouched.replace("YOUR ANSWER HERE", words) for words in ("solved", "older"))
+    release = hub_exchange.course / "release/ps1/ps1.ipynb"
+    release.parent.mkdir(parents=True)
+    release.write_text(untouched)
+    files = {"copy": {"ps1.ipynb": untouched, "ps1-Copy1.ipynb": solved}, "lone": {"homework.ipynb": solved}, "both": {"ps1.ipynb": solved, "ps1-Copy1.ipynb": older},
+             "plain": {"ps1.ipynb": solved, "notes.ipynb": '{"cells": []}', "again.ipynb": solved}, "broken": {"ps1.ipynb": "{", "a/b.ipynb": solved},
+             "untouched": {"ps1.ipynb": untouched}}
+    for student, own in files.items():
+        folder = hub_exchange.hand_in(student)
+        (folder / "ps1.ipynb").unlink()
+        for name, text in own.items():
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text(text)
+    said = hub_exchange.collect(fails=True)
+    assert hub_exchange.collected() == {student: untouched if student == "untouched" else solved for student in files}
+    for words in ("Taken for copy's ps1.ipynb, which was not worked on: ", "Taken for lone's ps1.ipynb, which is not there: ", "/a/b.ipynb",
+                  "Left out, worked on as well: ", "4 errors, see above"):
+        assert words in said, said
+
+
 def test_the_exit_status_tells_whether_the_teacher_should_look(hub_exchange, tmp_path):
     course, root = hub_exchange.course, hub_exchange.inbound.parents[1]
     (course / "nbgrader_config.py").write_text(
