@@ -169,7 +169,7 @@ class Submission:
         solution = self.names[at] in self.solutions
         code = cell.cell_type == "code" or solution and has_code(cell.source)
         if text and solution and where != COPY and not code:  # it was turned to a text
-            text = text if _many_words(text) else ""
+            text = text if _many_words(text) or not has_code(text) else ""
         elif text and code and (solution and where != COPY or not beside and has_code(cell.source)):
             parts = self._sentences(cell.source)
             if self.names[at] is not None and not solution:  # in a given cell the shortest comment counts

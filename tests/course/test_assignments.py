@@ -914,6 +914,7 @@ HIDDEN = {
     "a message": (lambda: solution(f'def f():\n    assert f, "{PROSE}"\n    return 3'), [PROSE]),
     "an error": (lambda: solution(f'def f():\n    raise ValueError("{PROSE}")'), [PROSE]),
     "a solution as Markdown": (lambda: solution(PROSE, new_markdown_cell), [PROSE]),
+    "a few words in a solution as Markdown": (lambda: solution("A chunks 4, B the total, C 2", new_markdown_cell), ["A chunks 4"]),
     "a solution as raw text": (lambda: solution(PROSE, new_raw_cell), [PROSE]),
     "comments of a solution as raw text": (lambda: solution(f"def f():\n    # {PROSE}\n    return 3", new_raw_cell), [PROSE]),
     "a picture in a solution as Markdown": (lambda: solution("See:", new_markdown_cell, attachments={"a": {"image/png": "AAAA"}}), ["![](<attachment:"]),
