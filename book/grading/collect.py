@@ -369,7 +369,9 @@ def _platform(file, outer, known, several, flat):
                 file.becomes("not collected: a text or a link that was typed into Canvas", look=True)
         if file.platform:
             file.within = around[-1] if around else ""
-            if around and file.kind and len(outer) > at:
+            if around and file.kind and CANVAS.fullmatch(around[-1]):
+                file.note, file.look = f"taken for {file.who}'s, and {around[-1]} may be another's hand-in that was unpacked", True
+            elif around and file.kind and len(outer) > at:
                 file.note, file.look = f"taken for {file.who}'s, since nothing else is in {parts[at - 1]}", True
             return True
     return False

@@ -253,7 +253,10 @@ def coloured(text: str) -> Markup:
     """What a program printed, in the colours that it printed."""
     if isinstance(text, Uncoloured):
         return escape(strip_ansi(clean(text)))
-    return Markup(COLOURS.clean(str(ansi2html(clean(text)))))
+    try:
+        return Markup(COLOURS.clean(str(ansi2html(clean(text)))))
+    except Exception:  # whatever was printed: a colour may be half said
+        return escape(strip_ansi(clean(text)))
 
 
 class _Scripts(Extension):

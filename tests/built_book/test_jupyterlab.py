@@ -39,6 +39,8 @@ def lab(tmp_path):
 
 def test_the_keyboard_moves_a_live_figure(lab, new_page):
     page = new_page(viewport={"width": 1300, "height": 1000})
+    # What JupyterLab asks on a slow machine, such as for a kernel.
+    page.add_locator_handler(page.locator("dialog.jp-Dialog"), lambda dialog: dialog.locator("button.jp-mod-accept").click())
     page.goto(f"{lab}/lab/tree/live.ipynb")
     page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=60_000)
     picture = page.locator("img.widget-image")

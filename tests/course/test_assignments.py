@@ -158,6 +158,22 @@ def test_a_fair_teacher_would_give_the_same_marks(name, monkeypatch):
         assert earned(name, cells) == full | marks, title
 
 
+# Results of another kind, which are as right.
+KINDS = {
+    "norms as an array": ("ps4", "ps4-train", {"return path, norms": "return path, np.array(norms)"}),
+    "norms as a tuple": ("ps4", "ps4-train", {"return path, norms": "return tuple(path), tuple(norms)"}),
+    "outputs as a list": ("ps2", "ps2-forward", {'return h, h[1:] @ W_qh.T + parameters["b_q"]':
+                                                 'return list(h), [each @ W_qh.T + parameters["b_q"] for each in h[1:]]'}),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_result_of_another_kind_is_right(kind, monkeypatch):
+    monkeypatch.setenv("GRADING_SEED", SEED)
+    name, key, edits = KINDS[kind]
+    assert earned(name, {key: edited(cell(source(name), key).source, edits)}, f"{key}-test") == {f"{key}-test": points_of(source(name))[f"{key}-test"]}
+
+
 # What is earned by how a function that is handed over is called, and by an error, and not by what is returned.
 CALLS = {"ps1": {"ps1-differences-test": 1}, "ps4": {"ps4-clip-test": 0.5, "ps4-train-test": 1}}
 

@@ -1227,6 +1227,12 @@ def test_what_a_student_named_in_an_archive_that_was_unpacked_takes_nobodys_plac
     assert "Ann" in collected(course)["ann-12345"]
 
 
+def test_names_of_canvas_in_one_folder_that_may_be_a_hand_in_are_marked(run, course, tmp_path):
+    files = {"bob_3_68_x/dana_9_99999_ps1.ipynb": worked("Bob"), "bob_3_68_x/cem_4_99999_ps1.ipynb": worked("Bob")}
+    status, rows = run(pack(tmp_path / "all.zip", files))
+    assert status == 1 and all(row.startswith("!") and "bob_3_68_x may be another's" in row for row in map(rows.get, files)), rows
+
+
 def test_a_folder_beside_files_that_moodle_has_named_is_marked(run, course, tmp_path):
     files = {"Ann Abt_1_assignsubmission_file_ps1.ipynb": worked("Ann"), "Cem_3_assignsubmission_file_ps1.ipynb": worked("Cem"),
              "x/Ann Abt_1_assignsubmission_file_ps1.ipynb": worked("Bob")}

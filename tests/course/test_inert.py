@@ -523,6 +523,13 @@ def test_many_slow_cells_are_one_page_that_is_there_soon(make, exporter):
     assert "\x1b" not in page and page.count("ansi-red") < 100_000
 
 
+@pytest.mark.parametrize("printed", ["\x1b[38m so", "\x1b[48m so", "\x1b[38;5m so", "\x1b[38;2;1m so", "\x1b[31;38m so"])
+def test_a_colour_that_is_half_said_leaves_the_text(printed):
+    outputs = [new_output("stream", text=printed), new_output("error", ename="E", evalue="e", traceback=[printed])]
+    page, _ = inert.Feedback(template_name="classic").from_notebook_node(new_notebook(cells=[new_code_cell("1", outputs=outputs)]))
+    assert page.count(printed[-3:] + "<") == 2 and "\x1b" not in page
+
+
 def test_pictures_in_a_text_take_no_colour_from_the_rest():
     cells = [new_markdown_cell(f"![c](data:image/png;base64,{'A' * 500_000})"), new_code_cell("def f(): return 1")]
     page, _ = inert.Feedback(template_name="classic").from_notebook_node(new_notebook(cells=cells))

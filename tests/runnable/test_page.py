@@ -340,6 +340,7 @@ def test_reset_page_gives_everything_back(small):
     assert small.evaluate("document.activeElement.className") == "runnable-page"
     assert not small.locator(".runnable-yours, textarea").count() and small.get_by_text("stored", exact=True).is_visible()
     assert stored_edits(small) == {} and not small.get_by_role("button", name="Stop Python").is_visible()
+    assert small.locator(".runnable-top .runnable-note").all_text_contents()[1:] == ["The page is as it came."]  # and nothing of before
 
 
 def test_an_edit_of_a_cell_that_has_changed_since_is_kept_beside_it(page, server):

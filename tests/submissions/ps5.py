@@ -10,6 +10,11 @@ WRONG = {
         {"ps5-step-back": {" * (1 - np.tanh(c) ** 2)": ""}, "ps5-arrows": {" * (1 - np.tanh(c) ** 2)": ""}},
         {"ps5-step-back-test": 5},
     ),
+    "forgets the old memory at the forget gate, in the arrow G as well": (
+        {"ps5-step-back": {"dc * c_before * f * (1 - f)": "dc * f * (1 - f)"},
+         "ps5-arrows": {"by_f[:, None] * W_f": "(f * (1 - f))[:, None] * W_f"}},
+        {"ps5-step-back-test": 5.5},
+    ),
     "does not add what later steps say of the memory": (
         {"ps5-step-back": {"dc_later + ": ""}},
         {"ps5-step-back-test": 5},

@@ -2,7 +2,7 @@
 (() => {
   "use strict";
 
-  const LONG = 10; // seconds
+  const LONG = 5; // seconds
   const SLOWER = 5; // times, in a browser
   const PASSING = ":scope > .runnable-panel, :scope > .runnable-note:not(.runnable-conflict)";
   const data = JSON.parse(document.getElementById("runnable")?.textContent ?? "null");
@@ -54,7 +54,7 @@
   const announcer = make("p", { className: "explorable-hidden", role: "status" });
   const about = make("span", { className: "runnable-about" });
   const warning = make("p", { hidden: true, className: "runnable-note" },
-    "This browser does not keep your edits (its storage is full or forbidden): they are gone when you leave or reload the page.");
+    "This browser does not keep your edits: its storage is full or forbidden.");
   const notes = make("div");
   const then = (action) => () => {
     bar.focus(); // a button that is not of use any more goes away
@@ -66,6 +66,7 @@
     reset: button("Reset page", then(() => confirmed("Reset page", () => {
       stop("");
       shown.forEach(reset);
+      note(null, "The page is as it came.");
     }))),
     forget: button("Delete my edits on this page", then(() => confirmed("Delete my edits", () => shown.filter(edited).forEach(unedit)))),
   };
