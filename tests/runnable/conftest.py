@@ -1,4 +1,4 @@
-"""Pyodide for the tests of the pages: its core, and a full copy where there is one."""
+"""Pyodide's core for the tests of the pages."""
 
 import os
 from pathlib import Path

@@ -9,7 +9,6 @@ import stat
 import tarfile
 import threading
 from functools import partial
-from pathlib import Path
 
 import pytest
 
@@ -211,19 +210,6 @@ def test_what_a_killed_run_left_is_cleared(cdn, tmp_path):
     (folder / ".numpy-1.0-py3-none-any.whl.abc.part").write_bytes(b"half")
     pyodide.make(folder, cdn[0])
     assert listed(folder) == COMPLETE
-
-
-@pytest.fixture
-def core(tmp_path):
-    """A folder with Pyodide's core: $PYODIDE_CORE, or what npm gives."""
-    if os.environ.get("PYODIDE_CORE"):
-        return Path(os.environ["PYODIDE_CORE"])
-    try:
-        pyodide.take_core(tmp_path / "core")
-    except pyodide.Failed as problem:
-        why = f"no core of Pyodide: {problem}; or set PYODIDE_CORE to a folder with it"
-        pytest.fail(why) if os.environ.get("CI") == "true" else pytest.skip(why)
-    return tmp_path / "core"
 
 
 def test_the_pages_have_the_mathematics_of_the_book(core):
