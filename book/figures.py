@@ -185,7 +185,7 @@ def residual_stream(ax, labels: list[str], blocks: list[str], color=GREEN, dx=3.
 
 
 def lstm_cell(ax) -> dict[str, Text]:
-    """Draw one step of an LSTM: memory above, hidden state below, the four products between them.
+    """Draw one step of an LSTM: memory above, hidden state below, gates and candidate between them.
 
     Colours as in `cell_paths`, by what an arrow from h or c is part of.  Green, thick: the highway.  Blue: c is shown.
     Orange: h writes, through f, i or the candidate.  Pink: h acts through the output gate.  Grey: the input.
@@ -193,11 +193,11 @@ def lstm_cell(ax) -> dict[str, Text]:
     Returns the empty texts beside the units "c0", "h0", "x", "f", "i", "c~", "o", "c", "tanh", "h", for their values.
     """
     bare(ax)
-    top, gates, bottom, radius = 3.2, 1.35, 0.0, 0.42
-    place = {"c0": (0, top), "h0": (0, bottom), "x": (0.9, -1.0), "c": (9.2, top), "h": (9.2, bottom)}
+    top, gates, bottom, radius = 3.4, 1.4, 0.0, 0.54
+    place = {"c0": (0, top), "h0": (0, bottom), "x": (0.95, -1.1), "c": (9.2, top), "h": (9.2, bottom)}
     labels = {"c0": "$c_{t-1}$", "h0": "$h_{t-1}$", "x": "$x_t$", "c": "$c_t$", "h": "$h_t$"}
     column = {"f": 1.8, "i": 3.1, "c~": 4.6, "o": 6.3}
-    written, shown = 2.45, 7.9  # the height of the product that is written, and where the memory turns down to h
+    written, shown = 2.6, 7.8  # the height of the product that is written, and where the memory turns down to h
     names = {"f": (r"$\sigma$", "$f_t$"), "i": (r"$\sigma$", "$i_t$"), "c~": ("tanh", r"$\tilde{c}_t$"), "o": (r"$\sigma$", "$o_t$")}
 
     def line(color, width, *points, head=True):
@@ -216,7 +216,7 @@ def lstm_cell(ax) -> dict[str, Text]:
                 bbox=dict(boxstyle="round,pad=0.35", facecolor="white", edgecolor="black", lw=1.2))
 
     line(GREEN, 3.5, (radius, top), (9.2 - radius, top))
-    line(GREY, 1.5, (0.9, radius - 1.0), (0.9, bottom - 0.06), head=False)
+    line(GREY, 1.5, (0.95, radius - 1.1), (0.95, bottom - 0.06), head=False)
     line(PINK, 1.8, (column["c~"], bottom), (column["o"], bottom), (column["o"], gates - 0.3))
     line(ORANGE, 1.8, (radius, bottom), (column["c~"], bottom), (column["c~"], gates - 0.3))
     for name in "fi":
@@ -233,17 +233,17 @@ def lstm_cell(ax) -> dict[str, Text]:
     for name, x in column.items():
         box(x, gates, names[name][0])
         ax.text(x - 0.12, gates + 0.45, names[name][1], ha="right", va="bottom", fontsize=11)
-    box(shown, 2.3, "tanh")
+    box(shown, written, "tanh")
     sign(column["f"], top, "×")
     sign(column["c~"], top, "+")
     sign(column["c~"], written, "×")
     sign(shown, gates, "×")
     at = {name: (x + 0.1, gates + 0.47) for name, x in column.items()}
-    at |= {"c0": (-0.35, top - 0.95), "c": (8.85, top - 0.95), "h0": (-0.35, bottom + 0.55), "h": (8.85, bottom + 0.55),
-           "x": (1.45, -1.15), "tanh": (shown + 0.16, 1.68)}
+    at |= {"c0": (-0.4, top - 1.05), "c": (8.8, top - 1.05), "h0": (-0.4, bottom + 0.68), "h": (8.8, bottom + 0.68),
+           "x": (1.65, -1.3), "tanh": (shown + 0.16, 1.75)}
     values = {name: ax.text(*place, "", ha="left", va="bottom", fontsize=9) for name, place in at.items()}
     ax.set_xlim(-radius - 0.1, 9.2 + radius + 0.15)
-    ax.set_ylim(-1.0 - radius - 0.1, top + radius + 0.1)
+    ax.set_ylim(-1.1 - radius - 0.1, top + radius + 0.1)
     return values
 
 

@@ -51,7 +51,7 @@ def test_the_numbers_in_a_table_of_rates_can_be_read(share):
 
 def test_the_texts_in_the_lstm_cell_stand_apart():
     with plt.style.context(chapters.BOOK / "figures.mplstyle"):
-        fig, ax = plt.subplots(figsize=(5.2, 3.1))
+        fig, ax = plt.subplots(figsize=(4.3, 2.6))
         values = figures.lstm_cell(ax)
     assert {*values} == {"c0", "h0", "x", "f", "i", "c~", "o", "c", "tanh", "h"}
     for name, text in values.items():
