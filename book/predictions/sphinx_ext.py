@@ -209,7 +209,7 @@ def _complete(question, answer):
     """Make one of a question and its answer, after all has been checked."""
     if not question.children or not isinstance(question[0], nodes.paragraph):
         raise Fault("the question must begin with a paragraph")
-    if any(isinstance(child, (nodes.enumerated_list, nodes.bullet_list)) for child in question[:-1]):
+    if any(isinstance(child, nodes.bullet_list) for child in question) or any(isinstance(child, nodes.enumerated_list) for child in question[:-1]):
         raise Fault("the list of the answers must be numbered, and end the question")
     choices = _items(question[-1], "an answer") if isinstance(question[-1], nodes.enumerated_list) else None
     if len(answer.children) != 1 or not isinstance(answer[0], nodes.enumerated_list):
