@@ -33,7 +33,6 @@ answers. Whatever is wrong with a question is a warning, which says where, and t
 from __future__ import annotations
 
 import ast
-import math
 import re
 from html import escape
 from pathlib import Path
@@ -173,8 +172,9 @@ def _join(app, doctree):
                 _answer(node, questions, answered)
         except Fault as fault:
             _warn(node["label"], fault, node)
-    for label in questions.keys() - answered:
-        _warn(label, "the question is never answered: no {predicted} below it has its label", questions[label])
+    for label, node in questions.items():
+        if label not in answered:
+            _warn(label, "the question is never answered: no {predicted} below it has its label", node)
     found = {label: (f"{node.source}:{node.line}", node.astext()) for label, node in questions.items()}
     app.env.metadata[app.env.docname]["predictions"] = found
     if any(doctree.findall(listed)):  # which Sphinx doesn't see: the list is made later
@@ -273,13 +273,10 @@ def _verdicts_on_a_number(said, answer):
 
 
 def _number(answer, name):
-    try:
-        value = float(answer.get(name, ""))
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise Fault(f"{name} is {answer.get(name, '')!r}; wanted a number")
-    return value
+    written = answer.get(name, "")
+    if not re.fullmatch(r"-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", written):  # a number for the page's script, too
+        raise Fault(f"{name} is {written!r}; wanted a number")
+    return float(written)
 
 
 # The whole book ---------------------------------------------------------------------

@@ -65,6 +65,7 @@ FAULTS = {  # name of the page: its text, which of its directives are warned of 
     "within-none": (number(within=None), (2,), "predict-a: within is ''; wanted a number"),
     "within-nan": (number(within="nan"), (2,), "predict-a: within is 'nan'; wanted a number"),
     "no-number": (number(right="many"), (2,), "predict-a: right is 'many'; wanted a number"),
+    "no-number-there": (number(right="1_000"), (2,), "predict-a: right is '1_000'; wanted a number"),
     "zero": (number(right="0.0"), (2,), "predict-a: right is 0, of which no guess is within a factor"),
     "items": (number(n=2), (2,), "predict-a: 2 items; wanted 3, for a guess that is too small, close and too large"),
     "bullets": (predict().replace("1.", "*").replace("2.", "*").replace("3.", "*") + predicted(), (2,), "predict-a: the list of the answers must be numbered"),
@@ -342,17 +343,20 @@ def test_the_teachers_list(opened):
 
 @pytest.fixture
 def plain(tmp_path):
-    """A book with a list and a page with two questions: its folder."""
+    """A book with a list, a page with two questions, and one with another: its folder."""
     (tmp_path / "conf.py").write_text("extensions = ['myst_parser', 'predictions.sphinx_ext']\nmyst_enable_extensions = ['colon_fence']\nexclude_patterns = ['_build']\n")
-    (tmp_path / "index.md").write_text("# Book\n\n```{toctree}\npage\nteach\n```\n")
+    (tmp_path / "index.md").write_text("# Book\n\n```{toctree}\npage\nanother\nteach\n```\n")
     (tmp_path / "teach.md").write_text("# Teach\n\n```{predict-list}\n```\n")
     (tmp_path / "page.md").write_text("# Page\n\n" + predict() + predicted() + number(label="predict-b"))
+    (tmp_path / "another.md").write_text("# Another\n\n" + predict("predict-c") + predicted("predict-c"))
     return tmp_path
 
 
 def test_the_list_follows_a_change(plain):
     page, made = plain / "page.md", plain / "_build" / "html" / "teach.html"
     assert build(plain, "-W") == (0, "") and "What?" in made.read_text()
+    assert re.findall(r'"rubric">(\w+)|html#(predict-\w)', made.read_text()) == [  # in the order of the book
+        ("Page", ""), ("", "predict-a"), ("", "predict-b"), ("Another", ""), ("", "predict-c")]
     made.write_text("as before")
     page.write_text(page.read_text() + "Prose.\n")
     assert build(plain, "-W") == (0, "") and made.read_text() == "as before"
