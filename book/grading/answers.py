@@ -23,6 +23,7 @@ COPY = "another copy of this cell"
 PROSE = 8  # words of all texts in a cell of code, from which on they may be an answer
 DATA = re.compile(r"data:[\w.+/;=-]{0,100},[A-Za-z0-9+/=%]{200,}")  # such as a picture within a text; of that nothing is read
 COMMAND = re.compile(r"^([ \t]*)(?:%{1,2}|!)[a-z].*$", re.MULTILINE)  # IPython's magic, and those of the system
+WORK = re.compile(r"[%!]+(time|timeit|prun|capture|matplotlib|config|load_ext|autoreload|reset|pip|conda|ls|cd|pwd)\b")  # commands that are no words
 MARKS = " \t#'\""  # around the words of a comment or a string
 QUOTED = re.compile(r"""#.*|'[^'\n]*'|"[^"\n]*\"""")
 ROW = re.compile(r"(?<!\w)[^\W\d_]++(?:,? [^\W\d_]++){2}")  # three words
@@ -156,8 +157,10 @@ class Submission:
         return list(found) if _many_words("\n".join(found)) else []
 
     def _says(self, source):
-        """Whether there is any word of the student's in the code's comments and strings."""
-        return any(self._own_lines(text) for text in [*_said(source), *QUOTED.findall(source)])
+        """Whether there is any word of the student's in the code's comments, strings and commands."""
+        commands = (found[0].strip() for found in COMMAND.finditer(source))
+        texts = [*_said(source), *QUOTED.findall(source), *(command for command in commands if not WORK.match(command))]
+        return any(self._own_lines(text) for text in texts)
 
     def _own_lines(self, text):
         """The lines of a text that neither the release nor a solution says; "" if there is no word in them."""

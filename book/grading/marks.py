@@ -250,7 +250,6 @@ class Marks:
         self.points, self.rng = points, np.random.default_rng(int(seed))
         self._offered = self._earned = 0
         self._slipped = False  # whether an item since the last whole was not earned
-        changes.clear()
         print(f"Inputs drawn with {SEED}={seed}")
 
     def close(self, points: float, name: str, got: Callable[[], Any], want: Any, tolerance: float = TOLERANCE) -> bool:
@@ -297,12 +296,12 @@ class Marks:
         """After the steps of a function, the function as it is: `got()` agrees with one of `wants`, as in `follows`.
 
         If not, though all items since the last whole were earned, that costs `points`: no step has shown the mistake.
-        So does a change of what a function was given: the tests pass copies, and no step shows it.
+        So does a change of what it was given: the tests pass copies, and no step shows it.
         Where a step has lost its points, the whole costs nothing more.
         """
         steps_right, self._slipped = not self._slipped, False
+        changes.clear()  # those of other functions, which the steps have called, cost elsewhere
         words = self._problem(name, lambda: self._follows(name, got, wants) or self._unchanged(name))
-        changes.clear()
         if steps_right and words:
             self._earned -= points
             print(f"-{points}  {_line(words)}, though each step seems right")

@@ -955,7 +955,9 @@ HIDDEN = {
     "a list of words": (lambda: new_code_cell("print(*['slope', 'is', 'missing'])"), ["'missing'"]),
     "bytes": (lambda: new_code_cell("print(b'the slope is missing')"), ["b'the slope is missing'"]),
     "Thai": (lambda: new_code_cell("print('ความชันหายไป')"), ["ความชันหายไป"]),
-    "code that says nothing": (lambda: new_code_cell("y = g(3)\nprint(y)"), None),
+    "a word for the system": (lambda: new_code_cell("!echo tanh slopes"), ["!echo tanh slopes"]),
+    "a cell in another language": (lambda: new_code_cell("%%latex\nslope"), ["%%latex\nslope"]),
+    "code that says nothing": (lambda: new_code_cell("%matplotlib inline\n!pip install numpy\ny = g(3)\nprint(y)"), None),
     "the release's own": (lambda: solution("def f():\n    # what is to be done here, said in several words\n    return 3"), None),
 }
 

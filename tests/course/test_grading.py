@@ -293,6 +293,22 @@ def test_a_function_as_an_argument_calls_back(sandbox):
         sandbox.space["slope"](lambda v: 1 / 0, 3.0)
 
 
+def test_what_a_function_changes_of_its_arguments_costs_it_alone(sandbox, capsys):
+    sandbox.run("def scale(a):\n    a *= 2\n    return a\n"
+                "def nested(lists, more=()):\n    lists[0]['b'].append(1)\n    more.pop()\n    return 1.0\n"
+                "def careful(a, d):\n    a += 0.1\n    a -= 0.1\n    d['kept'] = 1\n    return a.sum()", "<cell>")
+    call, marks = sandbox.space, Marks(1)
+    a = np.array([0.3, 1 / 3])
+    marks.close(1, "scale", lambda: call["scale"](a), 2 * a)
+    marks.whole(0.25, "careful", lambda: call["careful"](a, {"a": a}), a.sum())
+    marks.whole(0.25, "scale", lambda: call["scale"](a), 2 * a)
+    marks.whole(0.25, "nested", lambda: call["nested"]([{"b": [1.0]}], more=[a]), 1.0)
+    assert marks.score() == 0.5 and (a == [0.3, 1 / 3]).all()
+    assert capsys.readouterr().out.splitlines()[2:] == [
+        "-0.25  scale: expected arguments that stay as they are; scale has changed a, though each step seems right",
+        "-0.25  nested: expected arguments that stay as they are; nested has changed lists, nested has changed more, though each step seems right"]
+
+
 def test_a_public_check_leaves_the_students_names_as_they_are(sandbox):
     """What other cells of the teacher's set counts, as in the notebook; and what a check sets anew."""
     sandbox.run("def step(x):\n    return x + 1\ndata = 1\ndef f(x):\n    return step(x), data", "<cell>")
