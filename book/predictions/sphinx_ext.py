@@ -33,7 +33,7 @@ answers. Whatever is wrong with a question is a warning, which says where, and t
 from __future__ import annotations
 
 import ast
-import math
+import re
 from html import escape
 from pathlib import Path
 
@@ -50,13 +50,12 @@ WORDS = {  # all that the extension itself says on a page
     "right": "✓ Right.", "wrong": "✗ Wrong.",
     "small": "✗ Too small: it is {}.", "close": "✓ Close: it is {}.", "large": "✗ Too large: it is {}.",
     "guess": "Your guess", "check": "Check", "answers": "The answers", "first": "Your first answer:", "forget": "Forget my answer",
-    "link": "the question on its page",
 }
 logger = logging.getLogger(__name__)
 
 
 class prediction(nodes.container):
-    """A question with all that belongs to it; its attributes: label, right, and within if it asks for a number."""
+    """A question; once it has all that belongs to it, its id is its label."""
 
 
 class asked(nodes.paragraph):
@@ -72,7 +71,7 @@ class guess(nodes.container):
 
 
 class feedback(nodes.container):
-    """A list: what is said on each answer."""
+    """The list of what is said on each answer."""
 
 
 class predicted(nodes.container):
@@ -83,14 +82,23 @@ class listed(nodes.container):
     """The place of a ``predict-list``."""
 
 
+_HTML = {  # what stands before and after what is in a node; other builders print it as the kind of node that it is made of
+    prediction: ('<fieldset class="prediction" id="{label}" data-right="{right}" data-within="{within}">\n',
+                 '<p class="prediction-note" hidden>{first} <b></b> <button type="button">{forget}</button></p></fieldset>\n'),
+    asked: ("<legend>", "</legend>\n"),
+    choice: ('<label><input type="radio" name="{label}" value="{number}" autocomplete="off"><span>', "</span></label>"),
+    guess: ('<p class="prediction-guess"><label>{guess} <input type="number" name="{label}" step="any" required autocomplete="off"></label>'
+            '<button type="button" hidden>{check}</button></p>\n', ""),
+    feedback: ("<details><summary>{answers}</summary>", '</details><div role="status"></div>\n'),
+}
+
+
 def setup(app):
     app.add_directive("predict", Predict)
     app.add_directive("predicted", Predicted)
     app.add_directive("predict-list", PredictList)
-    for node, visit, depart in (
-            (prediction, _visit_prediction, _depart_prediction), (asked, _visit_asked, _depart_asked), (choice, _visit_choice, _depart_choice),
-            (guess, _visit_guess, _depart_nothing), (feedback, _visit_feedback, _depart_feedback)):
-        app.add_node(node, html=(visit, depart))  # other builders print them as the kinds of nodes that they are made of
+    for node in _HTML:
+        app.add_node(node, html=(_visit, _depart))
     app.add_post_transform(_Listing)
     app.connect("builder-inited", _add_static_path)
     app.connect("doctree-read", _join)
@@ -102,6 +110,27 @@ def setup(app):
 
 def _add_static_path(app):
     app.config.html_static_path.append(str(_STATIC))
+
+
+def _visit(self, node):
+    _write(self, node, 0)
+
+
+def _depart(self, node):
+    _write(self, node, 1)
+
+
+def _write(translator, node, end):
+    if isinstance(node, prediction) and not node["ids"]:
+        return  # something is wrong with it: it is shown as it is written
+    attributes = {name: escape(str(value)) for name, value in node.attributes.items()}
+    translator.body.append(_HTML[type(node)][end].format(**WORDS | attributes))
+
+
+def _add_script(app, pagename, templatename, context, doctree):
+    if doctree is not None and any(node["ids"] for node in doctree.findall(prediction)):
+        app.builder.add_css_file("predictions.css")
+        app.builder.add_js_file("predictions.js", defer="defer")
 
 
 # What is written --------------------------------------------------------------------
@@ -134,42 +163,53 @@ class Fault(Exception):
 
 def _join(app, doctree):
     """Put each answer of a page to its question; what cannot be joined is a warning."""
-    questions, answers, found = {}, {}, []
+    questions, answered = {}, set()
     for node in list(doctree.findall(lambda node: isinstance(node, (prediction, predicted)))):
-        label, kind = node["label"], "predict" if isinstance(node, prediction) else "predicted"
         try:
-            if kind == "predict":
-                if not label.startswith("predict-"):
-                    raise Fault("the label must begin with predict-")
-                if label in questions:
-                    raise Fault("the label is doubled: another question of this page has it")
-                questions[label] = node
-                found.append((label, node.source, node.line, node.astext()))
-            elif label not in questions:
-                raise Fault("there is no such question above it on this page")
-            elif label in answers:
-                raise Fault("the question is answered twice")
+            if isinstance(node, prediction):
+                _note(node, questions)
             else:
-                answers[label] = node
-                _complete(questions[label], node)
-                found.append((label, node.astext(), node.attributes["right"]))
-                node.parent.remove(node)
+                _answer(node, questions, answered)
         except Fault as fault:
-            _warn(kind, label, fault, node)
-    for label in questions.keys() - answers.keys():
-        _warn("predict", label, "the question is never answered: no predicted has its label", questions[label])
+            _warn(node["label"], fault, node)
+    for label, node in questions.items():
+        if label not in answered:
+            _warn(label, "the question is never answered: no {predicted} below it has its label", node)
+    found = {label: (f"{node.source}:{node.line}", node.astext()) for label, node in questions.items()}
     app.env.metadata[app.env.docname]["predictions"] = found
+    if any(doctree.findall(listed)):  # which Sphinx doesn't see: the list is made later
+        app.env.get_domain("math").data["has_equations"][app.env.docname] = True
 
 
-def _warn(kind, label, fault, location):
-    logger.warning("%s %r: %s", kind, label, fault, location=location, type="predictions")
+def _note(question, questions):
+    label = question["label"]
+    if label in questions:
+        raise Fault("the label is doubled: another question of this page has it")
+    questions[label] = question
+    if not re.fullmatch("predict-[a-z0-9-]+", label):
+        raise Fault("wanted a label that begins with predict- and goes on with small letters, digits and hyphens")
+
+
+def _answer(answer, questions, answered):
+    label = answer["label"]
+    if label not in questions:
+        raise Fault("it is answered, but there is no such question above it on this page")
+    if label in answered:
+        raise Fault("the question is answered twice")
+    answered.add(label)
+    _complete(questions[label], answer)
+    answer.parent.remove(answer)
+
+
+def _warn(label, fault, location):
+    logger.warning("%s: %s", label, fault, location=location, type="predictions")
 
 
 def _complete(question, answer):
     """Make one of a question and its answer, after all has been checked."""
     if not question.children or not isinstance(question[0], nodes.paragraph):
         raise Fault("the question must begin with a paragraph")
-    if any(isinstance(child, (nodes.enumerated_list, nodes.bullet_list)) for child in question[:-1]):
+    if any(isinstance(child, nodes.bullet_list) for child in question) or any(isinstance(child, nodes.enumerated_list) for child in question[:-1]):
         raise Fault("the list of the answers must be numbered, and end the question")
     choices = _items(question[-1], "an answer") if isinstance(question[-1], nodes.enumerated_list) else None
     if len(answer.children) != 1 or not isinstance(answer[0], nodes.enumerated_list):
@@ -179,14 +219,12 @@ def _complete(question, answer):
     verdicts = _verdicts_on_choices(choices, said, answer) if choices else _verdicts_on_a_number(said, answer)
 
     label = question["label"]
-    question.update_basic_atts({"ids": [label]})
-    question["right"] = answer["right"]
+    question.attributes.update(ids=[label], right=answer["right"], within=answer.get("within", ""))
     question[0].replace_self(asked("", "", *question[0].children))
     if choices:
         for number, paragraph in enumerate(choices, 1):
             paragraph.replace_self(choice("", "", *paragraph.children, label=label, number=number))
     else:
-        question["within"] = answer["within"]
         question += guess(label=label)
     for paragraph, (name, verdict) in zip(said, verdicts, strict=True):
         kind = "right" if name in ("right", "close") else "wrong"
@@ -235,67 +273,10 @@ def _verdicts_on_a_number(said, answer):
 
 
 def _number(answer, name):
-    try:
-        value = float(answer.get(name, ""))
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise Fault(f"{name} is {answer.get(name, '')!r}; wanted a number")
-    return value
-
-
-# What a page shows ------------------------------------------------------------------
-
-def _visit_prediction(self, node):
-    if not node["ids"]:  # something is wrong with it
-        return self.visit_container(node)
-    data = {"data-right": node["right"]} | ({"data-within": node["within"]} if "within" in node else {})
-    self.body.append(self.starttag(node, "fieldset", CLASS="prediction", **data))
-
-
-def _depart_prediction(self, node):
-    if not node["ids"]:
-        return self.depart_container(node)
-    self.body.append(f'<p class="prediction-note" hidden>{WORDS["first"]} <b></b> <button type="button">{WORDS["forget"]}</button></p></fieldset>\n')
-
-
-def _visit_asked(self, node):
-    self.body.append("<legend>")
-
-
-def _depart_asked(self, node):
-    self.body.append("</legend>\n")
-
-
-def _visit_choice(self, node):
-    self.body.append(f'<label><input type="radio" name="{escape(node["label"])}" value="{node["number"]}" autocomplete="off"> <span>')
-
-
-def _depart_choice(self, node):
-    self.body.append("</span></label>")
-
-
-def _visit_guess(self, node):
-    self.body.append(f'<p class="prediction-guess"><label>{WORDS["guess"]} <input type="number" name="{escape(node["label"])}" step="any" '
-                     f'required autocomplete="off"></label> <button type="button" hidden>{WORDS["check"]}</button></p>')
-
-
-def _depart_nothing(self, node):
-    pass
-
-
-def _visit_feedback(self, node):
-    self.body.append(f'<details><summary>{WORDS["answers"]}</summary>')
-
-
-def _depart_feedback(self, node):
-    self.body.append('</details><div role="status"></div>')
-
-
-def _add_script(app, pagename, templatename, context, doctree):
-    if doctree is not None and any(node["ids"] for node in doctree.findall(prediction)):
-        app.builder.add_css_file("predictions.css")
-        app.builder.add_js_file("predictions.js", loading_method="defer")
+    written = answer.get(name, "")
+    if not re.fullmatch(r"-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", written):  # a number for the page's script, too
+        raise Fault(f"{name} is {written!r}; wanted a number")
+    return float(written)
 
 
 # The whole book ---------------------------------------------------------------------
@@ -303,52 +284,44 @@ def _add_script(app, pagename, templatename, context, doctree):
 def _refuse_namesakes(app, env):
     first = {}
     for name in sorted(env.metadata):
-        for label, source, line, *_ in (entry for entry in env.metadata[name].get("predictions", ()) if len(entry) == 4):
+        for label, (location, _) in env.metadata[name].get("predictions", {}).items():
             if first.setdefault(label, name) != name:
-                _warn("predict", label, f"the label is doubled: {first[label]} has it, too", f"{source}:{line}")
+                _warn(label, f"the label is doubled: a question of {first[label]} has it, too", location)
 
 
 def _lists_to_write(app, env):
     """The pages with a list, if the questions are not those that it shows."""
-    now = {name: data["predictions"] for name, data in env.metadata.items() if data.get("predictions")}
+    now = {name: (env.titles[name].astext(), data["predictions"]) for name, data in env.metadata.items() if data.get("predictions")}
     changed = now != getattr(env, "predictions", None)
     env.predictions = now
     return [name for name, data in env.metadata.items() if changed and "predict-list" in data]
 
 
 class _Listing(SphinxPostTransform):
-    """Fills the lists, before references are resolved."""
+    """Fills the lists, in the order of the book, before references are resolved."""
 
     default_priority = 5
 
     def run(self, **kwargs):
         for place in list(self.document.findall(listed)):
             for name in self.env.collect_relations():
-                questions = [node for node in self.env.get_doctree(name).findall(prediction) if node["ids"]]
+                questions = [node.deepcopy() for node in self.env.get_doctree(name).findall(prediction) if node["ids"]]
                 if questions:
-                    title = self.env.titles[name].deepcopy()
-                    place += nodes.rubric("", "", *title.children, **{"heading-level": 3})
-                    place += nodes.enumerated_list("", *(self._item(name, node.deepcopy()) for node in questions), enumtype="arabic")
+                    number = ".".join(map(str, self.env.toc_secnumbers.get(name, {}).get("") or ()))
+                    title = [nodes.Text(f"{number}. " if number else ""), *self.env.titles[name].deepcopy().children]
+                    place += nodes.rubric("", "", *title, **{"heading-level": 3})
+                    place += nodes.enumerated_list("", *(self._item(name, question) for question in questions), enumtype="arabic")
 
     def _item(self, name, question):
         """A question of the page `name`, with its answers and what is said on each."""
-        here = self.env.docname
+        page = self.app.builder.get_relative_uri(self.env.docname, name)
         for node in question.findall(addnodes.pending_xref):
-            node["refdoc"] = here
+            node["refdoc"] = self.env.docname
         for node in question.findall(nodes.reference):
             if "refid" in node:
-                node["refuri"] = f"{self.app.builder.get_relative_uri(here, name)}#{node['refid']}"
-                del node["refid"]
-        link = nodes.reference("", WORDS["link"], internal=True, refuri=f"{self.app.builder.get_relative_uri(here, name)}#{question['label']}")
-        item = nodes.list_item("", *self._plain(question), nodes.paragraph("", "", link))
-        answers = [nodes.paragraph("", "", *node.children) for node in question.findall(choice)]
-        items = next(question.findall(feedback))[0]
-        for entry, answer in zip(items, answers):
-            entry.insert(0, answer)
-        item += items
-        return item
-
-    def _plain(self, question):
-        """The question itself, without its answers."""
-        own = (child for child in question.children if not isinstance(child, (nodes.enumerated_list, guess, feedback)))
-        return [nodes.paragraph("", "", *child.children) if isinstance(child, asked) else child for child in own]
+                node["refuri"] = f"{page}#{node.attributes.pop('refid')}"
+        for answer, item in zip(question.findall(choice), next(question.findall(feedback))[0]):
+            item.insert(0, nodes.paragraph("", "", *answer.children))
+        link = nodes.reference("", "", nodes.literal("", question["label"]), internal=True, refuri=f"{page}#{question['label']}")
+        own = [child for child in question if not isinstance(child, (asked, nodes.enumerated_list, guess, feedback))]
+        return nodes.list_item("", nodes.paragraph("", "", *question[0].children), *own, nodes.paragraph("", "", link), *question[-1].children)
