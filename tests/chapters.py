@@ -11,7 +11,13 @@ from myst_nb.core.read import read_myst_markdown_notebook
 
 ROOT = Path(__file__).parent.parent
 BOOK = ROOT / "book"
-NOTEBOOKS = sorted(BOOK.glob("[0-9][0-9]_*.ipynb"))
+NOTEBOOKS = sorted(BOOK.glob("*.ipynb"))
+APPENDICES = {"pretraining": 7}  # pages without a number of their own, and the chapter that each belongs to
+
+
+def number(page: Path) -> int:
+    """The number of the chapter that a page is, or belongs to."""
+    return APPENDICES.get(page.stem) or int(page.stem[:2])
 
 
 def names() -> list[str]:

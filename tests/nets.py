@@ -36,7 +36,7 @@ def torch_phi(torch, phi):
     return {
         "identity": lambda z: z, "sigmoid": torch.sigmoid, "tanh": torch.tanh, "relu": torch.relu,
         "leaky_relu": lambda z: F.leaky_relu(z, phi.function.keywords["slope"]),
-        "elu": lambda z: F.elu(z, phi.function.keywords["alpha"]),
+        "elu": lambda z: F.elu(z, phi.function.keywords["alpha"]), "gelu": F.gelu, "silu": F.silu,
     }[phi.name]
 
 

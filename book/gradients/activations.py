@@ -11,6 +11,7 @@ Where sigma is near 1, or tanh near 1 or -1, the textbook forms sigma (1 - sigma
 overflows, so a gradient that vanishes through saturated units can still be measured.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +20,7 @@ import numpy as np
 
 from gradients import validation
 
-__all__ = ["NAMES", "Activation", "activation", "times_slope"]
+__all__ = ["NAMES", "SMOOTH", "Activation", "activation", "times_slope"]
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,40 @@ def _elu_derivative(z, alpha):
     return np.where(z > 0, z.dtype.type(1), alpha * np.exp(np.minimum(z, 0)))
 
 
+_erfc = np.vectorize(math.erfc, otypes=[np.float64])  # NumPy has none
+
+
+def _normal_distribution(z):
+    return (_erfc(z / -math.sqrt(2)) / 2).astype(z.dtype)  # keeps its digits where it is near 0
+
+
+def _times(z, share):
+    """z * share, with its limit 0 where z is -inf and the share is 0."""
+    return np.where(share == 0, share, z) * share
+
+
+def _gelu(z):
+    z = _floating(z)
+    return _times(z, _normal_distribution(z))
+
+
+def _gelu_derivative(z):
+    z = _floating(z)
+    with np.errstate(over="ignore"):
+        density = np.exp(-(z * z) / 2) / z.dtype.type(math.sqrt(2 * math.pi))
+    return _normal_distribution(z) + _times(z, density)
+
+
+def _silu(z):
+    z = _floating(z)
+    return _times(z, _sigmoid(z))
+
+
+def _silu_derivative(z):
+    z = _floating(z)
+    return _sigmoid(z) + _times(z, _sigmoid_derivative(z))
+
+
 # name -> (function, derivative, sup as a function of the parameters, parameters with their defaults)
 _TABLE = {
     "identity": (_identity, _identity_derivative, lambda: 1.0, {}),
@@ -114,6 +149,16 @@ _TABLE = {
 }
 
 NAMES = tuple(_TABLE)
+
+# Two that are not increasing, and steeper than 1 in places; in chapter 6 alone
+_GELU_SUP = 0.5 * math.erfc(-1) + math.exp(-1) / math.sqrt(math.pi)  # at z = sqrt(2)
+_SILU_SUP = 0.5 + 2.3993572805154675 / 4  # at the z for which z tanh(z / 2) = 2
+_SMOOTH_TABLE = {
+    "gelu": (_gelu, _gelu_derivative, lambda: _GELU_SUP, {}),
+    "silu": (_silu, _silu_derivative, lambda: _SILU_SUP, {}),
+}
+
+SMOOTH = tuple(_SMOOTH_TABLE)
 
 
 def _parameter(name, value):
@@ -135,6 +180,8 @@ def activation(name: str | Activation, **parameters: float) -> Activation:
                  "relu"        max(z, 0)                                            (Nair & Hinton 2010)
                  "leaky_relu"  z for z > 0, slope z otherwise;  slope=0.1           (Maas et al. 2013)
                  "elu"         z for z > 0, alpha (exp(z) - 1) otherwise;  alpha=1  (Clevert et al. 2016)
+                 "gelu"        z Phi(z), Phi the normal distribution function       (Hendrycks & Gimpel 2016)
+                 "silu"        z / (1 + exp(-z))                                    (Hendrycks & Gimpel 2016)
     parameters   slope of "leaky_relu", alpha of "elu": finite and >= 0
 
     ValueError: unknown name, unknown parameter, or a parameter that is negative or not finite.
@@ -143,9 +190,10 @@ def activation(name: str | Activation, **parameters: float) -> Activation:
         if parameters:
             raise ValueError(f"{', '.join(parameters)}: got a parameter for an Activation that is already made, want none")
         return name
-    if not isinstance(name, str) or name not in _TABLE:
-        raise ValueError(f"name: got {name!r}, want one of {', '.join(NAMES)}, or an Activation")
-    function, derivative, sup, defaults = _TABLE[name]
+    table = _TABLE | _SMOOTH_TABLE
+    if not isinstance(name, str) or name not in table:
+        raise ValueError(f"name: got {name!r}, want one of {', '.join(table)}, or an Activation")
+    function, derivative, sup, defaults = table[name]
     for parameter in parameters:
         if parameter not in defaults:
             wanted = f"only {', '.join(defaults)}" if defaults else "no parameter"

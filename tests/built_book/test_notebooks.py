@@ -66,12 +66,13 @@ def modules_of_gradients(code):
 
 
 def test_the_list_of_modules_says_where_they_are_used(path):
-    """In `gradients.__doc__`: in a chapter's cells, or in the experiment of the chapter."""
-    number = int(path.stem[:2])
+    """In `gradients.__doc__`: in the cells of a chapter or of its appendix, or in the experiment of the chapter."""
+    number = chapters.number(path)
     rows = re.findall(r"^(\w+)  .*?  ([\d, ]+)$", gradients.__doc__, flags=re.M)
     listed = {module for module, places in rows if number in map(int, places.split(","))}
     scripts = [script.read_text(encoding="utf-8") for script in chapters.BOOK.glob("experiments/*.py")]
-    codes = [*chapters.code_cells(path), *(code for code in scripts if re.search(rf"chapter {number}\b", code))]
+    pages = [page for page in chapters.NOTEBOOKS if chapters.number(page) == number]
+    codes = [*(cell for page in pages for cell in chapters.code_cells(page)), *(code for code in scripts if re.search(rf"chapter {number}\b", code))]
     assert listed == set().union(*map(modules_of_gradients, codes))
 
 

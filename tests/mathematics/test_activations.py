@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradients.activations import NAMES, Activation, activation
+from gradients.activations import NAMES, SMOOTH, Activation, activation
 from nets import torch_phi
 
-VARIANTS = [(name, {}) for name in NAMES] + [
+VARIANTS = [(name, {}) for name in NAMES + SMOOTH] + [
     ("leaky_relu", {"slope": 0.0}), ("leaky_relu", {"slope": 3.0}),
     ("elu", {"alpha": 0.0}), ("elu", {"alpha": 0.5}), ("elu", {"alpha": 2.0}),
 ]
@@ -16,8 +16,9 @@ each_variant = pytest.mark.parametrize("name, parameters", VARIANTS)
 KINKED = ("relu", "leaky_relu", "elu")
 
 
-def test_there_are_six():
+def test_there_are_six_and_two_more():
     assert NAMES == ("identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu")
+    assert SMOOTH == ("gelu", "silu")
 
 
 def test_literal_values():
@@ -26,8 +27,9 @@ def test_literal_values():
         "identity": [-2, 3], "sigmoid": [0.11920292202211755, 0.9525741268224334],
         "tanh": [-0.9640275800758169, 0.9950547536867305], "relu": [0, 3],
         "leaky_relu": [-0.2, 3], "elu": [-0.8646647167633873, 3],
+        "gelu": [-0.04550026389635842, 2.99595030590511], "silu": [-0.23840584404423515, 2.8577223804673],
     }
-    for name in NAMES:
+    for name in NAMES + SMOOTH:
         np.testing.assert_allclose(activation(name).function(z), expected[name], rtol=1e-14)
 
 
@@ -73,6 +75,28 @@ def test_sup_values():
     assert sups == {"identity": 1, "sigmoid": 0.25, "tanh": 1, "relu": 1, "leaky_relu": 1, "elu": 1}
     assert activation("leaky_relu", slope=3).sup == 3
     assert activation("elu", alpha=2).sup == 2
+    assert activation("gelu").sup == pytest.approx(1.1289041451851548, rel=1e-14)
+    assert activation("silu").sup == pytest.approx(1.0998393201288668, rel=1e-14)
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_two_opposite_slopes_add_up_to_one(name):
+    """phi(z) = z F(z) with F(-z) = 1 - F(z): the steepest slope is as far above 1 as the smallest is below 0."""
+    z = np.linspace(-40, 40, 8001)
+    slope = activation(name).derivative(z)
+    np.testing.assert_allclose(slope + slope[::-1], 1, rtol=0, atol=1e-15 * 40)
+    assert slope.min() == pytest.approx(1 - activation(name).sup, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_far_left_digits_and_limits(name):
+    """Against the tails z^-2 normal density (1 - 3 / z^2 ...), and exp(z) (1 + z)."""
+    z = np.array([-36.0, -np.inf, np.inf, 1e200, -1e200])
+    value, slope = activation(name).function(z), activation(name).derivative(z)
+    assert list(value[1:]) == [0, np.inf, 1e200, 0] and list(slope[1:]) == [0, 1, 1, 0]
+    density = math.exp(-(36.0**2) / 2) / math.sqrt(2 * math.pi)
+    tail = {"gelu": (-density, -36 * density), "silu": (-36 * math.exp(-36), -35 * math.exp(-36))}[name]
+    assert (value[0], slope[0]) == pytest.approx(tail, rel=1e-3 if name == "gelu" else 1e-14)
 
 
 def test_saturated_units_keep_their_digits():
@@ -117,7 +141,7 @@ def test_every_activation_is_increasing_with_slope_at_most_sup(name, z):
 
 
 def test_integers_are_computed_in_float64():
-    for name in NAMES:
+    for name in NAMES + SMOOTH:
         assert activation(name).function([1, 2]).dtype == np.float64
 
 
