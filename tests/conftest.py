@@ -44,6 +44,7 @@ ROOMS = ["book", "tests/course", "tests/built_book/test_builds.py", "tests/built
 
 def pytest_configure(config):
     config.pluginmanager.register(harvest.Harvest())
+    config.pluginmanager.register(harvest.Proving())
 
 
 class _Together(LoadScopeScheduling):
