@@ -12,12 +12,12 @@ from myst_nb.core.read import read_myst_markdown_notebook
 ROOT = Path(__file__).parent.parent
 BOOK = ROOT / "book"
 NOTEBOOKS = sorted(BOOK.glob("*.ipynb"))
-APPENDICES = {"pretraining": 7}  # pages without a number of their own, and the chapter that each belongs to
+UNNUMBERED = {"pretraining": 7, "prerequisites": 0}  # the chapter that each belongs to; 0 stands before all
 
 
 def number(page: Path) -> int:
     """The number of the chapter that a page is, or belongs to."""
-    return APPENDICES.get(page.stem) or int(page.stem[:2])
+    return UNNUMBERED[page.stem] if page.stem in UNNUMBERED else int(page.stem[:2])
 
 
 def names() -> list[str]:

@@ -1,4 +1,4 @@
-"""Handwritten digits: what dropout and penalties do for a small net, and pre-training for a deep one (chapter 7).
+"""Handwritten digits: what dropout and penalties do for a small net, and pre-training for a deep one (chapter 7's appendix).
 
     python book/experiments/digits.py
 
