@@ -20,12 +20,16 @@ def names() -> list[str]:
     return [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
 
 
-def code_cells(page: Path) -> list[str]:
-    """The code of a page: a notebook, or Markdown with code cells."""
+def cells(page: Path) -> list:
+    """The cells of a page: a notebook, or Markdown with code cells."""
     if page.suffix == ".ipynb":
-        return [cell.source for cell in nbformat.read(page, as_version=4).cells if cell.cell_type == "code"]
-    notebook = read_myst_markdown_notebook(page.read_text(encoding="utf-8"))
-    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+        return nbformat.read(page, as_version=4).cells
+    return read_myst_markdown_notebook(page.read_text(encoding="utf-8")).cells
+
+
+def code_cells(page: Path) -> list[str]:
+    """The code of a page."""
+    return [cell.source for cell in cells(page) if cell.cell_type == "code"]
 
 
 def explore_sources(code: str) -> list[ast.Call]:
