@@ -184,6 +184,69 @@ def residual_stream(ax, labels: list[str], blocks: list[str], color=GREEN, dx=3.
     ax.set_ylim(-radius - 0.1, dy + 0.5)
 
 
+def lstm_cell(ax) -> dict[str, Text]:
+    """Draw one step of an LSTM: memory above, hidden state below, gates and candidate between them.
+
+    Colours as in `cell_paths`, by what an arrow from h or c is part of.  Green, thick: the highway.  Blue: c is shown.
+    Orange: h writes, through f, i or the candidate.  Pink: h acts through the output gate.  Grey: the input.
+
+    Returns the empty texts beside the units "c0", "h0", "x", "f", "i", "c~", "o", "c", "tanh", "h", for their values.
+    """
+    bare(ax)
+    top, gates, bottom, radius = 3.4, 1.4, 0.0, 0.54
+    place = {"c0": (0, top), "h0": (0, bottom), "x": (0.95, -1.1), "c": (9.2, top), "h": (9.2, bottom)}
+    labels = {"c0": "$c_{t-1}$", "h0": "$h_{t-1}$", "x": "$x_t$", "c": "$c_t$", "h": "$h_t$"}
+    column = {"f": 1.8, "i": 3.1, "c~": 4.6, "o": 6.3}
+    written, shown = 2.6, 7.8  # the height of the product that is written, and where the memory turns down to h
+    names = {"f": (r"$\sigma$", "$f_t$"), "i": (r"$\sigma$", "$i_t$"), "c~": ("tanh", r"$\tilde{c}_t$"), "o": (r"$\sigma$", "$o_t$")}
+
+    def line(color, width, *points, head=True):
+        *start, last = points
+        if len(points) > 2:
+            ax.plot(*zip(*start), color=color, lw=width, zorder=1, solid_capstyle="butt", solid_joinstyle="round")
+        ax.annotate("", xy=last, xytext=start[-1], zorder=1,
+                    arrowprops=dict(arrowstyle="-|>" if head else "-", color=color, lw=width, shrinkA=0, shrinkB=1))
+
+    def sign(x, y, text):
+        ax.add_patch(Circle((x, y), 0.24, facecolor="white", edgecolor="black", lw=1.2, zorder=2))
+        ax.text(x, y, text, ha="center", va="center", fontsize=11, zorder=5)
+
+    def box(x, y, text):
+        ax.text(x, y, text, ha="center", va="center", fontsize=10, zorder=5,
+                bbox=dict(boxstyle="round,pad=0.35", facecolor="white", edgecolor="black", lw=1.2))
+
+    line(GREEN, 3.5, (radius, top), (9.2 - radius, top))
+    line(GREY, 1.5, (0.95, radius - 1.1), (0.95, bottom - 0.06), head=False)
+    line(PINK, 1.8, (column["c~"], bottom), (column["o"], bottom), (column["o"], gates - 0.3))
+    line(ORANGE, 1.8, (radius, bottom), (column["c~"], bottom), (column["c~"], gates - 0.3))
+    for name in "fi":
+        line(ORANGE, 1.8, (column[name], bottom), (column[name], gates - 0.3))
+    line(ORANGE, 1.8, (column["f"], gates + 0.3), (column["f"], top - 0.24))
+    line(ORANGE, 1.8, (column["i"], gates + 0.3), (column["i"], written), (column["c~"] - 0.24, written))
+    line(ORANGE, 1.8, (column["c~"], gates + 0.3), (column["c~"], written - 0.24))
+    line(ORANGE, 1.8, (column["c~"], written + 0.24), (column["c~"], top - 0.24))
+    line(PINK, 1.8, (column["o"] + 0.3, gates), (shown - 0.24, gates))
+    line(BLUE, 1.8, (shown, top), (shown, gates + 0.24))
+    line(BLUE, 1.8, (shown, gates - 0.24), (shown, bottom), (9.2 - radius, bottom))
+    for name, centre in place.items():
+        _unit(ax, centre, radius, labels[name])
+    for name, x in column.items():
+        box(x, gates, names[name][0])
+        ax.text(x - 0.12, gates + 0.45, names[name][1], ha="right", va="bottom", fontsize=11)
+    box(shown, written, "tanh")
+    sign(column["f"], top, "×")
+    sign(column["c~"], top, "+")
+    sign(column["c~"], written, "×")
+    sign(shown, gates, "×")
+    at = {name: (x + 0.1, gates + 0.47) for name, x in column.items()}
+    at |= {"c0": (-0.4, top - 1.05), "c": (8.8, top - 1.05), "h0": (-0.4, bottom + 0.68), "h": (8.8, bottom + 0.68),
+           "x": (1.65, -1.3), "tanh": (shown + 0.16, 1.75)}
+    values = {name: ax.text(*place, "", ha="left", va="bottom", fontsize=9) for name, place in at.items()}
+    ax.set_xlim(-radius - 0.1, 9.2 + radius + 0.15)
+    ax.set_ylim(-1.1 - radius - 0.1, top + radius + 0.1)
+    return values
+
+
 def cell_paths(ax, steps: int, dx=2.6, dy=1.9, radius=0.42):
     """Draw how the state of an LSTM acts on the next ones: c in the upper row, h in the lower, four kinds of arrows.
 

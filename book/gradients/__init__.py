@@ -6,6 +6,7 @@ activations   elementwise functions with their derivatives            2, 4, 6, 7
 losses        squared error, softmax cross-entropy                    1, 3, 4, 5, 6, 7, 11, 12
 deep          a fully connected net: forward, backward, Jacobians     1, 2, 4, 6, 7
 rnn           a recurrent net: forward, gradients through time, lags  3, 4, 5, 6, 7, 9, 11, 12, 13
+stacked       recurrent layers, one on another: gradients, lags      3
 lstm          long short-term memory: gradients taken apart by paths  9, 10, 11, 12
 gru           gated recurrent units, in their four variants           10, 11, 12
 initialisers  first weights: Xavier, Kaiming, orthogonal, identity    7, 11

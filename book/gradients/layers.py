@@ -30,7 +30,7 @@ from gradients.validation import (
 )
 
 __all__ = [
-    "Activate", "BatchNorm", "Dropout", "Layer", "LayerNorm", "Linear", "Residual", "Sequential",
+    "Activate", "BatchNorm", "Dropout", "Layer", "LayerNorm", "Linear", "RMSNorm", "Residual", "Sequential",
     "deep_stack", "jacobian",
 ]
 
@@ -147,8 +147,8 @@ class Activate(Layer):
         return times_slope(self.phi, dy, self.phi.derivative(self._x))
 
 
-class _Norm(Layer):
-    """y = gamma * x_hat + beta with x_hat = (x - mean) / sqrt(variance + eps)."""
+class _Scaled(Layer):
+    """y = gamma * x_hat, with an eps > 0 in the root that x_hat is divided by."""
 
     def __init__(self, n, eps, dtype):
         super().__init__()
@@ -157,7 +157,15 @@ class _Norm(Layer):
         if self.eps == 0:
             raise ValueError(f"eps: got {eps!r}, want a finite number > 0")
         check_dtype(dtype)
-        self.parameters.update(gamma=np.ones(n, dtype), beta=np.zeros(n, dtype))
+        self.parameters["gamma"] = np.ones(n, dtype)
+
+
+class _Norm(_Scaled):
+    """y = gamma * x_hat + beta with x_hat = (x - mean) / sqrt(variance + eps)."""
+
+    def __init__(self, n, eps, dtype):
+        super().__init__(n, eps, dtype)
+        self.parameters["beta"] = np.zeros(self.n_in, dtype)
 
     def _normalise(self, x, mean, variance):
         self._deviation = np.sqrt(variance + self.eps)
@@ -249,6 +257,39 @@ class LayerNorm(_Norm):
 
     def _backward(self, dy):
         return self._backward_normalise(self._backward_affine(dy), axis=1)
+
+
+class RMSNorm(_Scaled):
+    """Every example divided by its root mean square (Zhang & Sennrich 2019): LayerNorm without mean and beta.
+
+        x_hat = x / sqrt(mean(x^2) + eps),   y = gamma * x_hat
+
+    with means over the n units of an example. No example sees another, and training and evaluation are the same. Only
+    the part along x_hat is taken out of the gradient, not its mean:
+
+        dL/dx = (dx_hat - x_hat * mean(dx_hat * x_hat)) / sqrt(mean(x^2) + eps),   dx_hat = gamma * dy
+
+    n      units; with n = 1 and eps near 0, y is gamma times the sign of x
+    eps    > 0 (theirs has none; PyTorch's default is the smallest step from 1 in the dtype of x)
+    gamma  parameter, (n,), at first ones
+    dtype  float64 or float32
+
+    Where x is so large that x^2 overflows, y is 0, as in PyTorch.
+    ValueError: arguments that aren't as above.
+    """
+
+    def __init__(self, n: int, eps: float = 1e-5, *, dtype: type = np.float64):
+        super().__init__(n, eps, dtype)
+
+    def _forward(self, x, training):
+        self._size = np.sqrt((x**2).mean(axis=1, keepdims=True) + self.eps)
+        self._x_hat = x / self._size
+        return self.parameters["gamma"] * self._x_hat
+
+    def _backward(self, dy):
+        self.gradients["gamma"] = (dy * self._x_hat).sum(axis=0)
+        dx_hat = dy * self.parameters["gamma"]
+        return (dx_hat - self._x_hat * (dx_hat * self._x_hat).mean(axis=1, keepdims=True)) / self._size
 
 
 class Dropout(Layer):
@@ -398,7 +439,7 @@ def deep_stack(
 
         dx_m/dx_l = I + d/dx_l (F_l(x_l) + ... + F_{m-1}(x_{m-1}))       exactly
 
-    norm   None, "batch" or "layer"
+    norm   None, "batch", "layer" or "rms"
     gain   W_l ~ N(0, gain^2 / width); None: `gradients.initialisers.gain(activation)`. W_in and W_out have gain 1.
     dtype  float64 or float32; float32 weights are the float64 ones, rounded
 
@@ -410,9 +451,9 @@ def deep_stack(
     depth, width = as_integer("depth", depth, 0), as_integer("width", width, 1)
     n_in, n_out = as_integer("n_in", n_in, 1), as_integer("n_out", n_out, 1)
     phi = as_activation("activation", activation)
-    norms = {None: None, "batch": BatchNorm, "layer": LayerNorm}
+    norms = {None: None, "batch": BatchNorm, "layer": LayerNorm, "rms": RMSNorm}
     if not (norm is None or isinstance(norm, str)) or norm not in norms:
-        raise ValueError(f"norm: got {norm!r}, want None, 'batch' or 'layer'")
+        raise ValueError(f"norm: got {norm!r}, want None, 'batch', 'layer' or 'rms'")
     gain = initialisers.gain(phi) if gain is None else as_scale("gain", gain)
 
     def linear(n_out, n_in, gain):

@@ -99,9 +99,10 @@ class Submission:
     def quotes(self, answers: list[str]) -> dict[str, list[Quote]]:
         """grade_id -> what belongs to each of these answers in words, but stands elsewhere.
 
-        To an answer that was left, or is missing, belongs whatever the student has written: words anywhere, if they are
-        many those in comments and strings of code as well, and code in a cell right beside it. With several such answers
-        it is the one right above, or else the next. To one that was written belong its further copies.
+        To an answer that was left, or is missing, belongs whatever the student has written: words anywhere, code in a cell
+        right beside it, and of code elsewhere its comments and strings, if they have many words; of an added cell all,
+        if they have few. With several such answers it is the one right above, or else the next. To one that was written
+        belong its further copies.
         """
         found = {name: [] for name in answers}
         open_at = {name: self._place(name) for name in answers if name not in self._counts or self.left(name)}
@@ -154,6 +155,10 @@ class Submission:
         found = dict.fromkeys(filter(None, (self._own_lines(text) for text in _said(source))))
         return list(found) if _many_words("\n".join(found)) else []
 
+    def _says(self, source):
+        """Whether there is any word of the student's in the code's comments and strings."""
+        return any(self._own_lines(text) for text in [*_said(source), *QUOTED.findall(source)])
+
     def _own_lines(self, text):
         """The lines of a text that neither the release nor a solution says; "" if there is no word in them."""
         own = "\n".join(line for line in text.splitlines() if not (bare := line.strip(MARKS)) or bare not in self._given)
@@ -170,6 +175,9 @@ class Submission:
         code = cell.cell_type == "code" or solution and has_code(cell.source)
         if text and solution and where != COPY and not code:  # it was turned to a text
             text = text if _many_words(text) or not has_code(text) else ""
+        elif text and code and self.names[at] is None:
+            if not beside and has_code(cell.source):
+                text = "\n".join(self._sentences(cell.source)) or (text if self._says(cell.source) else "")
         elif text and code and (solution and where != COPY or not beside and has_code(cell.source)):
             parts = self._sentences(cell.source)
             if self.names[at] is not None and not solution:  # in a given cell the shortest comment counts

@@ -152,6 +152,7 @@ def _say(words):
         raise NotAsExpected(words)
 
 
+changes: set[tuple[str, str]] = set()  # (function, argument): what students' functions have changed of what they were given
 _failed: list[str] | None = None  # in a `checks` block, what is wrong so far
 
 
@@ -249,6 +250,7 @@ class Marks:
         self.points, self.rng = points, np.random.default_rng(int(seed))
         self._offered = self._earned = 0
         self._slipped = False  # whether an item since the last whole was not earned
+        changes.clear()
         print(f"Inputs drawn with {SEED}={seed}")
 
     def close(self, points: float, name: str, got: Callable[[], Any], want: Any, tolerance: float = TOLERANCE) -> bool:
@@ -295,12 +297,20 @@ class Marks:
         """After the steps of a function, the function as it is: `got()` agrees with one of `wants`, as in `follows`.
 
         If not, though all items since the last whole were earned, that costs `points`: no step has shown the mistake.
+        So does a change of what a function was given: the tests pass copies, and no step shows it.
         Where a step has lost its points, the whole costs nothing more.
         """
         steps_right, self._slipped = not self._slipped, False
-        if steps_right and (words := self._problem(name, lambda: self._follows(name, got, wants))):
+        words = self._problem(name, lambda: self._follows(name, got, wants) or self._unchanged(name))
+        changes.clear()
+        if steps_right and words:
             self._earned -= points
             print(f"-{points}  {_line(words)}, though each step seems right")
+
+    @staticmethod
+    def _unchanged(name):
+        changed = [f"{function} has changed {argument}" for function, argument in sorted(changes)]
+        return f"{name}: expected arguments that stay as they are; {', '.join(changed)}" if changed else None
 
     @property
     def earned(self) -> float:

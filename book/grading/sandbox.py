@@ -25,7 +25,7 @@ from typing import Any
 
 from . import isolation
 from .isolation import Unavailable
-from .marks import StudentError
+from .marks import StudentError, changes
 from .values import ENTRIES, LARGEST, as_real, decode, encode, size_of
 from .watch import Watch, end_all_of
 
@@ -130,6 +130,7 @@ class Sandbox:
     def _value(self, request, what, key, functions):
         answer = self._ask(request, what, key, quiet=True, functions=functions)
         self._raise(answer)
+        changes.update((key, name) for name in answer.get("changed", ()))
         process = self._process
 
         def item(number, wanted):
@@ -314,7 +315,8 @@ class Sandbox:
             error = answer.get("error", {})
             sound = isinstance(error, dict) and all(isinstance(error.get(key, ""), str) for key in ("name", "kind", "message", "traceback"))
             if "run" not in request:
-                complete = "value" in answer or error
+                changed = answer.get("changed", [])
+                complete = ("value" in answer or error) and isinstance(changed, list) and all(isinstance(name, str) for name in changed)
             else:
                 complete = has(names=dict, gone=list) and all(
                     isinstance(name, str) and not name.startswith("_") for name in [*answer["names"], *answer["gone"]])

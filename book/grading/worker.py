@@ -7,7 +7,8 @@ with the "number" of the request:
                                                  only its imports, functions, classes and assignments, of which those that
                                                  call something get s seconds together; with "by": "teacher" it is no
                                                  student's, with "check" it leaves the student's names as they are
-    {"call": name, "args": [...], "kwargs": {}}  call a function; the answer has its "value"
+    {"call": name, "args": [...], "kwargs": {}}  call a function; the answer has its "value", and the names of arguments
+                                                 that it has "changed"
     {"item": k, "key": key}                      the "value" of an entry of `values.Items`, the k-th that a value had
     {"result": value} or {"raised": text}        what a function of the caller's, passed as an argument, returned
 
@@ -274,10 +275,13 @@ class Worker:
     def call(self, call, args, kwargs):
         if not callable(self.space.get(call)):
             raise NameError(f"name {call!r} is not defined")
-        args, kwargs = (decode(each, self.stand_in) for each in (args, kwargs))
-        value = self.space[call](*args, **kwargs)
+        function, given = self.space[call], [decode(each, self.stand_in) for each in (args, kwargs)]
+        value = function(*given[0], **given[1])
         self.calm()
-        return {"value": encode(value, items=self.keep)}
+        before = [decode(each, lambda _: None) for each in (args, kwargs)]
+        changed = [k for k, pair in enumerate(zip(given[0], before[0])) if not same(*pair)]
+        changed = [*names_of(function, changed), *(name for name in before[1] if not same(given[1][name], before[1][name]))]
+        return {"value": encode(value, items=self.keep), "changed": changed}
 
     def item(self, item, key):
         if item not in self.objects:
@@ -303,6 +307,27 @@ class Worker:
                 raise RuntimeError(reply["raised"])
             return decode(reply["result"])
         return ask
+
+
+def same(value, before):
+    """Whether an argument is as it was; rounding does not matter, such as that of a number that was moved and put back."""
+    try:
+        if isinstance(before, np.ndarray):
+            return value.shape == before.shape and np.allclose(value, before, 1e-6, 1e-9, equal_nan=True)
+        if isinstance(before, dict):
+            return value.keys() == before.keys() and all(same(value[key], before[key]) for key in before)
+        return not isinstance(before, (list, tuple)) or len(value) == len(before) and all(map(same, value, before))
+    except Exception:  # something else stands there now
+        return False
+
+
+def names_of(function, positions):
+    """Of parameters."""
+    try:
+        names = list(inspect.signature(function).parameters)
+    except Exception:  # whatever stands for a function here
+        names = []
+    return [names[k][:50] if k < len(names) else f"number {k + 1}" for k in positions]
 
 
 def shown(values):

@@ -33,7 +33,6 @@ answers. Whatever is wrong with a question is a warning, which says where, and t
 from __future__ import annotations
 
 import ast
-import math
 import re
 from html import escape
 from pathlib import Path
@@ -173,8 +172,9 @@ def _join(app, doctree):
                 _answer(node, questions, answered)
         except Fault as fault:
             _warn(node["label"], fault, node)
-    for label in questions.keys() - answered:
-        _warn(label, "the question is never answered: no {predicted} below it has its label", questions[label])
+    for label, node in questions.items():
+        if label not in answered:
+            _warn(label, "the question is never answered: no {predicted} below it has its label", node)
     found = {label: (f"{node.source}:{node.line}", node.astext()) for label, node in questions.items()}
     app.env.metadata[app.env.docname]["predictions"] = found
     if any(doctree.findall(listed)):  # which Sphinx doesn't see: the list is made later
@@ -209,7 +209,7 @@ def _complete(question, answer):
     """Make one of a question and its answer, after all has been checked."""
     if not question.children or not isinstance(question[0], nodes.paragraph):
         raise Fault("the question must begin with a paragraph")
-    if any(isinstance(child, (nodes.enumerated_list, nodes.bullet_list)) for child in question[:-1]):
+    if any(isinstance(child, nodes.bullet_list) for child in question) or any(isinstance(child, nodes.enumerated_list) for child in question[:-1]):
         raise Fault("the list of the answers must be numbered, and end the question")
     choices = _items(question[-1], "an answer") if isinstance(question[-1], nodes.enumerated_list) else None
     if len(answer.children) != 1 or not isinstance(answer[0], nodes.enumerated_list):
@@ -273,13 +273,10 @@ def _verdicts_on_a_number(said, answer):
 
 
 def _number(answer, name):
-    try:
-        value = float(answer.get(name, ""))
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise Fault(f"{name} is {answer.get(name, '')!r}; wanted a number")
-    return value
+    written = answer.get(name, "")
+    if not re.fullmatch(r"-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", written):  # a number for the page's script, too
+        raise Fault(f"{name} is {written!r}; wanted a number")
+    return float(written)
 
 
 # The whole book ---------------------------------------------------------------------

@@ -950,7 +950,12 @@ HIDDEN = {
     "a solution as raw code": (lambda: solution("def f(x):\n    for a in x:\n        a = g(a) + h(a) * x\n    return a", new_raw_cell), None),
     "code with a slip": (lambda: solution("from numpy import tanh, dot\nfor x in range(10):\n    y = dot(x, W) + b\nif x not in y: pass\ndef f(:\n    x = ["), None),
     "the solution's comment": (lambda: new_code_cell("def g():\n    return 3  # counted from zero, as the entries of the arrays are"), None),
-    "short comments and much code": (lambda: new_code_cell("# a net\n" + "x = f(3)  # once more\n" * 2_000), None),
+    "short comments and much code": (lambda: solution("# a net\n" + "x = f(3)  # once more\n" * 2_000), None),
+    "a short comment": (lambda: new_code_cell("x = f(3)\n# vanishes"), ["# vanishes"]),
+    "a list of words": (lambda: new_code_cell("print(*['slope', 'is', 'missing'])"), ["'missing'"]),
+    "bytes": (lambda: new_code_cell("print(b'the slope is missing')"), ["b'the slope is missing'"]),
+    "Thai": (lambda: new_code_cell("print('ความชันหายไป')"), ["ความชันหายไป"]),
+    "code that says nothing": (lambda: new_code_cell("y = g(3)\nprint(y)"), None),
     "the release's own": (lambda: solution("def f():\n    # what is to be done here, said in several words\n    return 3"), None),
 }
 

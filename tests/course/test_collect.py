@@ -177,7 +177,8 @@ ELSEWHERE = {
     "no-metadata": (without_metadata, WORDS),
     "deleted": (lambda: deleted(ANSWER), "This cell was missing."),
     "plain": (release, None),
-    "nothing-but-code": (lambda: insert(new_code_cell("# a net\nprint(1)"), "ps1-depth"), None),
+    "nothing-but-code": (lambda: insert(new_code_cell("net = 3\nprint(net)"), "ps1-depth"), None),
+    "few-words-beside-code": (lambda: insert(new_code_cell("# a net\nprint(1)"), "ps1-depth"), "# a net"),
     "own-docstring-and-message": (lambda: changed("ps1-two-paths", source=f'''
 def by_hand(*a):
     """{WORDS}"""

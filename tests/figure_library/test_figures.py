@@ -47,3 +47,18 @@ def test_the_numbers_in_a_table_of_rates_can_be_read(share):
     figures.fill_windows(table, {})
     assert np.isnan(np.ma.filled(table.image.get_array(), np.nan)).all() and table.notes[1][0].get_text() == ""
     plt.close()
+
+
+def test_the_texts_in_the_lstm_cell_stand_apart():
+    with plt.style.context(chapters.BOOK / "figures.mplstyle"):
+        fig, ax = plt.subplots(figsize=(4.3, 2.6))
+        values = figures.lstm_cell(ax)
+    assert {*values} == {"c0", "h0", "x", "f", "i", "c~", "o", "c", "tanh", "h"}
+    for name, text in values.items():
+        assert text.get_text() == ""
+        text.set_text("0.82" if name in "fio" else "−0.82")
+    fig.canvas.draw()
+    boxes = [text.get_window_extent() for text in ax.texts if text.get_text()]
+    assert not any(one.overlaps(other) for k, one in enumerate(boxes) for other in boxes[:k])
+    assert all(0 <= box.x0 and box.x1 <= fig.bbox.x1 for box in boxes)
+    plt.close()

@@ -11,12 +11,13 @@ from gradients.activations import NAMES, Activation, activation
 from gradients.check import central_differences, gradient_check
 from gradients.initialisers import gain
 from gradients.layers import (
-    Activate, BatchNorm, Dropout, Layer, LayerNorm, Linear, Residual, Sequential, deep_stack, jacobian,
+    Activate, BatchNorm, Dropout, Layer, LayerNorm, Linear, Residual, RMSNorm, Sequential, deep_stack, jacobian,
 )
 from nets import assert_close, assert_right, torch_phi
 
 SMOOTH = ("identity", "sigmoid", "tanh")
-NORMS = (None, "batch", "layer")
+NORMS = (None, "batch", "layer", "rms")
+NORM_KINDS = {"batch": BatchNorm, "layer": LayerNorm, "rms": RMSNorm}
 sizes, seeds = st.integers(1, 6), st.integers(0, 2**32)
 
 
@@ -43,14 +44,15 @@ def random_linear(n_out, n_in, rng, bias=True):
 
 def random_norm(kind, n, rng, **options):
     norm = kind(n, **options)
-    norm.parameters["gamma"][:], norm.parameters["beta"][:] = rng.normal(size=(2, n))
+    for array in norm.parameters.values():
+        array[:] = rng.normal(size=n)
     if kind is BatchNorm:
         norm.running_mean, norm.running_var = rng.normal(size=n), rng.uniform(0.5, 2, size=n)
     return norm
 
 
 @st.composite
-def nets(draw, names=NAMES, kinds=("linear", "activate", "batch", "layer", "dropout", "residual", "sequential")):
+def nets(draw, names=NAMES, kinds=("linear", "activate", *NORM_KINDS, "dropout", "residual", "sequential")):
     """A Sequential of up to five layers, with its input and dL/dy."""
     rng, width = np.random.default_rng(draw(seeds)), draw(st.integers(3, 6))
 
@@ -64,8 +66,8 @@ def nets(draw, names=NAMES, kinds=("linear", "activate", "batch", "layer", "drop
                 made.append(random_linear(now, n_in, rng, bias=draw(st.booleans())))
             elif kind == "activate":
                 made.append(Activate(draw(st.sampled_from(names))))
-            elif kind in ("batch", "layer"):
-                made.append(random_norm({"batch": BatchNorm, "layer": LayerNorm}[kind], now, rng))
+            elif kind in NORM_KINDS:
+                made.append(random_norm(NORM_KINDS[kind], now, rng))
             elif kind == "dropout":
                 made.append(Dropout(draw(st.sampled_from([0.0, 0.3])), np.random.default_rng(draw(seeds))))
             else:
@@ -114,8 +116,9 @@ class InTorch:
             module, names = nn.Linear(layer.n_in, layer.n_out, bias="b" in p), {"W": "weight", "b": "bias"}
         else:
             names = {"gamma": "weight", "beta": "bias"}
-            module = (nn.LayerNorm(layer.n_in, eps=layer.eps) if isinstance(layer, LayerNorm)
-                      else nn.BatchNorm1d(layer.n_in, eps=layer.eps, momentum=layer.momentum))
+            module = {BatchNorm: lambda: nn.BatchNorm1d(layer.n_in, eps=layer.eps, momentum=layer.momentum),
+                      LayerNorm: lambda: nn.LayerNorm(layer.n_in, eps=layer.eps),
+                      RMSNorm: lambda: nn.RMSNorm(layer.n_in, eps=layer.eps)}[type(layer)]()
         module = module.to(getattr(torch, str(layer.dtype)))
         if isinstance(layer, BatchNorm):
             module.running_mean[:], module.running_var[:] = torch.tensor(layer.running_mean), torch.tensor(layer.running_var)
@@ -208,12 +211,13 @@ def test_batch_norm_against_torch_over_several_steps(torch, n, B, seed, scale, e
         assert_close(norm.running_var, other.norms[0][1].running_var.numpy(), 1e-12)
 
 
+@pytest.mark.parametrize("kind", [LayerNorm, RMSNorm])
 @settings(deadline=None, max_examples=50)
 @given(n=st.integers(2, 7), B=sizes, seed=seeds, scale=st.sampled_from([0.1, 1.0, 10.0]),
        eps=st.sampled_from([1e-5, 1e-3, 1.0]), training=st.booleans())
-def test_layer_norm_against_torch(torch, n, B, seed, scale, eps, training):
+def test_norms_of_one_example_against_torch(torch, kind, n, B, seed, scale, eps, training):
     rng = np.random.default_rng(seed)
-    norm = random_norm(LayerNorm, n, rng, eps=eps)
+    norm = random_norm(kind, n, rng, eps=eps)
     x, dy = scale * rng.normal(size=(B, n)) + rng.normal(), rng.normal(size=(B, n))
     assert_as_in_torch(torch, norm, x, dy, training)
 
@@ -232,7 +236,7 @@ def test_dropout_against_torch_with_the_same_mask(torch, n, B, seed, p, training
     np.testing.assert_array_equal(dropout.backward(dy), tensor.grad.numpy())
 
 
-@pytest.mark.parametrize("kind", [BatchNorm, LayerNorm])
+@pytest.mark.parametrize("kind", NORM_KINDS.values())
 @settings(deadline=None, max_examples=20)
 @given(n=st.integers(2, 5), B=st.integers(3, 6), seed=seeds, training=st.booleans())
 def test_norms_against_central_differences(kind, n, B, seed, training):
@@ -254,7 +258,7 @@ def test_compositions_against_torch(torch, problem, training):
 @given(nets(names=SMOOTH), st.booleans())
 def test_compositions_against_central_differences(problem, training):
     net, x, target = problem
-    for norm in members(net, BatchNorm) + members(net, LayerNorm):
+    for norm in members(net, tuple(NORM_KINDS.values())):
         norm.eps = 0.1  # less curvature
     check_by_differences(net, x, target, training)
 
@@ -293,6 +297,24 @@ def test_layer_norm_of_one_unit_is_beta():
     np.testing.assert_array_equal(norm.forward([[3.0], [-500.0]]), np.tile(norm.parameters["beta"], (2, 1)))
     np.testing.assert_array_equal(norm.backward([[1.0], [2.0]]), 0)
     assert norm.gradients["gamma"] == 0 and norm.gradients["beta"] == 3
+
+
+def test_rms_norm_by_hand():
+    norm = RMSNorm(2, eps=3.5)
+    y = norm.forward([[1.0, -2.0]])  # mean square 2.5, sqrt(2.5 + 3.5) = sqrt(6)
+    np.testing.assert_allclose(y, np.array([[1, -2]]) / np.sqrt(6), rtol=1e-15)
+    # x_hat = (1, -2) / sqrt(6), mean(dy x_hat) = 0.5 / sqrt(6): dx = (dy - (1, -2) / 12) / sqrt(6)
+    np.testing.assert_allclose(norm.backward([[1.0, 0.0]]), np.array([[11, 2]]) / 12 / np.sqrt(6), rtol=1e-15)
+    np.testing.assert_allclose(norm.gradients["gamma"], [1 / np.sqrt(6), 0], rtol=1e-15)
+
+
+def test_rms_norm_is_layer_norm_where_the_mean_is_0():
+    x, dy = np.random.default_rng(0).normal(size=(2, 5, 4))
+    x -= x.mean(axis=1, keepdims=True)
+    rms, layer = RMSNorm(4), LayerNorm(4)
+    np.testing.assert_allclose(rms.forward(x), layer.forward(x), rtol=1e-12)
+    dx = rms.backward(dy)
+    np.testing.assert_allclose(dx - dx.mean(axis=1, keepdims=True), layer.backward(dy), rtol=1e-12, atol=1e-14)
 
 
 def test_norms_make_mean_0_and_variance_1():
@@ -346,7 +368,7 @@ def test_dropout_is_the_identity_in_evaluation_and_new_each_time_in_training():
 
 
 @settings(deadline=None, max_examples=50)
-@given(nets(kinds=("linear", "activate", "batch", "layer", "sequential")), seeds)
+@given(nets(kinds=("linear", "activate", *NORM_KINDS, "sequential")), seeds)
 def test_residual_adds_the_identity(problem, seed):
     net, x, dy = problem
     F = Sequential(net, random_linear(x.shape[1], dy.shape[1], np.random.default_rng(seed)))
@@ -366,7 +388,7 @@ def test_the_derivative_of_a_residual_stack_is_the_identity_and_that_of_a_sum(de
     """dx_L/dx_l = I + d/dx_l sum F (He et al. 2016b, equations 4 and 5)."""
     rng = np.random.default_rng(seed)
     net = deep_stack(depth, width, 3, 2, name, rng=rng, norm=norm, residual=True)
-    for each in members(net, LayerNorm):
+    for each in members(net, (LayerNorm, RMSNorm)):
         each.eps = 0.1
     net.forward(rng.normal(size=(2, 3)))
     blocks = Sequential(*net.layers[1:-1])
@@ -501,7 +523,7 @@ def test_the_four_nets_have_the_same_weights_and_depth_gain_and_dtype_vary_with_
                 np.testing.assert_array_equal(W, want)
             kinds = [type(layer) for layer in net.layers]
             assert kinds == [Linear, *[Residual if residual else Sequential] * 3, Sequential]
-            norms = {None: [], "batch": [BatchNorm], "layer": [LayerNorm]}[norm]
+            norms = [NORM_KINDS[norm]] if norm else []
             for block in net.layers[1:]:
                 assert [type(layer) for layer in block.layers] == [*norms, Activate, Linear]
     for W, want in zip(weights(draw(depth=5)), [*base[:4], None, None, base[4]], strict=True):
@@ -569,6 +591,7 @@ def test_overflow_is_inf_without_a_warning():
         norm = BatchNorm(1)
         np.testing.assert_array_equal(norm.forward([[1e200], [2e200]], training=True), 0)
         norm.forward([[1.0], [2.0]], training=True)
+        np.testing.assert_array_equal(RMSNorm(2).forward([[1e200, 2e200]]), 0)
     assert y == dx == J == norm.running_var == np.inf and net.x[3] == pytest.approx(1e300)
 
 
@@ -602,7 +625,7 @@ def test_nan_is_announced_with_where_it_appears():
 
 def every_layer():
     rng = np.random.default_rng(0)
-    return [random_linear(3, 3, rng), Activate("tanh"), BatchNorm(3), LayerNorm(3), Dropout(0.5, rng),
+    return [random_linear(3, 3, rng), Activate("tanh"), BatchNorm(3), LayerNorm(3), RMSNorm(3), Dropout(0.5, rng),
             Sequential(random_linear(3, 3, rng)), Residual(random_linear(3, 3, rng))]
 
 
@@ -654,10 +677,10 @@ def test_nothing_given_is_modified_and_the_same_again_is_the_same(problem, train
         np.testing.assert_array_equal(array, before[name])
 
 
-def test_evaluation_and_layer_norm_treat_examples_one_by_one():
+def test_evaluation_and_norms_of_one_example_treat_examples_one_by_one():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(5, 4))
-    for norm, training in (("batch", False), ("layer", False), ("layer", True)):
+    for norm, training in (("batch", False), ("layer", False), ("layer", True), ("rms", True)):
         net = deep_stack(3, 6, 4, 2, rng=np.random.default_rng(0), norm=norm, residual=True)
         whole = net.forward(x, training)
         parts = [net.forward(x[k:k + 1], training) for k in range(5)]
@@ -696,6 +719,9 @@ LINEAR = Linear(np.ones((2, 3)), np.zeros(2))
     (lambda: LayerNorm(-1), "n"),
     (lambda: LayerNorm(2, eps=np.nan), "eps"),
     (lambda: LayerNorm(2, dtype=np.float16), "dtype"),
+    (lambda: RMSNorm(0), "n"),
+    (lambda: RMSNorm(2, eps=0), "eps"),
+    (lambda: RMSNorm(2, dtype=int), "dtype"),
     (lambda: Dropout(1, np.random.default_rng(0)), "p"),
     (lambda: Dropout(-0.1, np.random.default_rng(0)), "p"),
     (lambda: Dropout("half", np.random.default_rng(0)), "p"),

@@ -143,6 +143,10 @@ WRONG = {
         {"ps3-jacobians": {'return slopes[:, :, None] * W_hh': 'return slopes[:, :, None] * np.diag(np.diag(W_hh)) + slopes[:1, :, None] * (W_hh - np.diag(np.diag(W_hh)))'}},
         {"ps3-products-test": 4.5},
     ),
+    "lag terms without W_hh, sorted by step": (
+        {"ps3-lag-terms": {"delta @ W_hh * slopes": "delta * slopes", "np.stack(terms)": "np.stack(terms[::-1])"}},
+        {"ps3-share-test": 5},
+    ),
     "norms in descending order": (
         {"ps3-norms": {'np.linalg.norm(P[::-1], 2, axis=(1, 2))': 'np.sort(np.linalg.norm(P[::-1], 2, axis=(1, 2)))[::-1] if np.linalg.matrix_rank(P[0]) > 1 else np.linalg.norm(P[::-1], 2, axis=(1, 2))'}},
         {"ps3-verdict-test": 4.5},

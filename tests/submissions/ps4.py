@@ -18,6 +18,13 @@ WRONG = {
         }},
         {"ps4-clip-test": 4},
     ),
+    "works on the parts themselves": (
+        {"ps4-clip": {
+            "        g[name] = sum(B * part[name] for B, part in zip(sizes, parts)) / sum(sizes)":
+                "        for B, part in zip(sizes, parts):\n            part[name] *= B / sum(sizes)\n        g[name] = sum(part[name] for part in parts)",
+        }},
+        {"ps4-clip-test": 4.5},
+    ),
     "takes the plain mean of the parts": (
         {"ps4-clip": {
             "sum(B * part[name] for B, part in zip(sizes, parts)) / sum(sizes)": "sum(part[name] for part in parts) / len(parts)",
@@ -125,6 +132,10 @@ WRONG = {
     "only the way back": (
         {"ps4-cliff": {"def collect(": "def not_yet(", "def median_threshold(": "def nor_this("}},
         {"ps4-cliff-test": 2.5},
+    ),
+    "skips inf, and lets NaN in": (
+        {"ps4-train": {"if np.isfinite(norm)": "if not np.isinf(norm)"}},
+        {"ps4-train-test": 4.5},
     ),
     "leaves a skipped batch out of the path": (
         {"ps4-train": {"        if np.isfinite(norm):": "        if not np.isfinite(norm):\n            continue\n        if True:"}},

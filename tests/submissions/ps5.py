@@ -174,6 +174,10 @@ def by_stays(F, G, E, O, g, stays):
         {"ps5-detours": {'return U': 'return np.cumsum(U, axis=0)'}},
         {"ps5-paths-test": 4},
     ),
+    "transposes one kind of arrow": (
+        {f"ps5-{cell}": {"@ G[t - 1]": "@ G[t - 1].T"} for cell in ("detours", "stays")},
+        {"ps5-paths-test": 4.5},
+    ),
     "transposes the blocks of W_hh": (
         {"ps5-arrows": {'[:, None] * W_i': '[:, None] * W_i.T',
                 '[:, None] * W_f': '[:, None] * W_f.T',

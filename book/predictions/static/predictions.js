@@ -52,7 +52,7 @@
 
     // The status is there, and empty, before anything is chosen: so a screen reader says what comes into it.
     const before = stored(key);
-    const known = (value) => asksNumber ? Number.isFinite(value) : value >= 1 && value <= items.length;
+    const known = (value) => Number.isFinite(value) && (asksNumber || items[value - 1] !== undefined);
     if (known(before.first) && known(before.now)) state = before;
     show(state);
     question.querySelector("[role=status]").append(details.querySelector("ol"));
