@@ -17,7 +17,7 @@ import numpy as np
 
 from gradients.validation import as_array, check_finite
 
-__all__ = ["clip_by_norm", "clip_by_value", "global_norm"]
+__all__ = ["clip_adaptively", "clip_by_norm", "clip_by_value", "global_norm"]
 
 
 def _arrays(gradients):
@@ -116,3 +116,42 @@ def clip_by_value(
     clipped = [np.asarray(np.clip(array, -c, c), dtype=array.dtype) for array in arrays.values()]
     largest, ratio = _largest_and_ratio(arrays)
     return _like(gradients, clipped), largest * ratio
+
+
+_SHORTEST = 1e-3
+
+
+def clip_adaptively(
+    parameters: Mapping[str, np.ndarray], gradients: Mapping[str, np.ndarray], threshold: float
+) -> tuple[dict[str, np.ndarray], float]:
+    """For each unit, with weights w and gradient g: g <- c max(||w||, 1e-3) / ||g|| g where that is shorter; and the norm of all before.
+
+    parameters  dict name -> array. A unit is a row of a matrix, the weights that lead to it. A vector, such as the biases
+                of a layer, counts as one unit, and so does a number
+    gradients   dict name -> array, with the names and shapes of `parameters`
+    threshold   c > 0, the largest ratio ||g|| / ||w|| that is let through; inf as in `clip_by_norm`
+
+    Returns (clipped, norm). The gradient of each unit keeps its direction; that of the whole changes when some units are
+    clipped and others aren't. Adaptive gradient clipping, Brock et al. 2021, who leave out the last layer. Their 1e-3 lets
+    weights that are 0 move at all.
+    ValueError: other names or shapes than those of `parameters`, an array of more than two axes, a threshold that
+    isn't a number > 0. FloatingPointError: NaN or inf in a gradient or a parameter.
+    """
+    for argument, value in (("parameters", parameters), ("gradients", gradients)):
+        if not isinstance(value, Mapping):
+            raise ValueError(f"{argument}: got {type(value).__name__}, want a dict name -> array")
+    if set(parameters) != set(gradients):
+        raise ValueError(f"gradients: got names {list(gradients)}, want {list(parameters)}")
+    c, (_, norm) = _threshold(threshold), clip_by_norm(gradients, np.inf)
+    return {name: _unit_by_unit(name, parameters[name], gradients[name], c) for name in gradients}, norm
+
+
+def _unit_by_unit(name, weights, gradient, c):
+    gradient = as_array(f"gradients[{name!r}]", gradient, finite=False)
+    weights = as_array(f"parameters[{name!r}]", weights, gradient.shape, finite=False)
+    check_finite(f"parameters[{name!r}]", weights)
+    if gradient.ndim > 2:
+        raise ValueError(f"gradients[{name!r}]: got shape {gradient.shape}, want at most two axes")
+    units = gradient if gradient.ndim == 2 else gradient.reshape(1, -1)
+    clipped = [clip_by_norm(g, c * max(global_norm(w), _SHORTEST))[0] for g, w in zip(units, weights.reshape(units.shape))]
+    return np.reshape(clipped, gradient.shape)

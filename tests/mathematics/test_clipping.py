@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes
 
-from gradients.clipping import clip_by_norm, clip_by_value, global_norm
+from gradients.clipping import clip_adaptively, clip_by_norm, clip_by_value, global_norm
+from gradients.optimisers import SGD, Adam
 
 CLIPS = (clip_by_norm, clip_by_value)
 
@@ -237,3 +238,89 @@ def test_what_the_docstring_says_of_torch(torch):
             assert got < norm < c
     assert global_norm(clip_by_norm(np.array([1.2e-9, 1.6e-9]), 1e-9)[0]) == pytest.approx(1e-9, rel=1e-14)
     assert "c ||g|| / (||g|| + 1e-6)" in clip_by_norm.__doc__ and "a thousandth of c at ||g|| = 1e-9" in clip_by_norm.__doc__
+
+
+@given(gradients(), thresholds, st.integers(0, 2**32))
+def test_both_clips_give_the_nearest_point(g, c, seed):
+    """By norm that of the ball, by value that of the cube: no other point of either is nearer to the gradient."""
+    rng = np.random.default_rng(seed)
+    for clip, length in ((clip_by_norm, np.linalg.norm), (clip_by_value, lambda x: np.abs(x).max())):
+        clipped = vector(clip(g, c)[0])
+        distance = np.linalg.norm(vector(g) - clipped)
+        for size in (1e-6, 1.0):
+            other = clipped + size * c * rng.standard_normal(clipped.shape)
+            other *= min(1, c / length(other))
+            assert distance <= np.linalg.norm(vector(g) - other) * (1 + 1e-14)
+
+
+@pytest.mark.parametrize("clip", CLIPS)
+@given(gradients(), thresholds, st.integers(0, 2**32))
+def test_clipping_never_moves_two_gradients_apart(clip, g, c, seed):
+    rng = np.random.default_rng(seed)
+    other = vector(g) + rng.standard_normal(vector(g).shape)
+    apart = np.linalg.norm(vector(g) - other)
+    assert np.linalg.norm(clip(vector(g), c)[0] - clip(other, c)[0]) <= apart * (1 + 1e-12)
+
+
+def way(optimiser, gradients):
+    weights = {"w": np.zeros_like(gradients[0])}
+    for g in gradients:
+        optimiser.step(weights, {"w": g})
+    return weights["w"]
+
+
+def test_adam_does_not_see_by_how_much_every_gradient_is_scaled():
+    gradients = np.random.default_rng(0).standard_normal((30, 5)) + 0.1
+    tiny = 1e-300  # eps must not be 0, and this is as good
+    for scale in (1e-3, 7.0):
+        np.testing.assert_allclose(way(Adam(0.1, eps=tiny), scale * gradients), way(Adam(0.1, eps=tiny), gradients), rtol=1e-12)
+        np.testing.assert_allclose(way(SGD(0.1), scale * gradients), scale * way(SGD(0.1), gradients), rtol=1e-12)
+    by_clip = [way(Adam(0.1, eps=tiny), [clip_by_norm(g, c)[0] for g in gradients]) for c in (1e-3, 1e-5)]
+    np.testing.assert_allclose(*by_clip, rtol=1e-12)
+    assert np.abs(by_clip[0] / way(Adam(0.1, eps=tiny), gradients) - 1).max() > 1e-3
+
+
+def test_adaptive_clipping_by_hand():
+    weights = {"W": np.array([[3.0, 4.0], [0.0, 0.0], [6.0, 8.0]]), "b": np.array([0.0, 2.0])}
+    g = {"W": np.array([[0.0, 10.0], [3.0, 4.0], [0.3, 0.4]]), "b": np.array([6.0, 8.0])}
+    clipped, norm = clip_adaptively(weights, g, 0.1)
+    assert norm == global_norm(g)
+    np.testing.assert_allclose(clipped["W"], [[0, 0.5], [6e-5, 8e-5], [0.3, 0.4]], rtol=1e-14)
+    np.testing.assert_allclose(clipped["b"], [0.12, 0.16], rtol=1e-14)
+
+
+@given(st.integers(0, 2**32), thresholds)
+def test_adaptive_clipping_bounds_each_unit_and_keeps_its_direction(seed, c):
+    rng = np.random.default_rng(seed)
+    weights = {"W": rng.standard_normal((3, 4)), "b": np.zeros(3), "scale": np.array(2.0)}
+    g = {name: 10 ** rng.uniform(-3, 3) * rng.standard_normal(w.shape) for name, w in weights.items()}
+    clipped, _ = clip_adaptively(weights, g, c)
+    for name in g:
+        assert clipped[name].shape == g[name].shape
+        units, w = g[name].reshape(-1, 4) if name == "W" else g[name].reshape(1, -1), weights[name]
+        for before, after, limit in zip(units, clipped[name].reshape(units.shape), w.reshape(units.shape)):
+            allowed = c * max(np.linalg.norm(limit), 1e-3)
+            np.testing.assert_allclose(after, before * min(1, allowed / np.linalg.norm(before)), rtol=1e-13)
+
+
+def test_adaptive_clipping_of_a_large_threshold_copies():
+    weights, g = {"W": np.ones((2, 2), np.float32)}, {"W": np.full((2, 2), 5, np.float32)}
+    clipped, _ = clip_adaptively(weights, g, np.inf)
+    assert clipped["W"].dtype == np.float32 and not np.shares_memory(clipped["W"], g["W"])
+    np.testing.assert_array_equal(clipped["W"], g["W"])
+
+
+@pytest.mark.parametrize(("weights", "g", "error", "message"), [
+    (np.ones(2), {"W": np.ones(2)}, ValueError, "parameters: got ndarray"),
+    ({"W": np.ones(2)}, np.ones(2), ValueError, "gradients: got ndarray"),
+    ({"W": np.ones(2)}, {"V": np.ones(2)}, ValueError, r"gradients: got names \['V'\], want \['W'\]"),
+    ({"W": np.ones(3)}, {"W": np.ones(2)}, ValueError, r"parameters\['W'\]: got shape \(3,\)"),
+    ({"W": np.ones((1, 1, 1))}, {"W": np.ones((1, 1, 1))}, ValueError, r"gradients\['W'\]: got shape \(1, 1, 1\), want at most two axes"),
+    ({"W": np.array([np.nan])}, {"W": np.ones(1)}, FloatingPointError, r"parameters\['W'\]: got 1 NaN"),
+    ({"W": np.ones(1)}, {"W": np.array([np.inf])}, FloatingPointError, r"gradients\['W'\]: got 0 NaN and 1 inf"),
+])
+def test_adaptive_clipping_refuses(weights, g, error, message):
+    with pytest.raises(error, match="^" + message):
+        clip_adaptively(weights, g, 1)
+    with pytest.raises(ValueError, match="^threshold: got 0"):
+        clip_adaptively({"W": np.ones(1)}, {"W": np.ones(1)}, 0)
