@@ -762,6 +762,8 @@ def main(arguments: list[str] | None = None) -> int:
     except FileNotFoundError as error:
         parser.error(f"assignment: {error}")
     with Gradebook(CourseDirectory(config=app.config).db_url) as gradebook:
+        if name not in [each.name for each in gradebook.assignments]:
+            parser.error(f"assignment: the gradebook has no {name}; run nbgrader generate_assignment {name} here first")
         files = collect(course, name, options.archive, wanted, gradebook, (options.student or "").strip())
     if lost := [file.entry.place for file in files if not file.fate]:
         raise RuntimeError(f"nothing was said of {lost}")

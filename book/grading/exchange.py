@@ -287,6 +287,10 @@ class Collect(ExchangeCollect):
                 self.error(student, "Left out, %s: %s", why, printable(os.path.join(path, name)))
             if len(left_out) > NAMED:
                 self.error(student, "Left out, %d more: %s", len(left_out) - NAMED, printable(path))
+            for name in ("timestamp.txt", "submission_secret.txt", f"{assignment}.ipynb"):  # files that grading needs
+                if (copy / name).is_dir():
+                    shutil.rmtree(copy / name)
+                    self.error(student, "Left out, a folder where a file must be: %s", printable(os.path.join(path, name)))
             self.choose(student, copy, path)
             # By these two files nbgrader sends the feedback back; `nbgrader submit` makes them.
             (copy / "timestamp.txt").write_text(

@@ -37,6 +37,8 @@ NAMED = 1000  # bytes that a name takes beside its value, a function that stands
 SHOWN = 21_000  # characters of what a request printed, and of a traceback
 MEMORY = 4 * 2**30  # bytes of all processes of a student's together
 FILES = 20_000  # in its folders in memory, each of which costs a kilobyte or more that no other limit counts
+MOST = 100  # arguments that an answer may say were changed
+NAME = 50  # characters of such an argument's name
 START = 60  # seconds in which a process must be ready, on a busy machine
 OWN = "<your own cell>"  # the label of all cells that a student has added
 SHORTENED = " (other code had to be stopped, and of your own cells that take long only the definitions were run again)"
@@ -130,7 +132,7 @@ class Sandbox:
     def _value(self, request, what, key, functions):
         answer = self._ask(request, what, key, quiet=True, functions=functions)
         self._raise(answer)
-        changes.update((key, name) for name in answer.get("changed", ()))
+        changes.update([(key, self._text(name)[:NAME]) for name in answer.get("changed", ())][:MOST - len(changes)])
         process = self._process
 
         def item(number, wanted):
@@ -316,7 +318,7 @@ class Sandbox:
             sound = isinstance(error, dict) and all(isinstance(error.get(key, ""), str) for key in ("name", "kind", "message", "traceback"))
             if "run" not in request:
                 changed = answer.get("changed", [])
-                complete = ("value" in answer or error) and isinstance(changed, list) and all(isinstance(name, str) for name in changed)
+                complete = ("value" in answer or error) and isinstance(changed, list) and len(changed) <= MOST and all(isinstance(name, str) for name in changed)
             else:
                 complete = has(names=dict, gone=list) and all(
                     isinstance(name, str) and not name.startswith("_") for name in [*answer["names"], *answer["gone"]])

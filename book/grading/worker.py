@@ -316,7 +316,11 @@ def same(value, before):
             return value.shape == before.shape and np.allclose(value, before, 1e-6, 1e-9, equal_nan=True)
         if isinstance(before, dict):
             return all(same(value[key], before[key]) for key in before)  # more entries are no harm
-        return not isinstance(before, (list, tuple)) or len(value) == len(before) and all(map(same, value, before))
+        if isinstance(before, (list, tuple)):
+            return len(value) == len(before) and all(map(same, value, before))
+        if before is None:  # it was nothing, or a function of the caller's
+            return value is None or callable(value)
+        return bool(value == before or np.isclose(value, before, 1e-6, 1e-9, equal_nan=True))
     except Exception:  # something else stands there now
         return False
 
@@ -327,7 +331,7 @@ def names_of(function, positions):
         names = list(inspect.signature(function).parameters)
     except Exception:  # whatever stands for a function here
         names = []
-    return [names[k][:50] if k < len(names) else f"number {k + 1}" for k in positions]
+    return [names[k] if k < len(names) else f"number {k + 1}" for k in positions]
 
 
 def shown(values):

@@ -1012,6 +1012,10 @@ def test_all_of_it_is_the_named_students(course, tmp_path, monkeypatch, capsys):
     assert not list(course.glob("submitted/*/ps1/timestamp.txt"))
     with pytest.raises(SystemExit):
         main(["ps1", str(folder), "--student", " "])
+    (course / "gradebook.db").unlink()
+    with pytest.raises(SystemExit):
+        main(["ps1", str(folder)])
+    assert "assignment: the gradebook has no ps1; run nbgrader generate_assignment ps1" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("files, students", [

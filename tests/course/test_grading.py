@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from grading.marks import SEED, Marks, NotAsExpected, StudentError, check, checks, difference, number, own
+from grading.marks import SEED, Marks, NotAsExpected, StudentError, changes, check, checks, difference, number, own
 from grading.nbgrader_cells import ReadAnything
 from grading.sandbox import Sandbox
 from grading.values import Items, Other, decode, encode, name_of
@@ -307,6 +307,27 @@ def test_what_a_function_changes_of_its_arguments_costs_it_alone(sandbox, capsys
     assert capsys.readouterr().out.splitlines()[2:] == [
         "-0.25  scale: expected arguments that stay as they are; scale has changed a, though each step seems right",
         "-0.25  nested: expected arguments that stay as they are; nested has changed lists, nested has changed more, though each step seems right"]
+
+
+@pytest.mark.parametrize("value, change, is_change", [
+    ([5.0], "x[0] = 1.0", True), ({"a": 5}, "x['a'] = 1", True), ([(9,)], "x[0] = (1,)", True), ({"a": 1.0}, "x['a'] = None", True),
+    ([1.0], "x[0] += 1e-12", False), (["a"], "x[0] = 'b'", True), (["a"], "x[0] = 'a'", False), ([float("nan")], "x[0] = np.nan", False),
+    ({"f": abs}, "x['f'](3)", False), ([np.zeros(2)], "x[0] = np.zeros(2)", False), ([np.zeros(2)], "x[0] = np.zeros(3)", True)])
+def test_which_changes_are_seen(sandbox, value, change, is_change):
+    sandbox.run(f"import numpy as np\ndef f(x):\n    {change}\n    return 1.0", "<cell>")
+    changes.clear()
+    sandbox.space["f"](value)
+    assert changes == ({("f", "x")} if is_change else set())
+
+
+def test_a_forged_list_of_changes_is_refused(sandbox):
+    sandbox.run("import sys\ndef f():\n    worker = sys._getframe(1).f_locals['self']\n"
+                "    worker.call = lambda call, args, kwargs: {'value': 1.0, 'changed': [str(k) for k in range(1000)]}\n    return 1.0", "<cell>")
+    changes.clear()
+    sandbox.space["f"]()
+    with pytest.raises(StudentError, match="disturbed the grading"):
+        sandbox.space["f"]()
+    assert not changes
 
 
 def test_a_public_check_leaves_the_students_names_as_they_are(sandbox):

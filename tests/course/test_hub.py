@@ -228,6 +228,17 @@ def test_the_notebook_that_was_worked_on_is_collected_and_it_is_said(hub_exchang
         assert words in said, said
 
 
+def test_a_folder_where_a_file_must_be_is_left_out(hub_exchange):
+    for student, name in [("ann", "timestamp.txt"), ("ben", "submission_secret.txt")]:
+        (hub_exchange.hand_in(student) / name).mkdir()
+    folder = hub_exchange.hand_in("cleo")
+    (folder / "ps1.ipynb").unlink()
+    (folder / "ps1.ipynb").mkdir()
+    said = hub_exchange.collect(fails=True)
+    assert said.count("Left out, a folder where a file must be") == 3
+    assert hub_exchange.collected() == {"ann": "ann", "ben": "ben"} and hub_exchange.time("ann").endswith("UTC")
+
+
 def test_the_exit_status_tells_whether_the_teacher_should_look(hub_exchange, tmp_path):
     course, root = hub_exchange.course, hub_exchange.inbound.parents[1]
     (course / "nbgrader_config.py").write_text(
