@@ -11,7 +11,7 @@ lstm          long short-term memory: gradients taken apart by paths  9, 10, 11,
 gru           gated recurrent units, in their four variants           10, 11, 12
 initialisers  first weights: Xavier, Kaiming, orthogonal, identity    6, 7, 11
 layers        nets from layers: normalisation, dropout, residuals     7, 8, 13
-clipping      gradients clipped by norm and by value                  5, 12
+clipping      gradients clipped by norm, by value, by unit                 5, 12
 optimisers    SGD with momentum, Adam                                 7, 11
 regularisers  L1, L2, the vanishing-gradient penalty                  7
 training      a training loop and its record                          7, 8, 11
