@@ -47,7 +47,7 @@ def desk(name, address, browser):
 
 def has_controls(name):
     """Whether a page has figures with controls; those of chapter 12 would need PyTorch to be recorded."""
-    return name.endswith(("index", "your_figures")) or bool(re.search(r"/\d\d_", name)) and not name.endswith("12_pytorch")
+    return name.endswith(("index", "your_figures", "prerequisites", "pretraining")) or bool(re.search(r"/\d\d_", name)) and not name.endswith("12_pytorch")
 
 
 def source(name):
