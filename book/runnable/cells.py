@@ -180,7 +180,7 @@ class _Names(ast.NodeVisitor):
         for part in [*node.decorator_list, *node.bases, *(keyword.value for keyword in node.keywords)]:
             self.visit(part)
         inner = _Names(self._bound).read(node.body)
-        self.reads |= inner.reads
+        self.reads |= inner.reads - {node.name}  # its methods may use it
         self.changes |= inner.changes - inner.binds
         body = _Body(set(inner.reads), inner.changes - inner.binds)
         for method in inner.bodies.values():
