@@ -196,10 +196,10 @@ def test_no_hand_in_stops_the_others(hub_exchange, monkeypatch):
     hub_exchange.hand_in(os.fsdecode(b"\xff"), "text")
     hub_exchange.hand_in("..")
     said = hub_exchange.collect(fails=True)
-    assert set(hub_exchange.collected()) == {"ann", "zoe", "deep", "huge", "links"}
+    assert set(hub_exchange.collected()) == {"ann", "zoe", "deep", "huge", "links", "own"}
     for words in (f"too many folders in each other: {deep}/d/d", "Not collected from many, more than 10000 files and folders: ",
                   "Left out, 6000000000 bytes, where 100000000 is most: ", "Not collected from large, more than 99999000 bytes: ",
-                  "/link\\n", "Left out, 20 more: ", "Not collected from own, Is a directory: ", "no student: "):
+                  "/link\\n", "Left out, 20 more: ", "Left out, a folder where a file must be: ", "no student: "):
         assert words in said, words
     assert "big.bin" not in names and "half0" not in names and "0" not in names
     assert {path.name for path in (hub_exchange.course / "submitted").iterdir()} == set(hub_exchange.collected())
