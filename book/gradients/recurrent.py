@@ -14,7 +14,7 @@ from gradients.initialisers import kaiming_normal
 from gradients.validation import as_array, as_integer, as_scale, check_dtype, check_dtypes, check_generator, check_kind
 
 __all__ = [
-    "Gradients", "InputGradients", "Net", "blocks", "blocks_backwards", "check_trace", "first_state", "flat", "from_last_step", "gate",
+    "Gradients", "InputGradients", "Net", "blocks", "blocks_backwards", "check_in_torch", "check_trace", "first_state", "flat", "from_last_step", "gate",
     "in_one_piece", "largest_odds", "last_step", "numbered", "output_gradients", "outputs", "over_steps", "random_weights", "reach_of", "read_out",
     "running_products", "suspects", "suspects_forward", "tanh_slope", "tanh_slope_of_exp", "torch_parameters", "torch_state", "weight_gradients",
 ]
@@ -113,6 +113,12 @@ def torch_parameters(state):
     if b_ih.shape != b_hh.shape:
         raise ValueError(f"state['bias_hh_l0']: got shape {b_hh.shape}, want {b_ih.shape} as bias_ih_l0")
     return W_hx, W_hh, b_ih, b_hh
+
+
+def check_in_torch(got, phi):
+    """ValueError, which begins with `got`: an Activation that torch.nn.RNN doesn't have."""
+    if phi.name not in ("tanh", "relu"):
+        raise ValueError(f"{got}{phi.name!r}, want 'tanh' or 'relu': torch.nn.RNN has no other")
 
 
 def read_out(W_qh, b_q, W_hh):

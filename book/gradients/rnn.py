@@ -18,7 +18,7 @@ import numpy as np
 
 from gradients.activations import Activation, times_slope
 from gradients.recurrent import (
-    Gradients, Net, blocks_backwards, check_trace, first_state, flat, last_step, numbered, outputs, random_weights,
+    Gradients, Net, blocks_backwards, check_in_torch, check_trace, first_state, flat, last_step, numbered, outputs, random_weights,
     read_out, suspects, suspects_forward, torch_parameters, torch_state, weight_gradients,
 )
 from gradients.validation import OVERFLOW_IS_INF, as_activation, as_array, as_integer, as_scale, check_kind, report_nan
@@ -27,8 +27,6 @@ __all__ = [
     "RNN", "Gradients", "LagTerms", "Trace", "backward", "chunked_backward", "forward", "from_torch", "jacobian_bound",
     "jacobian_products", "jacobians", "lag_terms", "rnn", "to_torch", "truncated_backward",
 ]
-
-_IN_TORCH = "tanh", "relu"  # the activations that torch.nn.RNN has
 
 
 @dataclass(eq=False)
@@ -98,8 +96,7 @@ def from_torch(
     ValueError: other names in `state` (more layers, one bias alone), b_q alone, another phi, and as `RNN`.
     """
     phi = as_activation("phi", phi)
-    if phi.name not in _IN_TORCH:
-        raise ValueError(f"phi: got {phi.name!r}, want 'tanh' or 'relu': torch.nn.RNN has no other")
+    check_in_torch("phi: got ", phi)
     W_hx, W_hh, b_ih, b_hh = torch_parameters(state)
     return RNN(W_hx, W_hh, b_ih + b_hh, *read_out(W_qh, b_q, W_hh), phi)
 
@@ -115,8 +112,7 @@ def to_torch(net: RNN, *, bias: bool = True, tensor: Callable | None = None) -> 
     ValueError: another activation than tanh and ReLU; bias=False for a net with biases.
     """
     check_kind("net", net, RNN)
-    if net.phi.name not in _IN_TORCH:
-        raise ValueError(f"net: got phi={net.phi.name!r}, want 'tanh' or 'relu': torch.nn.RNN has no other")
+    check_in_torch("net: got phi=", net.phi)
     return torch_state(net, np.zeros_like(net.b_h), bias, tensor)
 
 

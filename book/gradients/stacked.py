@@ -15,7 +15,7 @@ import numpy as np
 
 from gradients.activations import Activation, times_slope
 from gradients.initialisers import kaiming_normal
-from gradients.recurrent import flat, numbered, over_steps, read_out, torch_parameters
+from gradients.recurrent import check_in_torch, flat, numbered, over_steps, read_out, torch_parameters
 from gradients.validation import (
     OVERFLOW_IS_INF, as_activation, as_array, as_integer, as_scale, check_dtype, check_dtypes, check_generator, check_kind,
     report_nan,
@@ -127,8 +127,7 @@ def from_torch(
     ValueError: other names in `state` (a second direction, one bias alone), b_q alone, a phi other than tanh and ReLU.
     """
     phi = as_activation("phi", phi)
-    if phi.name not in ("tanh", "relu"):
-        raise ValueError(f"phi: got {phi.name!r}, want 'tanh' or 'relu': torch.nn.RNN has no other")
+    check_in_torch("phi: got ", phi)
     if not isinstance(state, Mapping):
         raise ValueError(f"state: got {type(state).__name__}, want a dict name -> array, such as module.state_dict()")
     n = max(1, sum(str(name).startswith("weight_hh_l") for name in state))
