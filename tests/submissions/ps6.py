@@ -69,8 +69,8 @@ WRONG = {
         {"ps6-leaks": {"delta, dW, dk = {n: dh}": "delta, dW, dk = {n: dh * np.where(z[n] > 0, 1, k[n - 1])}"}},
         {"ps6-leaks-test": 5.5},
     ),
-    "gives the last layer a leak, in the dictionary that came in": (
-        {"ps6-leaks": {"    n = len(W)\n": "    n = len(W)\n    k[n] = 1.0\n"}},
+    "changes the h that it is given": (
+        {"ps6-leaks": {"by_scale = -k[l] / (1 + k[l] ** 2) * h[l]": "h[l] *= -k[l] / (1 + k[l] ** 2)\n            by_scale = h[l]"}},
         {"ps6-leaks-test": 5.5},
     ),
     "the forward pass of a leaky ReLU that bends at the wrong side": (
@@ -207,7 +207,7 @@ WRONG = {
     ),
     "one row too few": (
         {"ps6-norm-back": {"return parts": "return parts[:-1]"}},
-        {"ps6-norm-back-test": 4},
+        {"ps6-norm-back-test": 4.5},
     ),
     "the chain without the identity": (
         {"ps6-norm-back": {"parts[1:] += np.array(through)": "parts[1:], parts[0] = np.array(through), 0"}},
