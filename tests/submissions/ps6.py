@@ -2,6 +2,94 @@
 
 ROOT = "s = np.sqrt(2 / (1 + k[l] ** 2))\n            "
 
+# Another right program: unit by unit, with other names, and with other formulas that say the same.
+RIGHT = {
+    "ps6-leaks": '''
+import math
+
+
+def bend(a, leak):
+    stretch = math.sqrt(2) / math.sqrt(1 + leak * leak)
+    return stretch * a if a > 0 else stretch * leak * a
+
+
+def forward(W, k, x):
+    out, states, last = {}, {0: np.array(x)}, max(W)
+    for layer in sorted(W):
+        out[layer] = np.einsum("ij,bj->bi", W[layer], states[layer - 1])
+        states[layer] = out[layer].copy() if layer == last else np.vectorize(bend)(out[layer], k[layer])
+    return out, states
+
+
+def backward(W, k, z, h, dh):
+    signal, of_weights, of_leaks, last = {}, {}, {}, max(W)
+    from_above = np.array(dh)
+    for layer in sorted(W, reverse=True):
+        signal[layer] = from_above.copy()
+        if layer < last:
+            leak, total = float(k[layer]), 0.0
+            for b, i in np.ndindex(z[layer].shape):
+                a, e = z[layer][b, i], from_above[b, i]
+                stretch = math.sqrt(2 / (1 + leak**2))
+                total += e * a * (-math.sqrt(2) * leak if a > 0 else math.sqrt(2)) / (1 + leak**2) ** 1.5
+                signal[layer][b, i] = e * stretch * (1 if a > 0 else leak)
+            of_leaks[layer] = total
+        of_weights[layer] = sum(np.outer(d, s) for d, s in zip(signal[layer], h[layer - 1]))
+        from_above = np.array([W[layer].T @ d for d in signal[layer]])
+    return signal, of_weights, of_leaks
+''',
+    "ps6-variances": '''
+def kept(layer, k):
+    return 0.5 + 0.5 * k[layer] ** 2 if layer in k else 1.0
+
+
+def variances(sizes, k, rule):
+    found = {}
+    for l, (a, b) in enumerate(zip(sizes[:-1], sizes[1:]), start=1):
+        if rule == "fan-in":
+            found[l] = 1 / a
+        elif rule == "fan-out":
+            found[l] = 1 / b
+        elif rule == "average":
+            found[l] = 2 / (a + b)
+        else:
+            found[l] = (a * b) ** -0.5
+        found[l] /= kept(l - 1, k)
+    return found
+
+
+def mean_squares(sizes, v, k, m_0, p_n):
+    n = len(v)
+    z = {l: m_0 * np.prod([sizes[j - 1] * v[j] * kept(j - 1, k) for j in range(1, l + 1)]) for l in v}
+    delta = {l: p_n * np.prod([sizes[j] * v[j] * kept(j - 1, k) for j in range(l + 1, n + 1)]) for l in v}
+    return {"z": z, "delta": delta, "dW": {l: z[l] * delta[l] / sizes[l - 1] / v[l] for l in v}}
+''',
+    "ps6-norm-back": '''
+def norm_back(x, alpha, gamma, dy):
+    H, dx, dgamma, dalpha = len(gamma), np.zeros(x.shape), 0 * gamma, 0.0
+    for b in range(len(x)):
+        u = x[b] - alpha * np.mean(x[b])
+        r = (np.mean(u * u) + 1e-5) ** 0.5
+        J = np.diag(gamma) @ (np.eye(H) / r - np.outer(u, u) / (H * r**3))  # dy/du
+        dx[b] = (J @ (np.eye(H) - alpha / H * np.ones((H, H)))).T @ dy[b]
+        dgamma += dy[b] * u / r
+        dalpha += dy[b] @ J @ (-np.mean(x[b]) * np.ones(H))
+    return dx, dgamma, dalpha
+
+
+def by_blocks(x, W, alpha, gamma, g):
+    def parts(l):
+        """Of dL/dx_l, as a list."""
+        if l > len(x):
+            return [np.array(g)]
+        behind = parts(l + 1)
+        out = norm(x[l - 1], alpha[l - 1], gamma[l - 1])[0]
+        through = [norm_back(x[l - 1], alpha[l - 1], gamma[l - 1], np.where(out > 0, part @ W[l - 1], 0))[0] for part in behind]
+        return [behind[0]] + [around + part for around, part in zip(behind[1:], through)] + [through[-1]]
+    return parts(1)
+''',
+}
+
 WRONG = {
     # Question 1.
     "sees the leak in one place alone": (
