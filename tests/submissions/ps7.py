@@ -1,7 +1,42 @@
 """Wrong and partial answers to problem set 7 and their marks, written as `problem_sets.wrong_answers` says."""
 
-# Right, in another style: complex numbers and loops over the batch.
-WITH_COMPLEX_NUMBERS = {
+# Right, in another style: loops, complex numbers, other names.
+IN_ANOTHER_STYLE = {
+    "ps7-step-back": """
+def step_back(P, gates, x_t, gap, h_before, dh):
+    B, H = dh.shape
+    D = x_t.shape[1]
+    W = {"r": P["W_hh"][:H], "z": P["W_hh"][H:2 * H], "n": P["W_hh"][2 * H:]}
+    delta, ways = np.zeros((B, 3, H)), {name: np.zeros((B, H)) for name in ("carry", "by_r", "by_z", "by_n")}
+    to_x, to_h = np.zeros((3, H, D)), np.zeros((3, H, H))
+    for b in range(B):
+        r, z, new, old, time = gates["r"][b], gates["z"][b], gates["h_tilde"][b], h_before[b], gap[b]
+        log_slope = time * (1 - z)  # of z to the power of the time, by the pre-activation
+        share = np.exp(time * np.log(z))
+        n_part = dh[b] * (1 - share - new * new + share * new * new)
+        delta[b] = n_part * W["n"].dot(old) * (r - r * r), dh[b] * (old - new) * share * log_slope, n_part
+        to_u = [delta[b, 0], delta[b, 1], r * n_part]
+        ways["carry"][b] = share * dh[b]
+        for k, name in enumerate("rzn"):
+            ways["by_" + name][b] = W[name].T.dot(to_u[k])
+            to_x[k] += np.outer(delta[b, k], x_t[b])
+            to_h[k] += np.outer(to_u[k], old)
+    return dict(ways, delta=delta.reshape(B, -1), W_hx=to_x.reshape(-1, D), W_hh=to_h.reshape(-1, H), b_h=delta.sum(axis=0).ravel())
+""",
+    "ps7-start": """
+def start(units, shortest, longest):
+    edges = np.linspace(np.log(shortest), np.log(longest), units + 1)
+    memories = np.exp((edges[1:] + edges[:-1]) / 2)
+    z = 1 - 1 / memories
+    return list(memories), [float(np.log(each / (1 - each))) for each in z]
+""",
+    "ps7-predicted": """
+def predicted(lags, T_min, T_max):
+    def one(j):
+        return ((1 - 1 / T_max) ** (j + 1) - (1 - 1 / T_min) ** (j + 1)) / (j + 1) / (np.log(T_max) - np.log(T_min))
+
+    return [1 - sum(one(i) for i in range(j)) for j in lags], [one(j) for j in lags]
+""",
     "ps7-memory": """
 def memory(radius, angle, inputs):
     factor, state = radius * np.exp(1j * angle), np.zeros(inputs.shape[1], complex)
@@ -96,7 +131,7 @@ WRONG = {
         {"ps7-step-back": {"[delta_r, delta_z, delta_n]": "[delta_z, delta_r, delta_n]", "[delta_r, delta_z, r * delta_n]": "[delta_z, delta_r, r * delta_n]"}},
         {"ps7-step-back-test": 4.5},
     ),
-    "the weights times the new state's place in line": (
+    "the candidate in place of the old state in the gradient of W_hh": (
         {"ps7-step-back": {"seen.T @ h_before": "seen.T @ h_tilde"}},
         {"ps7-step-back-test": 4.5},
     ),
@@ -229,12 +264,21 @@ WRONG = {
         {"ps7-train": {"return path, losses": "return path[1:], losses"}},
         {"ps7-train-test": 1.5},
     ),
-    "the loss of the first step at all": (
+    "the loss at the start at all steps": (
         {"ps7-train": {"losses[step] =": "losses[:] = losses[0] or"}},
         {"ps7-train-test": 1.5},
     ),
-    "right with complex numbers, and a lag that is too long": (
-        WITH_COMPLEX_NUMBERS | {"ps7-recall": {"T - 1 - places": "T + 1 - places"}},
+    "right in another style, and a lag that is too long": (
+        IN_ANOTHER_STYLE | {"ps7-recall": """
+def recall(symbols, places, filler):
+    T, B = filler.shape
+    x = np.zeros((T, B, 8))
+    for b in range(B):
+        for t in range(T - 1):
+            x[t, b, symbols[b] if t == places[b] else 4 + filler[t, b]] = 1.0
+        x[T - 1, b, 7] = 1.0
+    return x, [T - place for place in places]
+"""},
         {"ps7-start-test": 3.5},
     ),
     "has done only question 1": (
@@ -304,8 +348,8 @@ def memory_back(r, theta, x, h, do):
     quarter = np.array([[0.0, -1.0], [1.0, 0.0]])
     return {"delta": delta, "theta": np.sum(delta * (r * h[:-1] @ (quarter @ turn).T)), "by_turn": np.sum(delta * (h[:-1] @ turn.T)),
             "by_scale": -r / np.sqrt(1 - r**2) * np.sum(delta[:, :, 0] * x)}
-"""},
-        {"ps7-memory-test": 2, "ps7-train-test": 0.5},
+""", "ps7-train": None},
+        {"ps7-memory-test": 2, "ps7-train-test": 0},
     ),
     "a path that goes the same way whatever it is given": (
         {"ps7-train": """
