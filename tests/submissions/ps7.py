@@ -11,7 +11,7 @@ def step_back(P, gates, x_t, gap, h_before, dh):
     to_x, to_h = np.zeros((3, H, D)), np.zeros((3, H, H))
     for b in range(B):
         r, z, new, old, time = gates["r"][b], gates["z"][b], gates["h_tilde"][b], h_before[b], gap[b]
-        log_slope = time * (1 - z)  # of z to the power of the time, by the pre-activation
+        log_slope = time * (1 - z)
         share = np.exp(time * np.log(z))
         n_part = dh[b] * (1 - share - new * new + share * new * new)
         delta[b] = n_part * W["n"].dot(old) * (r - r * r), dh[b] * (old - new) * share * log_slope, n_part
