@@ -223,6 +223,10 @@ WRONG = {
         {"ps7-by-lag": {"* (x[::-1] @ g)": "* (x[::-1] @ g)\n            )[::-1]", "return -": "return (-"}},
         {"ps7-memory-test": 4.5},
     ),
+    "the inputs by lag from the wrong end": (
+        {"ps7-by-lag": {"x[::-1] @ g": "x @ g"}},
+        {"ps7-memory-test": 4.5},
+    ),
     "forgets the lag as a factor": (
         {"ps7-by-lag": {" * n * r**n": " * r**n"}},
         {"ps7-memory-test": 4},
