@@ -199,6 +199,8 @@ ALONE = {
     "ps4": {"clip": ("clip", 0.5), "train": ("train", 1), "cliff": ("cliff", 0)},
     "ps5": {"step-back": ("step-back", 0), "arrows": ("arrows", 1), "joint": ("arrows", 4), "detours": ("paths", 1.5), "stays": ("paths", 3.5)},
     "ps6": {"leaks": ("leaks", 0), "variances": ("variances", 0), "norm-back": ("norm-back", 0)},
+    "ps7": {"step-back": ("step-back", 0), "recall": ("start", 3), "start": ("start", 3), "predicted": ("start", 2), "memory": ("memory", 4),
+            "memory-back": ("memory", 2), "by-lag": ("memory", 4), "train": ("train", 0)},
 }
 
 
@@ -545,6 +547,12 @@ def test_problem_set_3_asks_about_the_numbers_that_its_cell_prints():
     for name, *numbers in table_of(text_of("ps3", "| | net A | net B |")):
         for number in numbers:
             assert number in printed, name
+
+
+def test_problem_set_7_asks_about_the_table_that_its_check_prints():
+    printed = "".join(output.text for output in cell(source("ps7"), "ps7-train-check").outputs)
+    table = text_of("ps7", "The third table").split("```\n")[1]
+    assert len(table.splitlines()) == 6 and printed.startswith(table)
 
 
 def test_problem_set_4_shows_a_real_run_that_is_clipped_by_value():

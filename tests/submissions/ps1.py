@@ -60,7 +60,7 @@ WRONG = {
     ),
     "forgets b1 on the way forward": (
         {"ps1-two-paths": {"w1 * x + b1": "w1 * x"}},
-        {"ps1-two-paths-test": 4},
+        {"ps1-two-paths-test": 5},
     ),
     "what was handed in, handed back": (
         {"ps1-two-paths": "def by_hand(w1, w2, w3, b1, b2, x, y):\n    return {'b2': 1.0, 'b1': 1.0, 'w1': x, 'w3': x, 'w2': w2, 'x': w1}"},
@@ -80,7 +80,7 @@ WRONG = {
     ),
     "forgets the biases on the way forward": (
         {"ps1-depth": {" + b[l]": ""}},
-        {"ps1-depth-test": 4.5},
+        {"ps1-depth-test": 5},
     ),
     "stops one layer early": (
         {"ps1-depth": {"if l > 1:": "if l > 2 or l == n:"}},
@@ -108,6 +108,37 @@ WRONG = {
         {"ps1-two-paths-test": 5},
     ),
     # One mistake, on which much rests.
+    "forgets y": (
+        {"ps1-two-paths": {"b2 - y": "b2"}},
+        {"ps1-two-paths-test": 5},
+    ),
+    "no tanh on the way forward": (
+        {"ps1-depth": {"np.tanh(z) if l < n else z": "z"}},
+        {"ps1-depth-test": 5},
+    ),
+    "the weights of the layer before": (
+        {"ps1-depth": {"delta @ W[l]": "delta @ W[l - 1]"}},
+        {"ps1-depth-test": 4.5},
+    ),
+    "forgets the weights on the way back": (
+        {"ps1-depth": {"delta @ W[l]": "delta"}},
+        {"ps1-depth-test": 4.5},
+    ),
+    "neither weights nor slopes on the way back": (
+        {"ps1-depth": {"delta @ W[l] * (1 - h[l - 1] ** 2)": "delta"}},
+        {"ps1-depth-test": 3},
+    ),
+    "the slope of a sigmoid": (
+        {"ps1-depth": {"(1 - h[l - 1] ** 2)": "h[l - 1] * (1 - h[l - 1])"}},
+        {"ps1-depth-test": 4.5},
+    ),
+    "entries that stay moved": (
+        {"ps1-differences": {
+            "    for at in np.ndindex(array.shape):\n        up, down = array.copy(), array.copy()":
+                "    up, down = array.copy(), array.copy()\n    for at in np.ndindex(array.shape):",
+        }},
+        {"ps1-differences-test": 3},
+    ),
     "does not sum db over the batch": (
         {"ps1-depth": {'delta.sum(axis=0)': 'delta'}},
         {"ps1-depth-test": 5},

@@ -158,7 +158,79 @@ WRONG = {
     # One mistake, on which much rests.
     "the last Jacobian where the identity belongs": (
         {"ps3-products": {'result[T] = np.eye(H)': 'result[T] = J[-1]'}},
-        {"ps3-products-test": 3.5},
+        {"ps3-products-test": 4.5},
+    ),
+    "a matrix of ones where the identity belongs": (
+        {"ps3-products": {'result[T] = np.eye(H)': 'result[T] = 1'}},
+        {"ps3-products-test": 4.5},
+    ),
+    "one factor too few, the first": (
+        {"ps3-products": {"result[T] = np.eye(H)": "result[T] = result[T - 1] = np.eye(H)", "range(T - 1, -1, -1)": "range(T - 2, -1, -1)", "@ J[k]": "@ J[k + 1]"}},
+        {"ps3-products-test": 4.5},
+    ),
+    "one factor too few, the last": (
+        {"ps3-products": {"result[T] = np.eye(H)": "result[T] = result[T - 1] = np.eye(H)", "range(T - 1, -1, -1)": "range(T - 2, -1, -1)"}},
+        {"ps3-products-test": 4.5},
+    ),
+    "one factor too many": (
+        {"ps3-products": """
+def products(J):
+    T, H, _ = J.shape
+    result = []
+    for k in range(T + 1):
+        M = np.eye(H)
+        for t in range(max(k - 1, 0), T):
+            M = J[t] @ M
+        result.append(M)
+    return np.array(result)
+"""},
+        {"ps3-products-test": 4.5},
+    ),
+    "one factor too few, in the wrong order": (
+        {"ps3-products": """
+def products(J):
+    T, H, _ = J.shape
+    result = []
+    for k in range(T + 1):
+        M = np.eye(H)
+        for t in range(k + 1, T):
+            M = M @ J[t]
+        result.append(M)
+    return np.array(result)
+"""},
+        {"ps3-products-test": 4},
+    ),
+    "stops before k = 0": (
+        {"ps3-products": {"range(T - 1, -1, -1)": "range(T - 1, 0, -1)", "np.empty": "np.zeros"}},
+        {"ps3-products-test": 4.5},
+    ),
+    "forgets W_hh": (
+        {"ps3-jacobians": {"slopes[:, :, None] * W_hh": "slopes[:, :, None] * np.eye(len(W_hh))"}},
+        {"ps3-products-test": 4},
+    ),
+    "a Jacobian of the first state, too": (
+        {"ps3-jacobians": {"h[1:] * (1 - h[1:])": "h * (1 - h)"}},
+        {"ps3-products-test": 4.5},
+    ),
+    "the squares of the norms": (
+        {"ps3-norms": {"axis=(1, 2))": "axis=(1, 2)) ** 2"}},
+        {"ps3-verdict-test": 4},
+    ),
+    "the spectral radius for the norm": (
+        {"ps3-norms": {"np.linalg.norm(P[::-1], 2, axis=(1, 2))": "np.abs(np.linalg.eigvals(P[::-1])).max(axis=1)"}},
+        {"ps3-verdict-test": 4},
+    ),
+    "the comparison turned round": (
+        {"ps3-verdict": {"factor < 1": "factor > 1"}},
+        {"ps3-verdict-test": 4.5},
+    ),
+    "all below the border is next to it": (
+        {"ps3-verdict": {"abs(factor - 1) < 1e-5": "factor - 1 < 1e-5"}},
+        {"ps3-verdict-test": 4.5},
+    ),
+    "a wide border": (
+        {"ps3-verdict": {"1e-5": "1e-3"}},
+        {"ps3-verdict-test": 4.5},
     ),
 }
 

@@ -193,6 +193,69 @@ WRONG = {
         {"ps4-train-test": 4},
     ),
     # One mistake, on which much rests.
+    "parts added up without their sizes": (
+        {"ps4-clip": {"sum(B * part[name] for B": "sum(part[name] for B"}},
+        {"ps4-clip-test": 4},
+    ),
+    "the norm of the last array": (
+        {"ps4-clip": {"np.sqrt(sum(np.sum(array**2) for array in g.values()))": "[np.sqrt(np.sum(array**2)) for array in g.values()][-1]"}},
+        {"ps4-clip-test": 4},
+    ),
+    "a sum of norms": (
+        {"ps4-clip": {"np.sqrt(sum(np.sum(array**2) for array in g.values()))": "sum(np.sqrt(np.sum(array**2)) for array in g.values())"}},
+        {"ps4-clip-test": 4.5},
+    ),
+    "a velocity that only grows": (
+        {"ps4-train": {"mu * v[name] + grads": "v[name] + grads"}},
+        {"ps4-train-test": 4},
+    ),
+    "mu at the gradient": (
+        {"ps4-train": {"mu * v[name] + grads[name]": "v[name] + mu * grads[name]"}},
+        {"ps4-train-test": 4},
+    ),
+    "mu at both": (
+        {"ps4-train": {"mu * v[name] + grads[name]": "mu * (v[name] + grads[name])"}},
+        {"ps4-train-test": 4},
+    ),
+    "1 - mu at the velocity, mu at the gradient": (
+        {"ps4-train": {"mu * v[name] + grads[name]": "(1 - mu) * v[name] + mu * grads[name]"}},
+        {"ps4-train-test": 4},
+    ),
+    "the step before the velocity": (
+        {"ps4-train": {
+            "            v = {name: mu * v[name] + grads[name] for name in now}\n": "            old = v\n            v = {name: mu * v[name] + grads[name] for name in now}\n",
+            "rate * v[name]": "rate * old[name]",
+        }},
+        {"ps4-train-test": 4},
+    ),
+    "the gradient at the start, in each step": (
+        {"ps4-train": {"gradient(now, batch)": "gradient(parameters, batch)"}},
+        {"ps4-train-test": 4},
+    ),
+    "half the rate": (
+        {"ps4-train": {"rate * v[name]": "rate / 2 * v[name]"}},
+        {"ps4-train-test": 4},
+    ),
+    "forgets y": (
+        {"ps4-cliff": {"(h[T] - y) / B": "h[T] / B"}},
+        {"ps4-cliff-test": 5},
+    ),
+    "the steps with a loss below the value": (
+        {"ps4-cliff": {"losses > above": "losses < above"}},
+        {"ps4-cliff-test": 5},
+    ),
+    "a loss at the value counts": (
+        {"ps4-cliff": {"losses > above": "losses >= above"}},
+        {"ps4-cliff-test": 5},
+    ),
+    "the last step alone in dw and db": (
+        {"ps4-cliff": {"np.sum(delta * h[:-1]), np.sum(delta)": "np.sum(delta[-1] * h[-2]), np.sum(delta[-1])"}},
+        {"ps4-cliff-test": 5},
+    ),
+    "dw and db exchanged": (
+        {"ps4-cliff": {"np.sum(delta * h[:-1]), np.sum(delta)": "np.sum(delta), np.sum(delta * h[:-1])"}},
+        {"ps4-cliff-test": 5},
+    ),
     "a path without its end": (
         {"ps4-train": {'return path, norms': 'return path[:-1], norms'}},
         {"ps4-train-test": 4.5},

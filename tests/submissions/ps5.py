@@ -174,6 +174,38 @@ def by_stays(F, G, E, O, g, stays):
         {"ps5-detours": {'return U': 'return np.cumsum(U, axis=0)'}},
         {"ps5-paths-test": 4},
     ),
+    "one peephole in the place of the other, in dc": (
+        {"ps5-step-back": {'delta_o * P["p_o"]': 'delta_o * P["p_f"]'}},
+        {"ps5-step-back-test": 5},
+    ),
+    "one peephole in the place of the other, in dc_before": (
+        {"ps5-step-back": {'delta_f * P["p_f"]': 'delta_f * P["p_o"]'}},
+        {"ps5-step-back-test": 5},
+    ),
+    "scales the columns in G alone": (
+        {"ps5-arrows": {f"by_{gate}[:, None]": f"by_{gate}" for gate in "ifc"}},
+        {"ps5-arrows-test": 4.5},
+    ),
+    "G transposed": (
+        {"ps5-arrows": {"by_i[:, None] * W_i + by_f[:, None] * W_f + by_c[:, None] * W_c": "(by_i[:, None] * W_i + by_f[:, None] * W_f + by_c[:, None] * W_c).T"}},
+        {"ps5-arrows-test": 4.5},
+    ),
+    "the opposite sign of G": (
+        {"ps5-arrows": {"by_i[:, None] * W_i + by_f[:, None] * W_f + by_c[:, None] * W_c": "-(by_i[:, None] * W_i + by_f[:, None] * W_f + by_c[:, None] * W_c)"}},
+        {"ps5-arrows-test": 4.5},
+    ),
+    "a detour without its G": (
+        {"ps5-detours": {"on_highway[:-1] @ G[t - 1]": "on_highway[:-1]"}},
+        {"ps5-paths-test": 4.5},
+    ),
+    "the error of a step after its arrows": (
+        {"ps5-detours": {"        M[0] += dh[t - 1]\n": "", "@ G[t - 1]\n": "@ G[t - 1]\n        M[0] += dh[t - 1]\n"}},
+        {"ps5-paths-test": 4.5},
+    ),
+    "the opposite sign of E": (
+        {"ps5-detours": {"U + M @ E": "U - M @ E"}},
+        {"ps5-paths-test": 4.5},
+    ),
     "adds to what it is given": (
         {"ps5-step-back": {"dc = dc_later + dh * o": "dc = dc_later\n    dc += dh * o"}},
         {"ps5-step-back-test": 5.5},
