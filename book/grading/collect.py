@@ -637,7 +637,7 @@ def choose(files: list[File], assignment: str) -> File | None:
         elif (file.moment, file.order, file.archive) == (taken.moment, taken.order, taken.archive):
             file.becomes(f"left out: another than {taken.entry.name}, and no time tells which is newer", look=True)
         else:
-            file.becomes(f"left out: older than {taken.entry.name}", look=file.archive == taken.archive)
+            file.becomes(f"left out: older than {taken.entry.name}", look=file.archive == taken.archive or file.unsure or taken.unsure)
     if any(file.digest != taken.digest for file in notebooks):
         taken.displaces()
     if kind == "saved":

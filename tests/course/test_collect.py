@@ -1347,7 +1347,6 @@ def test_an_account_of_blackboards_with_an_underscore_is_told_from_the_title(run
 @pytest.mark.parametrize("guess, sure, student", [
     ([BLACKBOARD("PS 1_a_bell", 20, "ps1")], [BLACKBOARD(f"PS 1_{who}", 21, "ps1") for who in ("bell", "dan")], "bell"),
     (["ps1_final_Dana.ipynb", "Zed_ps1.ipynb"], ["Dana_ps1.ipynb", "Bob_ps1.ipynb"], "Dana"),
-    (["annabt_2_3_ps1.ipynb"], ["annabt_2_4_ps1.ipynb", "bob_1_5_ps1.ipynb"], "annabt-2"),
 ])
 def test_a_guess_and_what_is_sure_replace_each_other_in_sight_alone(run, course, tmp_path, guess, sure, student):
     for number, names in enumerate((guess, sure, guess)):
