@@ -300,12 +300,15 @@ def _key(name):
 
 
 def _place(entry):
-    """The folders and the name that say whose it is. An archive in an archive is a folder, and nothing in it says so.
+    """The folders and the name that say whose it is. An archive in an archive is a folder, and nothing in it says so; but one that
+    Blackboard has named says it as a file does.
 
     What the computer has added is the student's whose file it came with.
     """
     if entry.outside is not None or entry.refused == EMPTY_FOLDER:
-        return tuple(part for part in entry.parts[:entry.outside] if part != "__MACOSX"), ""
+        folders = tuple(part for part in entry.parts[:entry.outside] if part != "__MACOSX")
+        named = entry.outside is not None and folders and BLACKBOARD.fullmatch(folders[-1])
+        return (folders[:-1], folders[-1]) if named else (folders, "")
     return tuple(part for part in entry.parts[:-1] if part != "__MACOSX"), entry.name.removeprefix("._")
 
 

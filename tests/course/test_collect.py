@@ -1344,6 +1344,15 @@ def test_an_account_of_blackboards_with_an_underscore_is_told_from_the_title(run
     assert status == 0 and collected(course) == {who: who for who in ("a_bell", "a_bell_jr", "cem", "bell", "dan")}, rows
 
 
+@pytest.mark.parametrize("title", ["PS 1", "ps1", "Problem_Set"])
+def test_an_archive_that_was_handed_in_on_blackboard_is_the_accounts(run, course, tmp_path, title):
+    inner = {who: packed({"x/ps1.ipynb": worked(who), "y_bob_attempt_2026-11-23-10-00-00_ps1.ipynb": worked(who)}) for who in ("ann", "bell")}
+    files = {f"{title}_{who}_attempt_2026-11-{day}-10-00-00_work.zip": inner[who] for who, day in (("ann", 20), ("bell", 21))}
+    status, rows = run(pack(tmp_path / "all.zip", {BLACKBOARD(f"{title}_cem", 20, "w"): worked("cem")} | files))
+    assert collected(course) == {"ann": "ann", "bell": "bell", "cem": "cem"}, rows
+    assert status == ("_" in title) and stamp_of(course, "bell")[:10] == "2026-11-21"  # where the account begins in Problem_Set_ann, who knows?
+
+
 @pytest.mark.parametrize("guess, sure, student", [
     ([BLACKBOARD("PS 1_a_bell", 20, "ps1")], [BLACKBOARD(f"PS 1_{who}", 21, "ps1") for who in ("bell", "dan")], "bell"),
     (["ps1_final_Dana.ipynb", "Zed_ps1.ipynb"], ["Dana_ps1.ipynb", "Bob_ps1.ipynb"], "Dana"),
