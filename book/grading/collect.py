@@ -18,8 +18,9 @@ With `--student NAME` all of it is NAME's, whatever the names say: for what came
 Who is who: the name, as the archive has it, in plain letters, `Ann-Abt`. Canvas adds the number of the user, and Moodle (or
 Brightspace) that of the hand-in where two have the same name. An archive in an archive is one student's, who has chosen the names in it. A notebook is
 known by its cells, whatever its file is called. Of several the newest that was worked on is collected, to
-`submitted/Ann-Abt/ps1/ps1.ipynb`; one with few cells of the set, or none, takes no other's place. What it replaces goes to `replaced/Ann-Abt/ps1`, since all that lies in `submitted` is graded.
-What is there already stays untouched. `collected.json` remembers who is who, and whose work was collected by a guess.
+`submitted/Ann-Abt/ps1/ps1.ipynb`; one with few cells of the set, or none, takes no other's place. What it replaces goes to
+`replaced/Ann-Abt/ps1`, since all that lies in `submitted` is graded. What is there already stays untouched. `collected.json`
+remembers who is who, and whose work was collected by a guess.
 
 A student can write any time into an archive. So only those of an archive that has several students' work count as the times of
 the hand-ins, and go to `timestamp.txt`; in one student's they only tell which of two notebooks is the newer. Where the platform
@@ -362,7 +363,8 @@ def _moment(text):
             hour = hour % 12 + 12 * (parts["half"] == "P")
         if parts.get("zone"):
             zone = datetime.strptime(parts["zone"].replace("UTC", "Z"), "%z").tzinfo
-        when = datetime(int(parts["year"]), int(month) if month.isdigit() else 1 + MONTHS.index(month), day, hour, minute, second, tzinfo=zone).astimezone(timezone.utc)
+        month = int(month) if month.isdigit() else 1 + MONTHS.index(month)
+        when = datetime(int(parts["year"]), month, day, hour, minute, second, tzinfo=zone).astimezone(timezone.utc)
     except (ValueError, OverflowError):
         return None
     return when if when < datetime.now(timezone.utc) + timedelta(days=1) else None
