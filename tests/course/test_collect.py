@@ -1371,6 +1371,15 @@ def test_a_guess_and_what_is_sure_replace_each_other_in_sight_alone(run, course,
     assert list((course / "replaced" / student / "ps1").glob("*.ipynb"))
 
 
+def test_a_guess_beside_what_is_sure_in_another_archive_is_marked(run, course, tmp_path):
+    run(pack(tmp_path / "0.zip", {"Dana_ps1.ipynb": worked("0"), "Zed_ps1.ipynb": worked("z")}))  # known
+    shutil.rmtree(course / "submitted" / "Dana")
+    sure = pack(tmp_path / "1.zip", {"Dana_ps1.ipynb": worked("sure"), "Zed_ps1.ipynb": worked("z")})
+    guess = pack(tmp_path / "2.zip", {"ps1_final_Dana.ipynb": worked("guess"), "Zed_ps1.ipynb": worked("z")}, {"ps1_final_Dana.ipynb": (2026, 11, 20, 12, 1, 0)})
+    status, rows = run(sure, guess)
+    assert collected(course)["Dana"] == "guess" and status == 1 and rows["1.zip: Dana_ps1.ipynb"].startswith("!"), rows
+
+
 def test_what_was_a_guess_and_is_sure_now_is_no_guess(run, course, tmp_path):
     run(pack(tmp_path / "1.zip", {"ps1_final_Dana.ipynb": worked("1"), "Zed_ps1.ipynb": worked("z")}))
     run(pack(tmp_path / "2.zip", {"Dana_ps1.ipynb": worked("1"), "Zed_ps1.ipynb": worked("z")}))
