@@ -18,11 +18,14 @@ With `--student NAME` all of it is NAME's, whatever the names say: for what came
 Who is who: the name, as the archive has it, in plain letters, `Ann-Abt`. Canvas adds the number of the user, and Moodle (or
 Brightspace) that of the hand-in where two have the same name. An archive in an archive is one student's, who has chosen the names in it. A notebook is
 known by its cells, whatever its file is called. Of several the newest that was worked on is collected, to
-`submitted/Ann-Abt/ps1/ps1.ipynb`. What it replaces goes to `replaced/Ann-Abt/ps1`, since all that lies in `submitted` is graded.
-What is there already stays untouched. `collected.json` remembers who is who.
+`submitted/Ann-Abt/ps1/ps1.ipynb`; one with few cells of the set, or none, takes no other's place. What it replaces goes to
+`replaced/Ann-Abt/ps1`, since all that lies in `submitted` is graded. What is there already stays untouched. `collected.json`
+remembers who is who, and whose work was collected by a guess.
 
 A student can write any time into an archive. So only those of an archive that has several students' work count as the times of
-the hand-ins, and go to `timestamp.txt`; in one student's they only tell which of two notebooks is the newer.
+the hand-ins, and go to `timestamp.txt`; in one student's they only tell which of two notebooks is the newer. Where the platform
+writes the time into the name, as Blackboard, Brightspace and nbgrader's exchange do, that is the time, on the clock of this
+computer if no other is named.
 
 The last thing is a table of every file, whose it is, and what became of it. `nbgrader zip_collect`, which this takes the place
 of, knows a file by its name alone, and says of none that it leaves out.
@@ -54,7 +57,7 @@ from .archives import ARCHIVE, EMPTY_FOLDER, GROUP, LARGEST, Entry, entries
 from .releases import versions
 from .terminal import printable
 
-__all__ = ["main"]
+__all__ = ["main", "run"]
 
 MOODLE = re.compile(r"(?P<name>.+?)(?:_(?P<number>\d+))?_assignsubmission_(?P<kind>[a-z]+)(?:_.*)?", re.DOTALL)
 # 2026_11_26, 26_11_26, 20261126_1200: no numbers of Canvas's
@@ -69,6 +72,12 @@ DATE = re.compile(r"(?<!\d)(?:(?:19|20)\d\d([-_.]?)[01]?\d\1[0-3]?\d(?:[-_. T]\d
 HAND_IN = re.compile(r"(?P<exchange>.+?)\+[^+]+\+\d{4}-\d\d-\d\d.*|(?P<number>\d+-\d+) - (?P<brightspace>.+?) - .*\b20\d\d\b.*"
                      r"|(?P<timed>.*[^-_. ])[-_. ]+20\d\d([-_.]?)[01]\d\5[0-3]\d[-_. T]\d\d[-_.:h]?\d\d(?:[-_.:]?\d\d)?", re.DOTALL)
 BLACKBOARD = re.compile(r"(?P<named>.+?)_attempt_20\d\d(?:-\d\d){5}(?:_.*|\.txt)", re.DOTALL)
+# What these write into a name: 2026-11-20 10:00:00.123456 UTC, 2026-11-20-10-00-00; Nov 20, 2026 1000 AM, 20 November, 2026 22_01
+MOMENT = re.compile(r"(?P<year>20\d\d)[-_.]?(?P<month>[01]\d)[-_.]?(?P<day>[0-3]\d)[-_. T](?P<hour>\d\d)[-_.:h]?(?P<minute>\d\d)"
+                    r"(?:[-_.:]?(?P<second>\d\d))?(?:\.\d+)? ?(?P<zone>UTC|Z|[+-]\d\d:?\d\d)?(?![^\W_])")
+MOMENT_IN_WORDS = re.compile(r"(?:(?P<month>[A-Z][a-z]{2})[a-z]*\.? (?P<day>\d\d?)|(?P<Day>\d\d?) (?P<Month>[A-Z][a-z]{2})[a-z]*\.?),? (?P<year>20\d\d),? "
+                             r"(?P<hour>\d\d?)[ _:.-]?(?P<minute>\d\d)(?:[_:.-]?(?P<second>\d\d))?(?: ?(?P<half>[AP])M)?(?![^\W_])")
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # What a platform writes comes first, and the name of the student's own file behind it
 TWICE = re.compile(r".*_assignsubmission_[a-z]+.*_assignsubmission_[a-z]+.*|(?:.*_attempt_20\d\d(?:-\d\d){5}){2}.*"
                    r"|(?:.*\+\d{4}-\d\d-\d\d.*){2}|\d+-\d+(?: - .*?){3}", re.DOTALL)
@@ -77,9 +86,14 @@ WORDS = re.compile(rf"{ADDED.pattern}|v|new|neu|last|latest|old|alt|my|the|by|fr
                    r"|complete|completed|revised|revision|rev\d*|resubmission|attempt\d*|try\d*|assignment|abgabe")  # some are surnames as well
 SYSTEM = re.compile(r"\._.*|\.DS_Store|Thumbs\.db|desktop\.ini", re.IGNORECASE)
 WRAPPERS = {"submissions", "submission", "submitted", "handins", "hand-ins", "downloaded", "downloads", "archive", "extracted"}
-DOCUMENT = re.compile(r"\.(?:pdf|docx?|odt|rtf|pages|jpe?g|heic|md)", re.IGNORECASE)  # which may have answers in words
+DOCUMENT = re.compile(r"\.(?:pdf|docx?|odt|rtf|pages|txt|md|tex|html?|jpe?g|heic|png|gif|bmp|tiff?|webp|svg)", re.IGNORECASE)  # which may have answers
+WRITTEN = re.compile(r"timestamp\.txt|.+_attempt_20\d\d(?:-\d\d){5}\.txt|submission_metadata\..+", re.DOTALL)  # by nbgrader, Blackboard, Gradescope
+GRADESCOPE = re.compile(r"submission[-_ ]?\d+", re.IGNORECASE)  # a hand-in, in its export
+EXPORT = re.compile(r"assignment[-_ ]?\d+[-_ ]export", re.IGNORECASE)
+RANKS = ("work", "part", "saved", "untouched", "other", "broken")  # of a student's notebooks the best counts
 MOST_LISTS = 1_000_000  # and objects, in a file that is looked into: with more it takes seconds, and hundreds of MB
 STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)  # JSON's
+COPY_OF = re.compile(r"(?:(?:copy of|kopie (?:von|van)|copie de|c[oó]pia d[ei]|kopi[ae]? a[vf]|копия|копія)[-_. ]+)+", re.IGNORECASE)  # Google's
 COPY = re.compile(r"[-_. ]*(?:copy|kopie|copie|\(?)\s*\d*\)?", re.IGNORECASE)
 MAKING = timedelta(minutes=10)  # times that lie closer are those of the making of the archive
 LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "Ae", "ø": "o", "Ø": "O", "œ": "oe", "Œ": "Oe", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D",
@@ -92,7 +106,8 @@ class File:
 
     entry: Entry
     archive: int  # its place on the command line
-    kind: str = ""  # of a notebook of this problem set: "work", "saved" (a checkpoint of Jupyter's), "broken", "untouched"
+    kind: str = ""  # of a notebook of this problem set: "work", "saved" (a checkpoint of Jupyter's), "broken", "untouched", "other" (by its name alone)
+    cells: int = 0  # how many of the problem set's are in it
     digest: bytes = b""  # of its bytes, which are at entry.content
     who: str = ""  # the name in the archive
     platform: bool = False  # whether a platform has named it
@@ -101,6 +116,8 @@ class File:
     late: bool | None = None
     moment: datetime | None = None  # when it was handed in, or else the best guess, which is good to compare
     dated: bool = False  # whether it is no guess
+    said: datetime | None = None  # the time in the name that the platform has made
+    unsure: bool = False  # whether `who` is a guess
     student: str = ""  # nbgrader's name
     within: str = ""  # the folder, which no student is known to have, that holds all students'
     note: str = ""
@@ -109,6 +126,10 @@ class File:
 
     def becomes(self, fate: str, look: bool = False) -> None:
         self.fate, self.look = fate, look or self.look
+
+    def say(self, note: str) -> None:
+        """To the teacher, who should look."""
+        self.note, self.look = f"{self.note}; {note}" if self.note else note, True
 
     def displaces(self) -> None:
         """It takes the place of another one: a student could have put folders with others' names into an own folder."""
@@ -142,7 +163,7 @@ def _beside(stem: str, assignment: str) -> str:
 
 def _said(stem, assignment):
     """As `_beside`, and whether that is a guess: a word such as "final" may belong to the name, or there are two names."""
-    before, *after = re.split(rf"(?:^|[-_. ]){re.escape(assignment)}(?=$|[-_. (])", stem, flags=re.IGNORECASE)
+    before, *after = re.split(rf"(?:^|[-_. ]){re.escape(assignment)}(?=$|[-_. (])", _original(stem), flags=re.IGNORECASE)
     if not after:
         return "", False
     after = ["" if COPY.fullmatch(part) else re.sub(r"\(\d+\)$", "", part) for part in after]
@@ -169,6 +190,13 @@ def _name(text):
     return "".join(pieces[2 * begin:2 * end - 1]), guess
 
 
+def _original(name):
+    """Of the name of a copy that of the original, as far as the beginning tells: `Copy of ps1 - Cem`."""
+    name = unicodedata.normalize("NFC", name)
+    copy = COPY_OF.match(name)
+    return name[copy.end():] if copy else name
+
+
 def _stem(name):
     return re.sub(r"\.ipynb.*$|\.[A-Za-z]{1,5}$", "", name, flags=re.IGNORECASE | re.DOTALL)
 
@@ -183,8 +211,9 @@ def find_owners(files: list[File], assignment: str, known: set[str]) -> None:
     rest = [(file, *_place(file.entry)) for file in files if not _platform(file, outer, known, len(users) > 1, flat)]
     rest = [(file, _without(assignment, folders), name) for file, folders, name in rest]
     told = [(file, folders, name) for file, folders, name in rest if _tells(file.entry)]
+    titles = _Titles({found["named"] for file, _, name in told if file.kind and (found := BLACKBOARD.fullmatch(name))}, assignment)
     inside = os.path.commonprefix([folders for _, folders, _ in told]) or []
-    here = [_named(name, assignment) for file, folders, name in told if file.kind and folders == inside and name]
+    here = [_named(name, assignment, titles) for file, folders, name in told if file.kind and folders == inside and name]
     below = [(folders[len(inside)], bool(file.kind)) for file, folders, _ in told if len(folders) > len(inside)]
     students, notebooks = {name for name, _ in below}, {name for name, kind in below if kind}
     many = len(notebooks) > 1 or len({*here} - {""}) > 1 or len(students) > 1 and not here
@@ -195,6 +224,8 @@ def find_owners(files: list[File], assignment: str, known: set[str]) -> None:
     root = len(inside) if many and claimed is None else first if claimed is None else claimed
     doubt = claimed is not None or (len(notebooks) < 2 and not here if many else len(inside) - root > 1 or bool(groups) and _key(inside[root]) not in known)
     below_that = _below([folders[root:] for file, folders, _ in told if file.kind]) if many else {}
+    exports = {folder for file, *_ in told if file.kind for folder in _place(file.entry)[0] if GRADESCOPE.fullmatch(folder)}
+    doubt = doubt or len(exports) > 1 and not many  # the folder around the hand-ins of all, or of one
     numbered = all(any(map(_numbers, _place(file.entry)[0])) for file, *_ in told if file.kind)
     if _are_groups(below_that, numbered):
         root, doubt = root + 1, not {_key(name) for names in below_that.values() for name in names} <= known
@@ -202,27 +233,37 @@ def find_owners(files: list[File], assignment: str, known: set[str]) -> None:
         doubt = True
     others = any(file.platform and file.kind for file in files)  # are named by a platform
     for file, folders, name in rest:
-        file.who = folders[root] if len(folders) > root else _named(name, assignment)
+        file.who = folders[root] if len(folders) > root else _named(name, assignment, titles)
         file.number = _number(file, assignment)
         file.within = folders[root - 1] if first < root <= len(folders) else ""
-        unsure = doubt or len(folders) <= root and _cut(name, assignment) \
-            or _key(file.who) not in known and (others or _guessed(file, assignment))
-        if unsure and file.who and file.kind:
+        by_name = len(folders) <= root
+        file.said = _said_time(file, assignment, by_name)
+        unsure = doubt or by_name and titles.user(name)[1] or _is_in_an_export(file, assignment)
+        guessed = others or _guessed(file, assignment)
+        file.unsure = bool(unsure or guessed)
+        if (unsure or guessed and _key(file.who) not in known) and file.who and file.kind:
             file.note, file.look = f"taken for {file.who}'s, which the {'folders do' if doubt or others and folders else 'name does'} not tell for sure", True
     for file in files:
         folders, name = _place(file.entry)
         first = {_canvas_first(part) for part in (*folders, name) if file.who and _canvas(part) == file.who}
         if file.kind and first and (first != {file.who} or re.search(r"_\d+-\d+$", file.who)):
             other = min({*first, re.sub(r"_(\d+)-\d+$", r"-\1", file.who)} - {file.who})
-            file.note, file.look = f"taken for {file.who}'s, and could be {other}'s: where the name of the user ends is not sure", True
+            file.unsure, file.note, file.look = True, f"taken for {file.who}'s, and could be {other}'s: where the name of the user ends is not sure", True
         elif file.kind and file.who and any(map(_twice, (*folders, name))):
-            file.note, file.look = f"taken for {file.who}'s, who stands first in a name that could be another one's as well", True
+            file.unsure, file.note, file.look = True, f"taken for {file.who}'s, who stands first in a name that could be another one's as well", True
 
 
 def _twice(name):
     """Whether what a platform writes into a name is in it twice: one of the two is the student's."""
     canvas = CANVAS.fullmatch(name)
     return TWICE.fullmatch(name) is not None or bool(canvas and canvas["file"]) and CANVAS.fullmatch(name[canvas.end("file") + 1:]) is not None
+
+
+def _is_in_an_export(file, assignment):
+    """Whether what names the student is in a hand-in of Gradescope's, where the student has given all names."""
+    folders, _ = _place(file.entry)
+    export = next((at for at, folder in enumerate(folders) if GRADESCOPE.fullmatch(folder)), None)
+    return export is not None and file.who not in _without(assignment, folders[:export])
 
 
 def _guessed(file, assignment):
@@ -260,26 +301,73 @@ def _key(name):
 
 
 def _place(entry):
-    """The folders and the name that say whose it is. An archive in an archive is a folder, and nothing in it says so.
+    """The folders and the name that say whose it is. An archive in an archive is a folder, and nothing in it says so; but one that
+    Blackboard has named says it as a file does.
 
     What the computer has added is the student's whose file it came with.
     """
     if entry.outside is not None or entry.refused == EMPTY_FOLDER:
-        return tuple(part for part in entry.parts[:entry.outside] if part != "__MACOSX"), ""
+        folders = tuple(part for part in entry.parts[:entry.outside] if part != "__MACOSX")
+        named = entry.outside is not None and folders and BLACKBOARD.fullmatch(folders[-1])
+        return (folders[:-1], folders[-1]) if named else (folders, "")
     return tuple(part for part in entry.parts[:-1] if part != "__MACOSX"), entry.name.removeprefix("._")
 
 
-def _named(name, assignment):
+def _named(name, assignment, titles):
     """The student that a file's name names, or ""."""
-    if found := BLACKBOARD.fullmatch(name):
-        return _beside(found["named"], assignment) or DATE.sub("", found["named"].rpartition("_")[2])
-    return _canvas(name) or _beside(_stem(name), assignment)
+    return titles.user(name)[0] if BLACKBOARD.fullmatch(name) else _canvas(name) or _beside(_stem(name), assignment)
 
 
-def _cut(name, assignment):
-    """Whether `_named` had to choose where a name of Blackboard's begins, since users and assignments may have a "_" in theirs."""
-    found = BLACKBOARD.fullmatch(name)
-    return bool(found) and found["named"].count("_") > 1 and not _beside(found["named"], assignment)
+class _Titles:
+    """Where in the names of Blackboard's of one archive the title of the assignment ends, and the account begins: either may have
+    a "_". All have the same title, if they have one with a "_" at its end.
+    """
+
+    def __init__(self, names, assignment):
+        self.known = re.compile(rf"(?:.*[-_. ])?{re.escape(assignment)}_.+", re.IGNORECASE | re.DOTALL)
+        self.assignment = assignment
+        self.title = re.sub("[^_]*$", "", os.path.commonprefix([*names])) if len(names) > 1 else ""
+
+    def user(self, name):
+        """The account, "" in a name that is not Blackboard's; and whether that is a guess."""
+        if not (found := BLACKBOARD.fullmatch(name)):
+            return "", False
+        named = found["named"]
+        if self.title.count("_") != 1 and self.known.fullmatch(named) and (account := _beside(named, self.assignment)):
+            return account, False
+        account = named.removeprefix(self.title) if self.title else named.rpartition("_")[2]
+        return DATE.sub("", account), (self.title or named).count("_") > 1
+
+
+def _said_time(file, assignment, by_name):
+    """The time that the platform has written into the name that says whose it is, or None. In an inner one it is the student's."""
+    folders, name = _place(file.entry)
+    if by_name:
+        found = BLACKBOARD.fullmatch(name)
+        return _moment(name[found.end("named"):]) if found else None
+    folder = next((ARCHIVE.sub("", folder) for folder in folders if _without(assignment, [folder]) == [file.who]), "")
+    found = HAND_IN.fullmatch(folder)
+    return _moment(folder[max(map(found.end, ("exchange", "brightspace", "timed"))):]) if found else None
+
+
+def _moment(text):
+    """The first time in it, or None."""
+    found = MOMENT.search(text) or MOMENT_IN_WORDS.search(text)
+    if not found:
+        return None
+    parts, zone = found.groupdict(), None
+    month, day = parts["month"] or parts["Month"], int(parts["day"] or parts["Day"])
+    hour, minute, second = (int(parts[name] or 0) for name in ("hour", "minute", "second"))
+    try:
+        if parts.get("half"):
+            hour = hour % 12 + 12 * (parts["half"] == "P")
+        if parts.get("zone"):
+            zone = datetime.strptime(parts["zone"].replace("UTC", "Z"), "%z").tzinfo
+        month = int(month) if month.isdigit() else 1 + MONTHS.index(month)
+        when = datetime(int(parts["year"]), month, day, hour, minute, second, tzinfo=zone).astimezone(timezone.utc)
+    except (ValueError, OverflowError):
+        return None
+    return when if when < datetime.now(timezone.utc) + timedelta(days=1) else None
 
 
 def _canvas(name):
@@ -315,8 +403,8 @@ def _without(assignment, folders):
 @lru_cache(10_000)  # many files lie in the same folders
 def _own(folder, assignment):
     """What of a folder's name is not the assignment's, or ""."""
-    part = _hand_in(ARCHIVE.sub("", folder))
-    if re.fullmatch(r"submission[-_ ]?\d+", part, re.IGNORECASE):  # Gradescope's
+    part = _original(_hand_in(ARCHIVE.sub("", folder)))
+    if GRADESCOPE.fullmatch(part) or EXPORT.fullmatch(part):
         return ""
     return _beside(part, assignment) if _beside(f"x {part}", assignment) != "" else part
 
@@ -370,9 +458,9 @@ def _platform(file, outer, known, several, flat):
         if file.platform:
             file.within = around[-1] if around else ""
             if around and file.kind and CANVAS.fullmatch(around[-1]):
-                file.note, file.look = f"taken for {file.who}'s, and {around[-1]} may be another's hand-in that was unpacked", True
+                file.unsure, file.note, file.look = True, f"taken for {file.who}'s, and {around[-1]} may be another's hand-in that was unpacked", True
             elif around and file.kind and len(outer) > at:
-                file.note, file.look = f"taken for {file.who}'s, since nothing else is in {parts[at - 1]}", True
+                file.unsure, file.note, file.look = True, f"taken for {file.who}'s, since nothing else is in {parts[at - 1]}", True
             return True
     return False
 
@@ -496,15 +584,16 @@ def look_into(file: File, given: Given) -> None:
                 file.note, file.look = "an empty file" if not data.strip() else f"can't be read as a notebook: {error}", True
             return
         ids, texts = {name for _, name, _ in cells} - {None}, {text for text, _, _ in cells}
+        file.cells = len({name if name in given.ids else text for text, name, _ in cells if name in given.ids or len(text) > 40 and text in given.texts})
         other = max(given.others, key=lambda name: len(given.others[name] & ids), default=None)
         if len(ids - given.ids) > len(ids & given.ids):
             other = other if other and given.others[other] & ids else f"no problem set of this course ({min(ids - given.ids):.30})"
             file.becomes(f"not collected: it is {other}", look=True)
-        elif ids & given.ids or any(len(text) > 40 for text in texts & given.texts):
+        elif file.cells:
             same = texts <= given.texts | {""} and not any(pictures for _, _, pictures in cells)
             file.kind = "untouched" if same else "saved" if ".ipynb_checkpoints" in entry.parts else "work"
         elif _beside(f"x {_stem(entry.name)}", given.name):
-            file.kind, file.note, file.look = "work", f"no cell of {given.name} is in it", True
+            file.kind, file.note, file.look = "other", f"no cell of {given.name} is in it", True
         else:
             file.becomes(f"not collected: a notebook with no cell of {given.name}", look=True)
 
@@ -514,13 +603,18 @@ def look_into(file: File, given: Given) -> None:
 def date(files: list[File], path: Path) -> None:
     """Say when each file of one archive was handed in, if several students' work is in it: one's own times can be forged.
 
-    Most platforms write the time of the download into an archive: then all times lie close together, and tell nothing.
+    Most platforms write the time of the download into an archive: then all times lie close together, and tell nothing. Those in
+    names count if the notebooks of all have one: or else it could be a student who has given the name.
     """
     times = [file.entry.time for file in files if file.entry.time]
     changed = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
     alone = len({file.who for file in files if file.kind and file.who}) < 2
     dated = bool(times) and not alone and max(times) - min(times) > MAKING
+    named = not alone and all(file.said for file in files if file.kind and file.who)
     for file in files:
+        if file.said and (named or not dated):
+            file.dated, file.moment = named, file.said
+            continue
         file.dated = dated and file.entry.time is not None
         file.moment = file.entry.time if file.entry.time and not (file.platform and not dated) else max(times, default=changed)
 
@@ -528,14 +622,12 @@ def date(files: list[File], path: Path) -> None:
 def choose(files: list[File], assignment: str) -> File | None:
     """The notebook of a student that counts; of the others, say why they don't."""
     notebooks = [file for file in files if file.kind and not file.fate]
-    for kind in ("work", "saved", "broken", "untouched"):
-        of_kind = sorted((file for file in notebooks if file.kind == kind),
-                         key=lambda file: (file.moment, file.order, file.archive, bool(_beside(f"x {_stem(file.entry.name)}", assignment))))
-        if of_kind:
-            break
-    else:
+    if not notebooks:
         return None
-    taken = of_kind[-1]
+    most = max((file.cells for file in notebooks if file.kind == "work"), default=0)
+    kind = min((_rank(file, most) for file in notebooks), key=RANKS.index)
+    taken = sorted((file for file in notebooks if _rank(file, most) == kind),
+                   key=lambda file: (file.moment, file.order, file.archive, bool(_beside(f"x {_stem(file.entry.name)}", assignment))))[-1]
     for file in notebooks:
         if file is taken:
             continue
@@ -543,12 +635,14 @@ def choose(files: list[File], assignment: str) -> File | None:
             file.becomes(f"left out: the same as {taken.entry.name}")
         elif file.kind == "untouched":
             file.becomes("left out: as it was given out")
+        elif _rank(file, most) == "part":
+            file.becomes(f"left out: it has {_cells(file.cells)} of {assignment}, and {taken.entry.name} has {taken.cells}", look=True)
         elif file.kind != kind:
             file.becomes("left out: " + ("a checkpoint" if file.kind == "saved" else file.note))
         elif (file.moment, file.order, file.archive) == (taken.moment, taken.order, taken.archive):
             file.becomes(f"left out: another than {taken.entry.name}, and no time tells which is newer", look=True)
         else:
-            file.becomes(f"left out: older than {taken.entry.name}", look=file.archive == taken.archive)
+            file.becomes(f"left out: older than {taken.entry.name}", look=file.archive == taken.archive or file.unsure or taken.unsure)
     if any(file.digest != taken.digest for file in notebooks):
         taken.displaces()
     if kind == "saved":
@@ -558,9 +652,18 @@ def choose(files: list[File], assignment: str) -> File | None:
     return taken
 
 
+def _rank(file, most):
+    """Its place among a student's, of which one has `most` cells: notes with some of the questions are not the work."""
+    return "part" if file.kind in ("work", "saved") and 2 * file.cells < most else file.kind
+
+
+def _cells(number):
+    return f"{number} cell{'s' * (number != 1)}"
+
+
 def choose_in(folder: Path, given: Given) -> tuple[File | None, list[File]]:
-    """Of one student's folder the notebook that counts, and others that were worked on: the one with the problem set's name,
-    if it was worked on; or else as of those in an archive.
+    """Of one student's folder the notebook that counts, and others that may be work: the one with the problem set's name, if it
+    was worked on; or else as of those in an archive.
     """
     files = []
     for path in sorted(folder.rglob("*")):
@@ -573,22 +676,28 @@ def choose_in(folder: Path, given: Given) -> tuple[File | None, list[File]]:
                 look_into(file, given)
             file.moment = file.entry.time
             files.append(file)
-    named = next((file for file in files if file.entry.parts == (f"{given.name}.ipynb",) and file.kind == "work"), None)
+    most = max((file.cells for file in files if file.kind == "work"), default=0)
+    named = next((file for file in files if file.entry.parts == (f"{given.name}.ipynb",) and _rank(file, most) == "work"), None)
     taken = named or choose(files, given.name)
-    return taken, [file for file in files if taken and file.kind == "work" and file.digest != taken.digest]
+    return taken, [file for file in files if taken and file.kind in ("work", "other") and file.digest != taken.digest]
 
 
 def put(file: File, course: Path, given: Given, memory: dict) -> None:
-    """Put a notebook into `submitted`; what was there goes to `replaced`, unless it stays."""
-    folder, moments = course / "submitted" / file.student / given.name, memory["moments"].setdefault(given.name, {})
+    """Put a notebook into `submitted`; what was there goes to `replaced`, unless it stays.
+
+    Whenever it is ended, the same archives once more do what is left to be done.
+    """
+    folder, student = course / "submitted" / file.student / given.name, file.student
+    moments, digests, unsure = (memory.setdefault(what, {}).setdefault(given.name, {}) for what in ("moments", "digests", "unsure"))
     target, stamp = folder / f"{given.name}.ipynb", folder / "timestamp.txt"
     if any(path.is_symlink() for path in (folder.parent, folder, target, stamp)):
-        return file.becomes(f"refused: a link is in the way in submitted/{file.student}", look=True)
-    replaced, stamped = "", None
+        return file.becomes(f"refused: a link is in the way in submitted/{student}", look=True)
+    replaced, stamped, digest = "", None, file.digest.hex()
+    has_stamp = stamp.exists() and bool(stamp.read_bytes().strip())
     try:
         stamped = _stamped(stamp)
     except (ValueError, OverflowError):
-        place = f"submitted/{file.student}/{given.name}/timestamp.txt"
+        place = f"submitted/{student}/{given.name}/timestamp.txt"
         file.note, file.look = f"no time can be read in {place}; nbgrader grades nothing with such a file", True
     if target.exists():
         old = File(Entry(given.name, (target.name,), content=target), 0)
@@ -596,27 +705,49 @@ def put(file: File, course: Path, given: Given, memory: dict) -> None:
         if not large:
             look_into(old, given)
         if old.digest == file.digest:
-            return file.becomes("collected before" if file.student in memory["students"] else "there before", file.look)
-        moment = datetime.fromtimestamp(target.stat().st_mtime, timezone.utc)
-        if file.student in moments:
-            moment = datetime.fromisoformat(moments[file.student])
-        elif stamped:
-            moment = stamped
-        if file.kind in ("broken", "untouched") and (large or old.kind == "work"):
-            return file.becomes(f"left out: {file.note}; the one of before stays", look=True)
+            fate = "collected before" if student in memory["students"] else "there before"
+            if file.dated and not has_stamp:
+                _stamp(stamp, file.moment)
+                moments[student], fate = file.moment.isoformat(), f"{fate}, and has its time now"
+            elif student not in moments or digests.get(student, digest) != digest:  # placed by hand, or nothing could be remembered
+                moments[student] = (stamped or file.moment).isoformat()
+            digests[student] = digest
+            if not file.unsure:
+                unsure.pop(student, None)
+            return file.becomes(fate, file.look)
+        moment = stamped or datetime.fromtimestamp(target.stat().st_mtime, timezone.utc)
+        if student in moments and digests.get(student, old.digest.hex()) == old.digest.hex():  # else it is another one's
+            moment = datetime.fromisoformat(moments[student])
+        rank = _rank(file, old.cells if old.kind == "work" else 0)
+        if rank not in ("work", "saved") and (large or old.kind and RANKS.index(rank) > RANKS.index(old.kind)):
+            why = f"it has {_cells(file.cells)} of {given.name}" if rank == "part" else file.note
+            return file.becomes(f"left out: {why}; the one of before stays", look=True)
         if file.moment < moment:
             return file.becomes(f"left out: older than what was collected ({_when(moment)})", look=True)
-        replaced = _keep(target, stamp, course / "replaced" / file.student / given.name, moment)
+        replaced = _keep(target, stamp, course / "replaced" / student / given.name, moment)
         file.look = file.look or file.moment == moment
         file.displaces()
+        if file.unsure and not file.note:
+            file.say(f"taken for {file.who}'s by a guess")
+        if student in unsure:
+            file.say(f"what it replaces was taken for {file.who}'s by a guess, from {unsure[student]}")
+        if has_stamp and not file.dated:
+            file.say("when it was handed in is not known, and of the one before it was")
     folder.mkdir(parents=True, exist_ok=True)
-    if file.dated:
-        stamp.write_text(f"{file.moment:%Y-%m-%d %H:%M:%S} UTC\n")
     new = course / "collected.new"
     shutil.copyfile(file.entry.content, new)
     os.replace(new, target)
-    moments[file.student] = file.moment.isoformat()
+    if file.dated:
+        _stamp(stamp, file.moment)
+    moments[student], digests[student] = file.moment.isoformat(), digest
+    unsure.pop(student, None)
+    if file.unsure:
+        unsure[student] = file.entry.place
     file.becomes(f"collected{'; before it: ' + replaced if replaced else ''}")
+
+
+def _stamp(stamp, moment):
+    stamp.write_text(f"{moment:%Y-%m-%d %H:%M:%S} UTC\n")
 
 
 def _stamped(stamp):
@@ -717,7 +848,9 @@ def _decide(student, own, course, given, gradebook, memory):
     for file in own:
         file.look = file.look or bool(student) and not taken
         if not file.fate:
-            file.becomes("not collected: not a notebook", look=not taken or DOCUMENT.fullmatch(Path(file.entry.name).suffix) is not None)
+            name = file.entry.name
+            document = DOCUMENT.fullmatch(Path(name).suffix) and not WRITTEN.fullmatch(name)
+            file.becomes("not collected: not a notebook", look=not taken or bool(document))
 
 
 def _due(gradebook, assignment, student):
@@ -738,8 +871,8 @@ def _introduce(gradebook, student, name):
         gradebook.add_student(student, first_name=first, last_name=last)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """The command line; 1 if the teacher should look at something."""
+def run(arguments: list[str] | None = None) -> tuple[list[File], list[str]]:
+    """What the command line asks for: the files, and the lines of the table."""
     parser = argparse.ArgumentParser(prog="python -m grading.collect", description=__doc__.split("\n")[0])
     parser.add_argument("assignment", help="ps1, ps2, …")
     parser.add_argument("archive", nargs="+", type=Path, help="from Moodle or Canvas, or a folder")
@@ -769,12 +902,19 @@ def main(arguments: list[str] | None = None) -> int:
         raise RuntimeError(f"nothing was said of {lost}")
     look = sum(file.look for file in files)
     students = {file.student for file in files if file.fate.startswith(("collected", "there before"))}
-    lines = [*table(files, len(options.archive) > 1, options.archive), "",
-             f"files: {len(files)}; students with a notebook now in submitted: {len(students)}; to look at, marked with !: {look}",
-             f"Times: as in the archive, time zone {datetime.now().astimezone():%Z}. Where there is none, the archive has that of its making alone."]
+    return files, [
+        *table(files, len(options.archive) > 1, options.archive), "",
+        f"files: {len(files)}; students with a notebook now in submitted: {len(students)}; to look at, marked with !: {look}",
+        f"Times: as in the archive or in the names that the platform gave, time zone {datetime.now().astimezone():%Z}. "
+        "Where there is none, the archive has that of its making alone."]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; 1 if the teacher should look at something."""
+    files, lines = run(arguments)
     encoding = sys.stdout.encoding or "utf-8"
     print("\n".join(lines).encode(encoding, "backslashreplace").decode(encoding))
-    return int(look > 0)
+    return int(any(file.look for file in files))
 
 
 if __name__ == "__main__":

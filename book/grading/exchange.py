@@ -320,4 +320,4 @@ class Collect(ExchangeCollect):
                        "was not worked on" if target.exists() else "is not there", printable(os.path.join(path, taken.entry.place)))
             shutil.copyfile(taken.entry.content, target)
         for file in others[:NAMED]:
-            self.error(student, "Left out, worked on as well: %s", printable(os.path.join(path, file.entry.place)))
+            self.error(student, "Left out, %s: %s", "worked on as well" if file.kind == "work" else file.note, printable(os.path.join(path, file.entry.place)))

@@ -14,8 +14,6 @@ https://gradescope-autograders.readthedocs.io/en/latest/specs/
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import json
 import os
 import sys
@@ -29,6 +27,7 @@ from nbgrader.api import Gradebook
 
 from . import collect, isolation
 from .__main__ import autograde
+from .terminal import printable
 
 __all__ = ["archive", "grade", "results"]
 
@@ -128,14 +127,22 @@ def _said(cell):
     return "\n".join(text.strip() for text in texts)
 
 
+def _which(files):
+    """Which of the notebooks was graded: the student may have meant another one."""
+    taken = [file for file in files if file.fate.startswith("collected")]
+    others = [file for file in files if file not in taken and (file.kind or file.entry.name.casefold().endswith(".ipynb"))]
+    lines = [f"Graded: {' '.join(printable(file.entry.place) for file in taken) or 'none of your files'}",
+             *(f"Not graded: {printable(file.entry.place)}" for file in others)]
+    return "\n".join(lines)
+
+
 def grade(root: Path, assignment: str) -> dict:
     """What results.json says of what lies in `root`/submission; graded in the course `root`/course, the present folder.
 
     RuntimeError: it could not be graded, for a reason that is not the student's.
     """
     begin, course = time.perf_counter(), root / "course"
-    with contextlib.redirect_stdout(io.StringIO()) as table:
-        collect.main([assignment, str(root / "submission"), "--student", STUDENT])
+    files, table = collect.run([assignment, str(root / "submission"), "--student", STUDENT])
     if (course / "submitted" / STUDENT / assignment).exists():
         done = autograde(course, STUDENT, assignment, os.getpid())
         if not done["success"]:
@@ -143,7 +150,7 @@ def grade(root: Path, assignment: str) -> dict:
         found = results(course, STUDENT, assignment)
     else:
         found = {"score": 0.0, "tests": []}
-    said = (found.get("output", ""), "What became of your files:", table.getvalue())
+    said = (found.get("output", ""), _which(files), "What became of your files:", "\n".join(table))
     return found | {"output": "\n\n".join(filter(None, said)), "execution_time": round(time.perf_counter() - begin)}
 
 

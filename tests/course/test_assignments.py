@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import json
 import os
@@ -197,6 +198,9 @@ ALONE = {
             "verdict": ("verdict", 3), "lag-terms": ("share", 2.5), "share": ("share", 3.5)},
     "ps4": {"clip": ("clip", 0.5), "train": ("train", 1), "cliff": ("cliff", 0)},
     "ps5": {"step-back": ("step-back", 0), "arrows": ("arrows", 1), "joint": ("arrows", 4), "detours": ("paths", 1.5), "stays": ("paths", 3.5)},
+    "ps6": {"leaks": ("leaks", 0), "variances": ("variances", 0), "norm-back": ("norm-back", 0)},
+    "ps7": {"step-back": ("step-back", 0), "recall": ("start", 3), "start": ("start", 3), "predicted": ("start", 2), "memory": ("memory", 4),
+            "memory-back": ("memory", 2), "by-lag": ("memory", 4), "train": ("train", 0)},
 }
 
 
@@ -348,7 +352,7 @@ def test_a_step_that_does_not_show_earns_nothing(name, absent, size, monkeypatch
     assert earned(name, texts) == points_of(source(name)) | marks
 
 
-# Right answers that do more than they must, as edits of the solutions; they are drawn on by name.
+# Right answers that do more than they must, or are other programs, as edits of the solutions; they are drawn on by name.
 HARMLESS = {
     "ps3": {
         "norms from eigenvalues, which are complex": {
@@ -370,6 +374,7 @@ HARMLESS = {
         "prints the norms of the gradients after each step": {"ps4-train": {
             "path.append(now)": "path.append(now)\n        print(clip(gradient(now, batch)[1])[1])"}},
     },
+    "ps6": {"loops, and other ways": importlib.import_module("submissions.ps6").RIGHT},
 }
 
 
@@ -377,7 +382,7 @@ HARMLESS = {
 def test_what_does_no_harm_costs_nothing(name, monkeypatch):
     monkeypatch.setenv("GRADING_SEED", SEED)
     for title, cells in HARMLESS[name].items():
-        texts = {key: edited(cell(source(name), key).source, edits) for key, edits in cells.items()}
+        texts = {key: edits if isinstance(edits, str) else edited(cell(source(name), key).source, edits) for key, edits in cells.items()}
         assert earned(name, texts) == points_of(source(name)), title
 
 
@@ -542,6 +547,12 @@ def test_problem_set_3_asks_about_the_numbers_that_its_cell_prints():
     for name, *numbers in table_of(text_of("ps3", "| | net A | net B |")):
         for number in numbers:
             assert number in printed, name
+
+
+def test_problem_set_7_asks_about_the_table_that_its_check_prints():
+    printed = "".join(output.text for output in cell(source("ps7"), "ps7-train-check").outputs)
+    table = text_of("ps7", "The third table").split("```\n")[1]
+    assert len(table.splitlines()) == 6 and printed.startswith(table)
 
 
 def test_problem_set_4_shows_a_real_run_that_is_clipped_by_value():

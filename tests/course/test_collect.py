@@ -1057,9 +1057,9 @@ def test_sections_of_a_course_are_no_students_or_it_is_said(run, course, tmp_pat
 
 
 def test_what_may_hold_answers_in_words_is_marked(run, course, tmp_path):
-    files = {f"Ann/{name}": "?" for name in ("answers.pdf", "photo.JPG", "words.md", "data.csv", "plot.png")}
+    files = {f"Ann/{name}": "?" for name in ("answers.pdf", "photo.JPG", "words.md", "answers.txt", "p.png", "data.csv", "util.py")}
     status, rows = run(pack(tmp_path / "all.zip", {"Ann/ps1.ipynb": worked("a")} | files))
-    assert {place for place, row in rows.items() if row.startswith("!")} == {"Ann/answers.pdf", "Ann/photo.JPG", "Ann/words.md"} and status == 1
+    assert {place for place, row in rows.items() if row.startswith("!")} == {*files} - {"Ann/data.csv", "Ann/util.py"} and status == 1
 
 
 @pytest.mark.parametrize("stem", ["ps1_final", "ps1-v2", "PS1 solution", "final_ps1", "ps1_new (1)", "my homework ps1", "ps1_submission_final_fixed", "ps1.last",
@@ -1293,3 +1293,249 @@ def test_a_timestamp_that_is_none_is_named(run, course, tmp_path):
     for student in ("Ann", "Bob"):
         row = rows[f"{student}/ps1.ipynb"]
         assert row.startswith("!") and f"no time can be read in submitted/{student}/ps1/timestamp.txt" in row
+
+
+# --- what is less than the work, whose it is by a guess, and of when
+
+NOTES = nbformat.writes(nbformat.v4.new_notebook(cells=[new_markdown_cell("My answers in words.")]))
+LATER = (2026, 11, 21, 12, 0, 0)
+
+
+def with_a_question():
+    """Notes that quote a question."""
+    return nbformat.writes(nbformat.v4.new_notebook(cells=[copy.deepcopy(cell(release(), ANSWER)), new_markdown_cell("My answer in words.")]))
+
+
+def stamp_of(course, student):
+    path = course / "submitted" / student / "ps1" / "timestamp.txt"
+    return path.read_text().strip() if path.exists() else None
+
+
+@pytest.mark.parametrize("name", ["ps1-notes.ipynb", "ps1-answers.ipynb", ".ipynb_checkpoints/ps1-checkpoint.ipynb"])
+@pytest.mark.parametrize("make", [lambda: NOTES, with_a_question, lambda: "{"])
+def test_notes_take_no_place_of_the_work(run, course, tmp_path, name, make):
+    notes, solved = f"Ann/{name}", "Ann/ps1.ipynb"
+    status, rows = run(pack(tmp_path / "1.zip", {solved: worked("Ann"), notes: make()}, {notes: LATER}))
+    assert collected(course) == {"Ann": "Ann"}, rows
+    assert "collected" in rows[solved] and "left out" in rows[notes] and (rows[notes].startswith("!") or "checkpoint" in name), rows
+    status, rows = run(pack(tmp_path / "2.zip", {notes: make()}, {notes: LATER}))
+    assert collected(course) == {"Ann": "Ann"} and status == 1
+    assert "the one of before stays" in rows[notes] or "older" in rows[notes] and "checkpoint" in name, rows
+
+
+def test_of_what_is_no_work_the_best_is_collected(run, course, tmp_path):
+    files = {"Ann/ps1.ipynb": EMPTY, "Ann/ps1-notes.ipynb": NOTES, "Bob/ps1-notes.ipynb": NOTES, "Bob/ps1.ipynb": "{", "Cem/ps1.ipynb": EMPTY, "Cem/x.ipynb": "{",
+             "Dan/ps1.ipynb": EMPTY, "Dan/words.ipynb": with_a_question()}
+    status, rows = run(pack(tmp_path / "1.zip", files, dict.fromkeys(["Ann/ps1-notes.ipynb", "Bob/ps1.ipynb", "Cem/x.ipynb"], LATER)))
+    taken = {place for place, row in rows.items() if " collected" in row}
+    assert taken == {"Ann/ps1.ipynb", "Bob/ps1-notes.ipynb", "Cem/ps1.ipynb", "Dan/words.ipynb"}, rows
+    assert all(row.startswith("!") for place, row in rows.items() if place not in ("Dan/words.ipynb", "Dan/ps1.ipynb")), rows
+
+
+BLACKBOARD = "{}_attempt_2026-11-{:02}-10-00-00_{}.ipynb".format
+
+
+@pytest.mark.parametrize("title", ["PS 1", "ps1", "ps1 Backprop", "Homework ps1"])
+def test_an_account_of_blackboards_with_an_underscore_is_told_from_the_title(run, course, tmp_path, title):
+    first = {BLACKBOARD(f"{title}_{who}", 20, "ps1"): worked(who) for who in ("a_bell", "a_bell_jr", "cem")}
+    status, rows = run(pack(tmp_path / "1.zip", first))
+    assert status == 0 and collected(course) == {who: who for who in ("a_bell", "a_bell_jr", "cem")}, rows
+    status, rows = run(pack(tmp_path / "2.zip", {BLACKBOARD(f"{title}_{who}", 21, "ps1"): worked(who) for who in ("bell", "dan")}))
+    assert status == 0 and collected(course) == {who: who for who in ("a_bell", "a_bell_jr", "cem", "bell", "dan")}, rows
+
+
+@pytest.mark.parametrize("title", ["PS 1", "ps1", "Problem_Set"])
+def test_an_archive_that_was_handed_in_on_blackboard_is_the_accounts(run, course, tmp_path, title):
+    inner = {who: packed({"x/ps1.ipynb": worked(who), "y_bob_attempt_2026-11-23-10-00-00_ps1.ipynb": worked(who)}) for who in ("ann", "bell")}
+    files = {f"{title}_{who}_attempt_2026-11-{day}-10-00-00_work.zip": inner[who] for who, day in (("ann", 20), ("bell", 21))}
+    status, rows = run(pack(tmp_path / "all.zip", {BLACKBOARD(f"{title}_cem", 20, "w"): worked("cem")} | files))
+    assert collected(course) == {"ann": "ann", "bell": "bell", "cem": "cem"}, rows
+    assert status == ("_" in title) and stamp_of(course, "bell")[:10] == "2026-11-21"  # where the account begins in Problem_Set_ann, who knows?
+
+
+@pytest.mark.parametrize("guess, sure, student", [
+    ([BLACKBOARD("PS 1_a_bell", 20, "ps1")], [BLACKBOARD(f"PS 1_{who}", 21, "ps1") for who in ("bell", "dan")], "bell"),
+    (["ps1_final_Dana.ipynb", "Zed_ps1.ipynb"], ["Dana_ps1.ipynb", "Bob_ps1.ipynb"], "Dana"),
+])
+def test_a_guess_and_what_is_sure_replace_each_other_in_sight_alone(run, course, tmp_path, guess, sure, student):
+    for number, names in enumerate((guess, sure, guess)):
+        files = {name: worked(f"{name} {number}") for name in names}
+        status, rows = run(pack(tmp_path / f"{number}.zip", files, dict.fromkeys(files, (2026, 11, 21, 12 + number, 0, 0))))
+        if number == 1:
+            assert collected(course)[student] == f"{names[0]} 1"
+            assert status == 1 and rows[names[0]].startswith("!") and "what it replaces was taken for" in rows[names[0]], rows
+        elif number == 2 and "replaced/" in rows[names[0]]:
+            assert rows[names[0]].startswith("!") and "taken for" in rows[names[0]], rows
+    again = tmp_path / "1.zip"
+    run(again)
+    assert list((course / "replaced" / student / "ps1").glob("*.ipynb"))
+
+
+def test_a_guess_beside_what_is_sure_in_another_archive_is_marked(run, course, tmp_path):
+    run(pack(tmp_path / "0.zip", {"Dana_ps1.ipynb": worked("0"), "Zed_ps1.ipynb": worked("z")}))  # known
+    shutil.rmtree(course / "submitted" / "Dana")
+    sure = pack(tmp_path / "1.zip", {"Dana_ps1.ipynb": worked("sure"), "Zed_ps1.ipynb": worked("z")})
+    guess = pack(tmp_path / "2.zip", {"ps1_final_Dana.ipynb": worked("guess"), "Zed_ps1.ipynb": worked("z")}, {"ps1_final_Dana.ipynb": (2026, 11, 20, 12, 1, 0)})
+    status, rows = run(sure, guess)
+    assert collected(course)["Dana"] == "guess" and status == 1 and rows["1.zip: Dana_ps1.ipynb"].startswith("!"), rows
+
+
+def test_what_was_a_guess_and_is_sure_now_is_no_guess(run, course, tmp_path):
+    run(pack(tmp_path / "1.zip", {"ps1_final_Dana.ipynb": worked("1"), "Zed_ps1.ipynb": worked("z")}))
+    run(pack(tmp_path / "2.zip", {"Dana_ps1.ipynb": worked("1"), "Zed_ps1.ipynb": worked("z")}))
+    status, rows = run(pack(tmp_path / "3.zip", {"Dana_ps1.ipynb": worked("2"), "Zed_ps1.ipynb": worked("z")}, {"Dana_ps1.ipynb": (2026, 11, 20, 12, 5, 0)}))
+    assert status == 0 and collected(course)["Dana"] == "2", rows
+
+
+TIMED = {
+    "Blackboard": "PS 1_{}_attempt_2026-11-{:02}-10-00-00_ps1.ipynb", "exchange": "{}+ps1+2026-11-{:02} 10:00:00.123456 UTC/ps1.ipynb",
+    "exchange, unpacked": "{}+ps1+2026-11-{:02}T10_00_00Z/ps1.ipynb", "Brightspace": "12-345 - {} - Nov {}, 2026 1000 AM/ps1.ipynb",
+    "Brightspace, long": "12-345 - {} - {} November, 2026 10_00/ps1.ipynb", "folder": "class/{} 2026-11-{:02} 10-00-00/ps1.ipynb",
+    "offset": "{}+ps1+2026-11-{:02} 12:30:00 +0230/ps1.ipynb",
+}
+
+
+@pytest.mark.parametrize("form", TIMED)
+@pytest.mark.parametrize("at_once", [True, False])
+def test_the_time_in_a_platforms_name_counts(run, course, tmp_path, form, at_once):
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        gradebook.update_or_create_assignment("ps1", duedate="2026-11-20 18:00 UTC")
+    new, old, bob = (TIMED[form].format(who, day) for who, day in (("ann", 22), ("ann", 9), ("bob", 10)))
+    files = {new: worked("new"), bob: worked("bob"), old: worked("old")}  # the older one later in it
+    if at_once:
+        status, rows = run(pack(tmp_path / "all.zip", files))
+        assert "older than" in rows[old]
+    else:
+        run(pack(tmp_path / "new.zip", {name: files[name] for name in (new, bob)}))
+        status, rows = run(pack(tmp_path / "old.zip", {name: files[name] for name in (old, bob)}, {old: LATER, bob: LATER}))
+        assert "older than what was collected" in rows[old]
+    assert collected(course) == {"ann": "new", "bob": "bob"}, rows
+    here = "UTC" in form or "exchange" in form or form == "offset"
+    local = datetime(2026, 11, 22, 10, tzinfo=timezone.utc if here else None).astimezone(timezone.utc)
+    assert stamp_of(course, "ann") == f"{local:%Y-%m-%d %H:%M:%S} UTC"
+    assert "in time" in rows[bob] and (not at_once or "late" in rows[new] and "in time" in rows[old])
+
+
+@pytest.mark.parametrize("text, hour", [("Nov 21, 2026 1205 AM", 0), ("Nov. 21, 2026 12:05 PM", 12), ("November 21, 2026 905 PM", 21), ("21 Nov, 2026 09_05", 9),
+                                        ("Nov 31, 2026 905 PM", None), ("Nov 21, 2026 2505", None), ("Now 21, 2026 905 PM", None), ("2026-11-21", None)])
+def test_what_is_read_as_a_time(text, hour):
+    found = collect._moment(f" - {text}")
+    assert found == (None if hour is None else datetime(2026, 11, 21, hour, 5).astimezone(timezone.utc))
+
+
+def test_a_time_that_a_student_wrote_into_a_name_does_not_count(run, course, tmp_path):
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        gradebook.update_or_create_assignment("ps1", duedate="2026-11-15 18:00 UTC")
+    forged = ["Ann/Ann+ps1+2026-11-01 10:00:00 UTC/ps1.ipynb", "Ann_ps1_Ann_attempt_2026-11-01-10-00-00_w.ipynb", "Ann+ps1+2026-11-01 10:00:00 UTC/ps1.ipynb",
+              "Ann_1_assignsubmission_file/ps1_Ann_attempt_2026-11-01-10-00-00_w.ipynb"]
+    for number, name in enumerate(forged):
+        files = {name: worked(f"{number}"), "Bob/ps1.ipynb": worked("Bob")}
+        _, rows = run(pack(tmp_path / f"{number}.zip", files, {name: (2026, 11, 18, 12, 0, number * 10)}))
+        assert not re.search(r"in time|2026-11-01 \d\d:\d\d ", rows[name]), rows
+    assert "2026-11-01" not in (stamp_of(course, "Ann") or "")
+    _, rows = run(pack(tmp_path / "alone.zip", {forged[2].replace("Ann", "Eve"): worked("Eve")}))
+    assert "in time" not in "".join(rows.values()) and stamp_of(course, "Eve") is None
+
+
+@pytest.mark.parametrize("first", ["Copy of", "Kopie von", "Copie de", "Copia di", "Copia de", "Cópia de", "Kopie van", "Kopia av", "Копия", "Copy of Copy of"])
+def test_copy_of_is_no_name(run, course, tmp_path, first):
+    files = {f"{first} ps1 - Cem.ipynb": "Cem", f"{first} ps1 - Dan Du.ipynb": "Dan-Du", f"{first} Eve_ps1.ipynb": "Eve", f"{first} ps1_Fay.ipynb": "Fay"}
+    status, rows = run(pack(tmp_path / "all.zip", {name: worked(who) for name, who in files.items()}))
+    assert status == 0 and collected(course) == {who: who for who in files.values()}, rows
+    nobodys = f"{first} ps1.ipynb"
+    status, rows = run(pack(tmp_path / "one.zip", {nobodys: worked("?")}))
+    assert status == 1 and "no folder and no name says whose it is" in rows[nobodys]
+
+
+def stop_at(monkeypatch, point):
+    """End the command at the n-th step that changes a file; what counts the steps."""
+    steps = []
+
+    def counted(function):
+        def step(*arguments, **named):
+            steps.append(function)
+            if len(steps) == point:
+                raise KeyboardInterrupt
+            return function(*arguments, **named)
+        return step
+    for module, name in ((os, "replace"), (shutil, "copyfile"), (shutil, "copy2"), (Path, "write_text")):
+        monkeypatch.setattr(module, name, counted(getattr(module, name)))
+
+
+@pytest.mark.parametrize("dated", [True, False])
+def test_wherever_it_is_stopped_older_work_takes_no_newer_ones_place(run, course, generated, tmp_path, monkeypatch, dated):
+    def archive(number):
+        name = "{}_10{}_assignsubmission_file/ps1.ipynb"
+        files = {name.format(who, at): worked(f"{who} {number}") for at, who in enumerate(("Ann", "Bob"))}
+        path = pack(tmp_path / f"{number}.zip", files, {place: (2026, 11, 10 + number, 10 + at * dated, 0, 0) for at, place in enumerate(files)})
+        return path
+    one, two = archive(1), archive(2)
+    for point in itertools.count(1):
+        with monkeypatch.context() as during:
+            for name in ("submitted", "replaced"):
+                shutil.rmtree(course / name, ignore_errors=True)
+            (course / "collected.json").unlink(missing_ok=True)
+            run(one)
+            stop_at(during, point)
+            try:
+                run(two)
+                break
+            except KeyboardInterrupt:
+                pass
+        for rerun in (False, True):
+            if rerun:
+                run(two)
+            before = collected(course)
+            stamps = {who: stamp_of(course, who) for who in before}
+            _, rows = run(one)
+            assert collected(course) == before, (point, rerun, rows)
+        assert before == {"Ann": "Ann 2", "Bob": "Bob 2"}, point
+        assert [bool(stamp) and stamp[:10] for stamp in stamps.values()] == ["2026-11-12" if dated else False] * 2, point
+    assert point > 6
+
+
+def test_a_hand_in_gets_its_time_when_it_is_known(run, course, tmp_path):
+    ann, bob = "Ann Abt_101_assignsubmission_file/ps1.ipynb", "Bob_102_assignsubmission_file/ps1.ipynb"
+    run(pack(tmp_path / "1.zip", {ann: worked("Ann")}))
+    assert stamp_of(course, "Ann-Abt") is None
+    both = pack(tmp_path / "2.zip", {ann: worked("Ann"), bob: worked("Bob")}, {bob: LATER})
+    _, rows = run(both)
+    assert "collected before, and has its time now" in rows[ann]
+    assert stamp_of(course, "Ann-Abt") == f"{datetime(*NOON).astimezone(timezone.utc):%Y-%m-%d %H:%M:%S} UTC" and stamp_of(course, "Bob")
+    _, rows = run(both)
+    assert "now" not in rows[ann]
+    # Its time is that of the hand-in, no longer that of the download.
+    _, rows = run(pack(tmp_path / "3.zip", {ann: worked("Ann 2"), bob: worked("Bob")}, {ann: (2026, 11, 20, 13, 0, 0), bob: LATER}))
+    assert collected(course)["Ann-Abt"] == "Ann 2"
+
+
+def test_a_time_that_gets_lost_is_said(run, course, tmp_path):
+    files = {"Ann/ps1.ipynb": worked("1"), "Bob/ps1.ipynb": worked("Bob")}
+    run(pack(tmp_path / "1.zip", files, {"Ann/ps1.ipynb": (2026, 11, 18, 12, 0, 0)}))
+    assert stamp_of(course, "Ann")
+    status, rows = run(pack(tmp_path / "2.zip", {"Ann/ps1.ipynb": worked("2")}, {"Ann/ps1.ipynb": LATER}))
+    assert collected(course)["Ann"] == "2" and stamp_of(course, "Ann") is None
+    assert status == 1 and rows["Ann/ps1.ipynb"].startswith("!") and "when it was handed in is not known" in rows["Ann/ps1.ipynb"]
+
+
+@pytest.mark.parametrize("around", ["assignment_1_export/", "x/assignment_98_export/", "handed in/"])
+def test_gradescopes_export_names_nobody(run, course, tmp_path, around):
+    files = {f"{around}submission_{number}/ps1.ipynb": worked(f"{number}") for number in (1, 2)}
+    status, rows = run(pack(tmp_path / "all.zip", files))
+    assert status == 1 and all(row.startswith("!") for row in rows.values()), rows
+    if around.startswith("assignment"):
+        assert collected(course) == {} and all("no folder and no name says whose it is" in row for row in rows.values())
+    run(pack(tmp_path / "bob.zip", {"Bob/ps1.ipynb": worked("Bob"), "Cem/ps1.ipynb": worked("Cem")}))
+    for name in ("Bob_ps1.ipynb", "Bob/ps1.ipynb", "Cem_3_assignsubmission_file/ps1.ipynb"):  # which the student has given
+        forged = f"{around}submission_3/{name}"
+        status, rows = run(pack(tmp_path / "again.zip", files | {forged: worked(name)}, {forged: LATER}))
+        assert rows[forged].startswith("!"), rows
+
+
+def test_what_a_platform_wrote_itself_is_not_marked(run, course, tmp_path):
+    files = {"ps1_ann_attempt_2026-11-20-10-00-00_ps1.ipynb": worked("a"), "ps1_ann_attempt_2026-11-20-10-00-00.txt": "x"}
+    assert run(pack(tmp_path / "1.zip", files))[0] == 0
+    files = {"bob+ps1+2026-11-20 10:00:00 UTC/ps1.ipynb": worked("b"), "bob+ps1+2026-11-20 10:00:00 UTC/timestamp.txt": "x"}
+    assert run(pack(tmp_path / "2.zip", files))[0] == 0
+    files = {"Cem/ps1.ipynb": worked("c"), "Cem/answers_attempt_1.txt": "x"}
+    assert run(pack(tmp_path / "3.zip", files))[0] == 1

@@ -122,9 +122,24 @@ def test_a_hand_in_gets_the_marks_that_grading_gives(image, tmp_path):
     by_name = {test["name"]: test for test in found["tests"]}
     assert "expected" in by_name["ps1-two-paths-test"]["output"]
     assert "score" not in by_name["ps1-missing-factor"] and "4 points" in by_name["ps1-missing-factor"]["output"]
-    said = lambda name: next(line for line in found["output"].splitlines() if name in line)  # noqa: E731
+    assert "Graded: Ann Abt_101_assignsubmission_file/annab_12_34_ps1.ipynb" in found["output"].splitlines()
+    table = found["output"].partition("What became of your files:")[2].splitlines()
+    said = lambda name: next(line for line in table if name in line)  # noqa: E731
     assert " collected" in said("annab_12_34_ps1.ipynb") and "as it was given out" in said("2026_11_26_ps1.ipynb")
     assert "no ordinary file" in said("pipe.ipynb") and "links are not followed" in said("link.ipynb") and "notes.txt" in found["output"]
+
+
+def test_of_several_notebooks_the_work_is_graded_and_the_student_reads_which(image, tmp_path):
+    """Notes that are newer, and have the problem set's name, cost no points."""
+    notes = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("My answers in words.")])
+    question = nbformat.v4.new_notebook(cells=[problem_sets.cell(problem_sets.source("ps1"), "ps1-missing-factor"), *notes.cells])
+    found = graded(image, tmp_path, {"ps1.ipynb": nbformat.writes(problem_sets.source("ps1")), "ps1-notes.ipynb": nbformat.writes(notes),
+                                     "ps1-answers.ipynb": nbformat.writes(question), "readme.txt": "?"})
+    assert found["score"] == sum(test["max_score"] for test in found["tests"] if "score" in test) > 0
+    lines = found["output"].splitlines()
+    assert "Graded: ps1.ipynb" in lines and {line for line in lines if line.startswith("Not")} == {"Not graded: ps1-notes.ipynb", "Not graded: ps1-answers.ipynb"}
+    assert any(line.startswith("!  ps1-notes.ipynb") and "left out: no cell of ps1 is in it" in line for line in lines)
+    assert any(line.startswith("!  ps1-answers.ipynb") and "left out: it has 1 cell of ps1" in line for line in lines)
 
 
 @pytest.mark.parametrize("names", [["2026_11_26_ps1.ipynb"], ["annab_12_34_ps1.ipynb"], ["Ann Abt_101_assignsubmission_file/ps1.ipynb"],
@@ -147,6 +162,7 @@ def test_whatever_the_files_are_called_they_are_the_students(made, tmp_path, mon
 def test_what_is_no_notebook_gets_no_points_and_is_named(image, tmp_path):
     found = graded(image, tmp_path, {"essay.txt": "I could not do it."})
     assert found["score"] == 0 and found["tests"] == [] and "essay.txt" in found["output"]
+    assert "Graded: none of your files" in found["output"].splitlines()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can run code as another user, and on Gradescope it is root")

@@ -214,6 +214,7 @@ def test_the_notebook_that_was_worked_on_is_collected_and_it_is_said(hub_exchang
     release.write_text(untouched)
     files = {"copy": {"ps1.ipynb": untouched, "ps1-Copy1.ipynb": solved}, "lone": {"homework.ipynb": solved}, "both": {"ps1.ipynb": solved, "ps1-Copy1.ipynb": older},
              "plain": {"ps1.ipynb": solved, "notes.ipynb": '{"cells": []}', "again.ipynb": solved}, "broken": {"ps1.ipynb": "{", "a/b.ipynb": solved},
+             "notes": {"homework.ipynb": solved, "ps1-notes.ipynb": '{"cells": []}'}, "emptied": {"ps1.ipynb": '{"cells": []}', "old.ipynb": solved},
              "untouched": {"ps1.ipynb": untouched}}
     for student, own in files.items():
         folder = hub_exchange.hand_in(student)
@@ -224,7 +225,7 @@ def test_the_notebook_that_was_worked_on_is_collected_and_it_is_said(hub_exchang
     said = hub_exchange.collect(fails=True)
     assert hub_exchange.collected() == {student: untouched if student == "untouched" else solved for student in files}
     for words in ("Taken for copy's ps1.ipynb, which was not worked on: ", "Taken for lone's ps1.ipynb, which is not there: ", "/a/b.ipynb",
-                  "Left out, worked on as well: ", "4 errors, see above"):
+                  "Left out, worked on as well: ", "/homework.ipynb", "/old.ipynb", "Left out, no cell of ps1 is in it: ", "8 errors, see above"):
         assert words in said, said
 
 
