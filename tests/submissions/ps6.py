@@ -165,6 +165,26 @@ WRONG = {
         {"ps6-leaks": {"np.maximum(z[l], 0) + k[l] * np.minimum(z[l], 0)": "np.minimum(z[l], 0) + k[l] * np.maximum(z[l], 0)"}},
         {"ps6-leaks-test": 5},
     ),
+    "the larger of z and k z, which is another function where k is above 1": (
+        {"ps6-leaks": {"(np.maximum(z[l], 0) + k[l] * np.minimum(z[l], 0))": "np.maximum(z[l], k[l] * z[l])"}},
+        {"ps6-leaks-test": 5.5},
+    ),
+    "the size of the leak": (
+        {"ps6-leaks": {"k[l] * np.minimum(z[l], 0)": "abs(k[l]) * np.minimum(z[l], 0)"}},
+        {"ps6-leaks-test": 5.5},
+    ),
+    "the leak where z lies above k z, in the slope": (
+        {"ps6-leaks": {"np.where(z[l] > 0, 1, k[l])": "np.where(z[l] > k[l] * z[l], 1, k[l])"}},
+        {"ps6-leaks-test": 5},
+    ),
+    "the weights of the layer below on the way back": (
+        {"ps6-leaks": {"delta[l + 1] @ W[l + 1]": "delta[l + 1] @ W[l]"}},
+        {"ps6-leaks-test": 5},
+    ),
+    "the mean over units and examples in the gradient of the leak": (
+        {"ps6-leaks": {"np.sum(dh * (by": "np.mean(dh * (by"}},
+        {"ps6-leaks-test": 5.5},
+    ),
     # Question 2.
     "forgets the half in E[h^2], everywhere": (
         {"ps6-variances": {"else (1 + k[l - 1] ** 2) / 2": "else 1 + k[l - 1] ** 2", "m[l] = (1 + k[l] ** 2) / 2": "m[l] = (1 + k[l] ** 2)",
@@ -186,7 +206,7 @@ WRONG = {
     ),
     "the standard deviation in place of the variance": (
         {"ps6-variances": {"1 / (kept * width)": "1 / np.sqrt(kept * width)"}},
-        {"ps6-variances-test": 3},
+        {"ps6-variances-test": 4},
     ),
     "the leak of the layer whose weights they are": (
         {"ps6-variances": {"1 if l == 1 else (1 + k[l - 1] ** 2) / 2": "(1 + k.get(l, 1) ** 2) / 2"}},
@@ -299,10 +319,19 @@ WRONG = {
     ),
     "the chain without the identity": (
         {"ps6-norm-back": {"parts[1:] += np.array(through)": "parts[1:], parts[0] = np.array(through), 0"}},
-        {"ps6-norm-back-test": 3},
+        {"ps6-norm-back-test": 3.5},
     ),
     "multiplies into the error that came in": (
         {"ps6-norm-back": {"    g = dy * gamma\n": "    start = dy.copy()\n    dy *= gamma\n    g = dy\n", "np.sum(dy * x_hat, axis=0)": "np.sum(start * x_hat, axis=0)"}},
+        {"ps6-norm-back-test": 4.5},
+    ),
+    "x for x_hat in what is taken out": (
+        {"ps6-norm-back": {"(g - x_hat * (g": "(g - x * (g"}},
+        {"ps6-norm-back-test": 4.5},
+    ),
+    "adds to the rows one after the other, so that a block is taken more than once": (
+        {"ps6-norm-back": {"through = [norm_back(x[l], alpha[l], gamma[l], (part @ W[l]) * (y > 0))[0] for part in parts[:-1]]\n        parts[1:] += np.array(through)":
+                           "for j in range(n):\n            parts[j + 1] += norm_back(x[l], alpha[l], gamma[l], (parts[j] @ W[l]) * (y > 0))[0]"}},
         {"ps6-norm-back-test": 4.5},
     ),
     "has done only question 1": (

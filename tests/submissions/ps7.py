@@ -91,6 +91,10 @@ WRONG = {
         {"ps7-step-back": {"kept = z**times": "kept = z", "times * kept": "kept"}},
         {"ps7-step-back-test": 3},
     ),
+    "forgets the clock in what is kept alone": (
+        {"ps7-step-back": {"kept = z**times": "kept = z"}},
+        {"ps7-step-back-test": 4},
+    ),
     "forgets that the time is a factor of the power's slope": (
         {"ps7-step-back": {"times * kept * (1 - z)": "kept * (1 - z)"}},
         {"ps7-step-back-test": 4},
@@ -195,6 +199,10 @@ WRONG = {
         {"ps7-memory-back": {"later = r * delta[t]": "later = delta[t]"}},
         {"ps7-memory-test": 4},
     ),
+    "the error of each step alone, with nothing from later ones": (
+        {"ps7-memory-back": {"        later = r * delta[t] @ turn\n": ""}},
+        {"ps7-memory-test": 3.5},
+    ),
     "takes the error at the last step alone": (
         {"ps7-memory-back": {"+= do[t]": "+= do[t] * (t == len(do) - 1)"}},
         {"ps7-memory-test": 4.5},
@@ -250,6 +258,14 @@ WRONG = {
     "the sum over the batch in the gradient": (
         {"ps7-train": {"off / off.size": "off / len(off)"}},
         {"ps7-train-test": 1},
+    ),
+    "forgets the half in the loss and in its slope": (
+        {"ps7-train": {"np.mean(off**2) / 2": "np.mean(off**2)", "off / off.size": "2 * off / off.size"}},
+        {"ps7-train-test": 1.5},
+    ),
+    "the states one step early": (
+        {"ps7-train": {"h[1:, :, 0] - y": "h[:-1, :, 0] - y"}},
+        {"ps7-train-test": 1.5},
     ),
     "one rate for both": (
         {"ps7-train": {"rates[1]": "rates[0]"}},
