@@ -77,7 +77,7 @@ def misnamed(course: Path, student: str, assignment: str) -> str | None:
     except FileNotFoundError:  # as it was given out is nowhere
         return None
     if taken and taken.kind in ("work", "saved") and taken.entry.place != f"{assignment}.ipynb":
-        return f"{assignment}.ipynb was not worked on, and {taken.entry.place} was; give it that name"
+        return f"{assignment}.ipynb was worked on less than {taken.entry.place}; give that its name"
     return None
 
 

@@ -18,7 +18,7 @@ With `--student NAME` all of it is NAME's, whatever the names say: for what came
 Who is who: the name, as the archive has it, in plain letters, `Ann-Abt`. Canvas adds the number of the user, and Moodle (or
 Brightspace) that of the hand-in where two have the same name. An archive in an archive is one student's, who has chosen the names in it. A notebook is
 known by its cells, whatever its file is called. Of several the newest that was worked on is collected, to
-`submitted/Ann-Abt/ps1/ps1.ipynb`; one with few cells of the set, or none, takes no other's place. What it replaces goes to
+`submitted/Ann-Abt/ps1/ps1.ipynb`; one with few answers that were worked on, or none, takes no other's place. What it replaces goes to
 `replaced/Ann-Abt/ps1`, since all that lies in `submitted` is graded. What is there already stays untouched. `collected.json`
 remembers who is who, and whose work was collected by a guess.
 
@@ -108,6 +108,7 @@ class File:
     archive: int  # its place on the command line
     kind: str = ""  # of a notebook of this problem set: "work", "saved" (a checkpoint of Jupyter's), "broken", "untouched", "other" (by its name alone)
     cells: int = 0  # how many of the problem set's are in it
+    worked: int = 0  # how many answers were worked on
     digest: bytes = b""  # of its bytes, which are at entry.content
     who: str = ""  # the name in the archive
     platform: bool = False  # whether a platform has named it
@@ -508,11 +509,14 @@ def name_students(files: list[File], assignment: str, memory: dict, submitted: P
 
 @dataclass
 class Given:
-    """A problem set as it was given out: the grade_ids and the texts of its cells, and the grade_ids of the other sets."""
+    """A problem set as it was given out: the grade_ids and the texts of its cells, the grade_ids of the answers, and those of the
+    other sets.
+    """
 
     name: str
     ids: set[str]
     texts: set[str]
+    answers: set[str]
     others: dict[str, set[str]]
 
 
@@ -543,10 +547,13 @@ def _grade_id(cell):
     return name if isinstance(name, str) else None
 
 
-def given_out(path: Path) -> tuple[set[str], set[str]]:
-    """The grade_ids and the texts of the cells of a notebook."""
-    cells = cells_of(path.read_bytes())
-    return {name for _, name, _ in cells} - {None}, {text for text, _, _ in cells}
+def given_out(path: Path) -> tuple[set[str], set[str], set[str]]:
+    """The grade_ids and the texts of the cells of a notebook, and the grade_ids of those to be filled in."""
+    data = path.read_bytes()
+    cells = cells_of(data)
+    known = [cell["metadata"].get("nbgrader", {}) for cell in json.loads(data)["cells"]]
+    answers = {own["grade_id"] for own in known if own.get("solution")}
+    return {name for _, name, _ in cells} - {None}, {text for text, _, _ in cells}, answers
 
 
 def given(course: Path, name: str) -> Given:
@@ -554,11 +561,11 @@ def given(course: Path, name: str) -> Given:
     sets = {path.stem: given_out(path) for path in (course / "release").glob("*/*.ipynb")}
     if name not in sets:
         raise FileNotFoundError(f"there is no release/{name}/{name}.ipynb; first type nbgrader generate_assignment {name}")
-    ids, texts = sets[name]
+    ids, texts, answers = sets[name]
     for version in versions(course, name, name):
         ids |= {own for own, _ in version} - {None}
         texts |= {text for _, text in version}
-    return Given(name, ids, texts, {other: ids for other, (ids, _) in sets.items() if other != name})
+    return Given(name, ids, texts, answers, {other: ids for other, (ids, *_) in sets.items() if other != name})
 
 
 def _of_the_system(entry):
@@ -585,6 +592,7 @@ def look_into(file: File, given: Given) -> None:
             return
         ids, texts = {name for _, name, _ in cells} - {None}, {text for text, _, _ in cells}
         file.cells = len({name if name in given.ids else text for text, name, _ in cells if name in given.ids or len(text) > 40 and text in given.texts})
+        file.worked = _worked(cells, file.cells, given)
         other = max(given.others, key=lambda name: len(given.others[name] & ids), default=None)
         if len(ids - given.ids) > len(ids & given.ids):
             other = other if other and given.others[other] & ids else f"no problem set of this course ({min(ids - given.ids):.30})"
@@ -596,6 +604,15 @@ def look_into(file: File, given: Given) -> None:
             file.kind, file.note, file.look = "other", f"no cell of {given.name} is in it", True
         else:
             file.becomes(f"not collected: a notebook with no cell of {given.name}", look=True)
+
+
+def _worked(cells, known, given):
+    """How many answers were worked on. In a copy of the whole set, of which so many cells are `known`, cells of the student's own
+    count as well, one for each answer that was left or has lost its name: it may stand there.
+    """
+    done = {name for text, name, pictures in cells if name in given.answers and (pictures or text not in given.texts | {""})}
+    own = [text for text, name, pictures in cells if name not in given.ids and text not in given.texts and (pictures or len(text) > 40)]
+    return len(done) + (min(len(own), len(given.answers - done)) if 2 * known >= len(given.ids) else 0)
 
 
 # --- what becomes of it
@@ -624,7 +641,7 @@ def choose(files: list[File], assignment: str) -> File | None:
     notebooks = [file for file in files if file.kind and not file.fate]
     if not notebooks:
         return None
-    most = max((file.cells for file in notebooks if file.kind == "work"), default=0)
+    most = _most(notebooks)
     kind = min((_rank(file, most) for file in notebooks), key=RANKS.index)
     taken = sorted((file for file in notebooks if _rank(file, most) == kind),
                    key=lambda file: (file.moment, file.order, file.archive, bool(_beside(f"x {_stem(file.entry.name)}", assignment))))[-1]
@@ -635,9 +652,9 @@ def choose(files: list[File], assignment: str) -> File | None:
             file.becomes(f"left out: the same as {taken.entry.name}")
         elif file.kind == "untouched":
             file.becomes("left out: as it was given out")
-        elif _rank(file, most) == "part":
-            file.becomes(f"left out: it has {_cells(file.cells)} of {assignment}, and {taken.entry.name} has {taken.cells}", look=True)
-        elif file.kind != kind:
+        elif _rank(file, most) == "part" and (file.moment, file.order, file.archive) >= (taken.moment, taken.order, taken.archive):
+            file.becomes(f"left out: {_less(file, taken, taken.entry.name, assignment)}", look=True)
+        elif file.kind not in (kind, "work"):
             file.becomes("left out: " + ("a checkpoint" if file.kind == "saved" else file.note))
         elif (file.moment, file.order, file.archive) == (taken.moment, taken.order, taken.archive):
             file.becomes(f"left out: another than {taken.entry.name}, and no time tells which is newer", look=True)
@@ -652,13 +669,26 @@ def choose(files: list[File], assignment: str) -> File | None:
     return taken
 
 
+def _most(files):
+    """The most answers that were worked on in one of them, and the most cells of the problem set's."""
+    work = [file for file in files if file.kind == "work"]
+    return max((file.worked for file in work), default=0), max((file.cells for file in work), default=0)
+
+
 def _rank(file, most):
-    """Its place among a student's, of which one has `most` cells: notes with some of the questions are not the work."""
-    return "part" if file.kind in ("work", "saved") and 2 * file.cells < most else file.kind
+    """Its place among a student's, of which `most` says how much they have: it is not the work if it has less than half of that,
+    be it notes with some of the questions or a copy that was hardly touched.
+    """
+    worked, cells = most
+    part = 2 * file.worked < worked if worked else 2 * file.cells < cells
+    return "part" if file.kind in ("work", "saved") and part else file.kind
 
 
-def _cells(number):
-    return f"{number} cell{'s' * (number != 1)}"
+def _less(file, other, name, assignment):
+    """What `file` has less of than the other one."""
+    if other.worked:
+        return f"of {assignment} {file.worked} answer{'s' * (file.worked != 1)} worked on, and in {name} {other.worked}"
+    return f"it has {file.cells} cell{'s' * (file.cells != 1)} of {assignment}, and {name} has {other.cells}"
 
 
 def choose_in(folder: Path, given: Given) -> tuple[File | None, list[File]]:
@@ -676,7 +706,7 @@ def choose_in(folder: Path, given: Given) -> tuple[File | None, list[File]]:
                 look_into(file, given)
             file.moment = file.entry.time
             files.append(file)
-    most = max((file.cells for file in files if file.kind == "work"), default=0)
+    most = _most(files)
     named = next((file for file in files if file.entry.parts == (f"{given.name}.ipynb",) and _rank(file, most) == "work"), None)
     taken = named or choose(files, given.name)
     return taken, [file for file in files if taken and file.kind in ("work", "other") and file.digest != taken.digest]
@@ -718,9 +748,9 @@ def put(file: File, course: Path, given: Given, memory: dict) -> None:
         moment = stamped or datetime.fromtimestamp(target.stat().st_mtime, timezone.utc)
         if student in moments and digests.get(student, old.digest.hex()) == old.digest.hex():  # else it is another one's
             moment = datetime.fromisoformat(moments[student])
-        rank = _rank(file, old.cells if old.kind == "work" else 0)
+        rank = _rank(file, _most([old]))
         if rank not in ("work", "saved") and (large or old.kind and RANKS.index(rank) > RANKS.index(old.kind)):
-            why = f"it has {_cells(file.cells)} of {given.name}" if rank == "part" else file.note
+            why = _less(file, old, "the one of before", given.name) if rank == "part" else file.note
             return file.becomes(f"left out: {why}; the one of before stays", look=True)
         if file.moment < moment:
             return file.becomes(f"left out: older than what was collected ({_when(moment)})", look=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import copy
 import csv
+import functools
 import gzip
 import io
 import itertools
@@ -1119,8 +1120,8 @@ def test_a_name_draws_nothing_in_the_table(run, course, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("names, said", [
-    ({"ps1.ipynb": "", "ps1-Copy1.ipynb": "mine"}, "ps1.ipynb was not worked on, and ps1-Copy1.ipynb was; give it that name"),
-    ({"ps1.ipynb": "", "old/ps1.ipynb": "mine"}, "ps1.ipynb was not worked on, and old/ps1.ipynb was; give it that name"),
+    ({"ps1.ipynb": "", "ps1-Copy1.ipynb": "mine"}, "ps1.ipynb was worked on less than ps1-Copy1.ipynb; give that its name"),
+    ({"ps1.ipynb": "", "old/ps1.ipynb": "mine"}, "ps1.ipynb was worked on less than old/ps1.ipynb; give that its name"),
     ({"ps1.ipynb": "mine", "ps1-Copy1.ipynb": "older"}, None), ({"ps1.ipynb": "", "ps1-Copy1.ipynb": ""}, None), ({"ps1.ipynb": "", "notes.txt": "x"}, None),
     ({"ps1.ipynb": "mine", os.fsdecode(b"\xff.ipynb"): "x"}, "nbgrader can't write down the name '\\udcff.ipynb'; rename it, or take it away"),
 ])
@@ -1321,6 +1322,53 @@ def test_notes_take_no_place_of_the_work(run, course, tmp_path, name, make):
     status, rows = run(pack(tmp_path / "2.zip", {notes: make()}, {notes: LATER}))
     assert collected(course) == {"Ann": "Ann"} and status == 1
     assert "the one of before stays" in rows[notes] or "older" in rows[notes] and "checkpoint" in name, rows
+
+
+@functools.cache  # a new cell has another id each time
+def solved(*, alone: bool = False, below: bool = False, nameless: bool = False) -> str:
+    """Set 1 with all answers: `alone`, without all else; `below`, each in a cell under its own; `nameless`, without metadata."""
+    nb, answers = release(), {grade_id(c): c.source for c in source("ps1").cells if c.metadata.get("nbgrader", {}).get("solution")}
+    if alone:
+        nb.cells = [c for c in nb.cells if grade_id(c) in answers]
+    for key, text in answers.items():
+        if below:
+            nb.cells.insert(place(nb, key) + 1, new_code_cell(text) if cell(nb, key).cell_type == "code" else new_markdown_cell(text))
+        else:
+            cell(nb, key).source = text
+    for c in nb.cells * nameless:
+        c.metadata = nbformat.NotebookNode()
+    return nbformat.writes(nb)
+
+
+@functools.cache
+def scratch() -> str:
+    return nbformat.writes(insert(new_code_cell("1+1"), "ps1-depth"))
+
+
+SOLVED = {"whole": solved, "alone": lambda: solved(alone=True), "below": lambda: solved(below=True), "nameless": lambda: solved(nameless=True)}
+
+
+@pytest.mark.parametrize("newer", [scratch, lambda: worked("One answer.")])
+@pytest.mark.parametrize("how", SOLVED)
+def test_a_copy_that_was_hardly_touched_takes_no_place_of_the_work(run, course, tmp_path, how, newer):
+    one, two, three = "Ann/ps1.ipynb", "Ann/scratch.ipynb", "Ann/ps1-v2.ipynb"
+    status, rows = run(pack(tmp_path / "1.zip", {one: SOLVED[how](), two: newer()}, {two: LATER}))
+    at = course / "submitted/Ann/ps1/ps1.ipynb"
+    assert at.read_text() == SOLVED[how]() and rows[two].startswith("!") and "worked on, and in ps1.ipynb 4" in rows[two], rows
+    status, rows = run(pack(tmp_path / "2.zip", {two: newer()}, {two: LATER}))
+    assert at.read_text() == SOLVED[how]() and "the one of before stays" in rows[two] and status == 1, rows
+    for other in SOLVED:  # the newest of equals, whatever their form
+        run(pack(tmp_path / "3.zip", {one: SOLVED[how](), three: SOLVED[other]()}, {three: LATER}))
+        assert at.read_text() == SOLVED[other]()
+        shutil.rmtree(course / "submitted/Ann")
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_what_was_worked_on_less_and_is_older_is_older(run, course, tmp_path, both):
+    first, last = (pack(tmp_path / f"{day}.zip", {"Ann/ps1.ipynb": make(), "Bob/ps1.ipynb": worked("Bob")}, {"Ann/ps1.ipynb": (2026, 11, day, 12, 0, 0)})
+                   for day, make in ((18, lambda: worked("One answer.")), (19, solved)))
+    status, rows = run(first, last) if both else (run(first), run(last))[1]
+    assert (course / "submitted/Ann/ps1/ps1.ipynb").read_text() == solved() and status == 0, rows
 
 
 def test_of_what_is_no_work_the_best_is_collected(run, course, tmp_path):
