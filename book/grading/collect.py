@@ -25,7 +25,7 @@ remembers who is who, and whose work was collected by a guess.
 A student can write any time into an archive. So only those of an archive that has several students' work count as the times of
 the hand-ins, and go to `timestamp.txt`; in one student's they only tell which of two notebooks is the newer. Where the platform
 writes the time into the name, as Blackboard, Brightspace and nbgrader's exchange do, that is the time, on the clock of this
-computer if no other is named.
+computer if no other is named; with a zone that can't be read, such as CST, it only tells which of two is the newer.
 
 The last thing is a table of every file, whose it is, and what became of it. `nbgrader zip_collect`, which this takes the place
 of, knows a file by its name alone, and says of none that it leaves out.
@@ -74,7 +74,7 @@ HAND_IN = re.compile(r"(?P<exchange>.+?)\+[^+]+\+\d{4}-\d\d-\d\d.*|(?P<number>\d
 BLACKBOARD = re.compile(r"(?P<named>.+?)_attempt_20\d\d(?:-\d\d){5}(?:_.*|\.txt)", re.DOTALL)
 # What these write into a name: 2026-11-20 10:00:00.123456 UTC, 2026-11-20-10-00-00; Nov 20, 2026 1000 AM, 20 November, 2026 22_01
 MOMENT = re.compile(r"(?P<year>20\d\d)[-_.]?(?P<month>[01]\d)[-_.]?(?P<day>[0-3]\d)[-_. T](?P<hour>\d\d)[-_.:h]?(?P<minute>\d\d)"
-                    r"(?:[-_.:]?(?P<second>\d\d))?(?:\.\d+)? ?(?P<zone>UTC|Z|[+-]\d\d:?\d\d)?(?![^\W_])")
+                    r"(?:[-_.:]?(?P<second>\d\d))?(?:\.\d+)? ?(?P<zone>Z|[A-Z]{2,5}|[+-]\d\d(?::?\d\d)?)?(?![^\W_])")
 MOMENT_IN_WORDS = re.compile(r"(?:(?P<month>[A-Z][a-z]{2})[a-z]*\.? (?P<day>\d\d?)|(?P<Day>\d\d?) (?P<Month>[A-Z][a-z]{2})[a-z]*\.?),? (?P<year>20\d\d),? "
                              r"(?P<hour>\d\d?)[ _:.-]?(?P<minute>\d\d)(?:[_:.-]?(?P<second>\d\d))?(?: ?(?P<half>[AP])M)?(?![^\W_])")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -118,6 +118,7 @@ class File:
     moment: datetime | None = None  # when it was handed in, or else the best guess, which is good to compare
     dated: bool = False  # whether it is no guess
     said: datetime | None = None  # the time in the name that the platform has made
+    zone: str = ""  # of that time, if it could not be read
     unsure: bool = False  # whether `who` is a guess
     student: str = ""  # nbgrader's name
     within: str = ""  # the folder, which no student is known to have, that holds all students'
@@ -212,7 +213,7 @@ def find_owners(files: list[File], assignment: str, known: set[str]) -> None:
     rest = [(file, *_place(file.entry)) for file in files if not _platform(file, outer, known, len(users) > 1, flat)]
     rest = [(file, _without(assignment, folders), name) for file, folders, name in rest]
     told = [(file, folders, name) for file, folders, name in rest if _tells(file.entry)]
-    titles = _Titles({found["named"] for file, _, name in told if file.kind and (found := BLACKBOARD.fullmatch(name))}, assignment)
+    titles = _Titles({found["named"] for file, _, name in told if file.kind and (found := BLACKBOARD.fullmatch(name))}, assignment, known)
     inside = os.path.commonprefix([folders for _, folders, _ in told]) or []
     here = [_named(name, assignment, titles) for file, folders, name in told if file.kind and folders == inside and name]
     below = [(folders[len(inside)], bool(file.kind)) for file, folders, _ in told if len(folders) > len(inside)]
@@ -238,7 +239,7 @@ def find_owners(files: list[File], assignment: str, known: set[str]) -> None:
         file.number = _number(file, assignment)
         file.within = folders[root - 1] if first < root <= len(folders) else ""
         by_name = len(folders) <= root
-        file.said = _said_time(file, assignment, by_name)
+        file.said, file.zone = _said_time(file, assignment, by_name)
         unsure = doubt or by_name and titles.user(name)[1] or _is_in_an_export(file, assignment)
         guessed = others or _guessed(file, assignment)
         file.unsure = bool(unsure or guessed)
@@ -321,13 +322,23 @@ def _named(name, assignment, titles):
 
 class _Titles:
     """Where in the names of Blackboard's of one archive the title of the assignment ends, and the account begins: either may have
-    a "_". All have the same title, if they have one with a "_" at its end.
+    a "_". All have the same title, if they have one with a "_" at its end. Where they don't tell it, the longest account that is
+    `known` does, if all have the title that is before it.
     """
 
-    def __init__(self, names, assignment):
+    def __init__(self, names, assignment, known):
         self.known = re.compile(rf"(?:.*[-_. ])?{re.escape(assignment)}_.+", re.IGNORECASE | re.DOTALL)
         self.assignment = assignment
         self.title = re.sub("[^_]*$", "", os.path.commonprefix([*names])) if len(names) > 1 else ""
+        if self.title.count("_") != 1:
+            before = {self._before(name, known) for name in names} - {""}
+            if len(before) == 1 and all(name.startswith(*before) for name in names):
+                self.title, = before
+
+    @staticmethod
+    def _before(name, known):
+        """What is before the longest known account at its end, or ""."""
+        return next((name[:at.end()] for at in re.finditer("_", name) if _key(name[at.end():]) in known), "")
 
     def user(self, name):
         """The account, "" in a name that is not Blackboard's; and whether that is a guess."""
@@ -341,34 +352,42 @@ class _Titles:
 
 
 def _said_time(file, assignment, by_name):
-    """The time that the platform has written into the name that says whose it is, or None. In an inner one it is the student's."""
+    """The time that the platform has written into the name that says whose it is, as `_moment`. In an inner one it is the student's."""
     folders, name = _place(file.entry)
     if by_name:
         found = BLACKBOARD.fullmatch(name)
-        return _moment(name[found.end("named"):]) if found else None
+        return _moment(name[found.end("named"):] if found else "")
     folder = next((ARCHIVE.sub("", folder) for folder in folders if _without(assignment, [folder]) == [file.who]), "")
     found = HAND_IN.fullmatch(folder)
-    return _moment(folder[max(map(found.end, ("exchange", "brightspace", "timed"))):]) if found else None
+    return _moment(folder[max(map(found.end, ("exchange", "brightspace", "timed"))):] if found else "")
 
 
 def _moment(text):
-    """The first time in it, or None."""
+    """The first time in it, or None; and its zone, if that could not be read: letters such as CST mean more than one. Those of this
+    computer's own zone are read, and a time of which the zone is not known is read on the clock of this computer.
+    """
     found = MOMENT.search(text) or MOMENT_IN_WORDS.search(text)
     if not found:
-        return None
-    parts, zone = found.groupdict(), None
+        return None, ""
+    parts, name = found.groupdict(), found.groupdict().get("zone") or ""
     month, day = parts["month"] or parts["Month"], int(parts["day"] or parts["Day"])
     hour, minute, second = (int(parts[name] or 0) for name in ("hour", "minute", "second"))
     try:
         if parts.get("half"):
             hour = hour % 12 + 12 * (parts["half"] == "P")
-        if parts.get("zone"):
-            zone = datetime.strptime(parts["zone"].replace("UTC", "Z"), "%z").tzinfo
         month = int(month) if month.isdigit() else 1 + MONTHS.index(month)
-        when = datetime(int(parts["year"]), month, day, hour, minute, second, tzinfo=zone).astimezone(timezone.utc)
+        when = datetime(int(parts["year"]), month, day, hour, minute, second)
+        if name in ("UTC", "GMT", "Z"):
+            when, name = when.replace(tzinfo=timezone.utc), ""
+        elif name.startswith(("+", "-")):
+            when, name = when.replace(tzinfo=datetime.strptime(f"{name}00"[:6 if ":" in name else 5], "%z").tzinfo), ""
+        elif name:
+            here = [each for fold in (0, 1) if (each := when.replace(fold=fold).astimezone()).tzname() == name]
+            when, name = (here[0], "") if here else (when, name)
+        when = when.astimezone(timezone.utc)
     except (ValueError, OverflowError):
-        return None
-    return when if when < datetime.now(timezone.utc) + timedelta(days=1) else None
+        return None, ""
+    return (when, name) if when < datetime.now(timezone.utc) + timedelta(days=1) else (None, "")
 
 
 def _canvas(name):
@@ -630,7 +649,9 @@ def date(files: list[File], path: Path) -> None:
     named = not alone and all(file.said for file in files if file.kind and file.who)
     for file in files:
         if file.said and (named or not dated):
-            file.dated, file.moment = named, file.said
+            file.dated, file.moment = named and not file.zone, file.said
+            if file.zone and file.kind:
+                file.say(f"the time in its name is not known, as its time zone is not read: {file.zone}")
             continue
         file.dated = dated and file.entry.time is not None
         file.moment = file.entry.time if file.entry.time and not (file.platform and not dated) else max(times, default=changed)
@@ -641,6 +662,11 @@ def choose(files: list[File], assignment: str) -> File | None:
     notebooks = [file for file in files if file.kind and not file.fate]
     if not notebooks:
         return None
+    if any(file.kind == "work" and not file.unsure for file in notebooks):
+        for file in notebooks:
+            if file.unsure:
+                file.becomes(f"left out: {_by_a_guess(file)}", look=True)
+        notebooks = [file for file in notebooks if not file.fate]
     most = _most(notebooks)
     kind = min((_rank(file, most) for file in notebooks), key=RANKS.index)
     taken = sorted((file for file in notebooks if _rank(file, most) == kind),
@@ -667,6 +693,10 @@ def choose(files: list[File], assignment: str) -> File | None:
     if kind == "untouched":
         taken.note, taken.look = "as it was given out", True
     return taken
+
+
+def _by_a_guess(file):
+    return f"taken for {file.who}'s by a guess, and there is work that surely is; if it is right, collect it with --student"
 
 
 def _most(files):
@@ -752,6 +782,8 @@ def put(file: File, course: Path, given: Given, memory: dict) -> None:
         if rank not in ("work", "saved") and (large or old.kind and RANKS.index(rank) > RANKS.index(old.kind)):
             why = _less(file, old, "the one of before", given.name) if rank == "part" else file.note
             return file.becomes(f"left out: {why}; the one of before stays", look=True)
+        if file.unsure and old.kind == "work" and student not in unsure:
+            return file.becomes(f"left out: {_by_a_guess(file)}", look=True)
         if file.moment < moment:
             return file.becomes(f"left out: older than what was collected ({_when(moment)})", look=True)
         replaced = _keep(target, stamp, course / "replaced" / student / given.name, moment)

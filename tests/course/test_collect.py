@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 import tracemalloc
 import warnings
 import zipfile
@@ -1392,6 +1393,27 @@ def test_an_account_of_blackboards_with_an_underscore_is_told_from_the_title(run
     assert status == 0 and collected(course) == {who: who for who in ("a_bell", "a_bell_jr", "cem", "bell", "dan")}, rows
 
 
+@pytest.mark.parametrize("accounts", [["a_bell"], ["a_bell", "a_cox"], ["a_bell", "cem"]])
+def test_an_account_of_blackboards_that_the_course_knows_decides(run, course, tmp_path, accounts):
+    run(pack(tmp_path / "1.zip", {BLACKBOARD(f"PS 1_{who}", 20, "ps1"): worked(who) for who in ("a_bell", "bell", "dan")}))
+    files = {BLACKBOARD(f"PS 1_{who}", 22, "ps1"): worked(f"{who} again") for who in accounts}
+    status, rows = run(pack(tmp_path / "2.zip", files))
+    assert not any("taken for" in row for row in rows.values()) and status == (len(accounts) == 1)  # one student's times are not believed
+    assert collected(course) == {"a_bell": "a_bell", "bell": "bell", "dan": "dan"} | {who: f"{who} again" for who in accounts}, rows
+
+
+def test_a_guess_takes_no_place_of_what_is_sure(run, course, tmp_path):
+    run(pack(tmp_path / "1.zip", {BLACKBOARD(f"PS 1_{who}", 20, "ps1"): worked(who) for who in ("bell", "dan")}))
+    guess = BLACKBOARD("PS 1_a_bell", 22, "ps1")
+    status, rows = run(pack(tmp_path / "2.zip", {guess: worked("a_bell")}))
+    assert status == 1 and collected(course) == {"bell": "bell", "dan": "dan"}, rows
+    assert rows[guess].startswith("!") and "by a guess" in rows[guess] and "collect it with --student" in rows[guess], rows
+    assert main(["ps1", str(tmp_path / "2.zip"), "--student", "a_bell"]) == 0
+    assert collected(course) == {"bell": "bell", "dan": "dan", "a_bell": "a_bell"}
+    status, rows = run(pack(tmp_path / "3.zip", {guess.replace("-22-", "-23-"): worked("a_bell again")}))
+    assert status == 0 and collected(course) == {"bell": "bell", "dan": "dan", "a_bell": "a_bell again"}, rows
+
+
 @pytest.mark.parametrize("title", ["PS 1", "ps1", "Problem_Set"])
 def test_an_archive_that_was_handed_in_on_blackboard_is_the_accounts(run, course, tmp_path, title):
     inner = {who: packed({"x/ps1.ipynb": worked(who), "y_bob_attempt_2026-11-23-10-00-00_ps1.ipynb": worked(who)}) for who in ("ann", "bell")}
@@ -1412,8 +1434,9 @@ def test_a_guess_and_what_is_sure_replace_each_other_in_sight_alone(run, course,
         if number == 1:
             assert collected(course)[student] == f"{names[0]} 1"
             assert status == 1 and rows[names[0]].startswith("!") and "what it replaces was taken for" in rows[names[0]], rows
-        elif number == 2 and "replaced/" in rows[names[0]]:
-            assert rows[names[0]].startswith("!") and "taken for" in rows[names[0]], rows
+        elif number == 2:
+            assert collected(course)[student] == f"{sure[0]} 1", rows
+            assert rows[names[0]].startswith("!") and "taken for" in rows[names[0]] and "replaced/" not in rows[names[0]], rows
     again = tmp_path / "1.zip"
     run(again)
     assert list((course / "replaced" / student / "ps1").glob("*.ipynb"))
@@ -1425,7 +1448,7 @@ def test_a_guess_beside_what_is_sure_in_another_archive_is_marked(run, course, t
     sure = pack(tmp_path / "1.zip", {"Dana_ps1.ipynb": worked("sure"), "Zed_ps1.ipynb": worked("z")})
     guess = pack(tmp_path / "2.zip", {"ps1_final_Dana.ipynb": worked("guess"), "Zed_ps1.ipynb": worked("z")}, {"ps1_final_Dana.ipynb": (2026, 11, 20, 12, 1, 0)})
     status, rows = run(sure, guess)
-    assert collected(course)["Dana"] == "guess" and status == 1 and rows["1.zip: Dana_ps1.ipynb"].startswith("!"), rows
+    assert collected(course)["Dana"] == "sure" and status == 1 and rows["2.zip: ps1_final_Dana.ipynb"].startswith("!"), rows
 
 
 def test_what_was_a_guess_and_is_sure_now_is_no_guess(run, course, tmp_path):
@@ -1467,8 +1490,26 @@ def test_the_time_in_a_platforms_name_counts(run, course, tmp_path, form, at_onc
 @pytest.mark.parametrize("text, hour", [("Nov 21, 2026 1205 AM", 0), ("Nov. 21, 2026 12:05 PM", 12), ("November 21, 2026 905 PM", 21), ("21 Nov, 2026 09_05", 9),
                                         ("Nov 31, 2026 905 PM", None), ("Nov 21, 2026 2505", None), ("Now 21, 2026 905 PM", None), ("2026-11-21", None)])
 def test_what_is_read_as_a_time(text, hour):
-    found = collect._moment(f" - {text}")
-    assert found == (None if hour is None else datetime(2026, 11, 21, hour, 5).astimezone(timezone.utc))
+    found, zone = collect._moment(f" - {text}")
+    assert not zone and found == (None if hour is None else datetime(2026, 11, 21, hour, 5).astimezone(timezone.utc))
+
+
+@pytest.mark.parametrize("zone, hour", [("UTC", 10), ("GMT", 10), ("+0545", 4), ("-03", 13), ("+02:00", 8), ("CET", 9), ("CEST", None), ("CST", None)])
+def test_a_time_zone_is_read_or_named(run, course, tmp_path, monkeypatch, zone, hour):
+    monkeypatch.setenv("TZ", "Europe/Paris")
+    time.tzset()
+    try:
+        names = {who: f"{who}+ps1+2026-11-{day} 10:00:00.123456 {given}/ps1.ipynb" for who, day, given in (("ann", 20, zone), ("bob", 21, "UTC"))}
+        again = f"ann+ps1+2026-11-22 10:00:00.123456 {zone}/ps1.ipynb"
+        status, rows = run(pack(tmp_path / "all.zip", {again: worked("new"), names["bob"]: worked("bob"), names["ann"]: worked("old")}))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert collected(course) == {"ann": "new", "bob": "bob"} and stamp_of(course, "bob") == "2026-11-21 10:00:00 UTC", rows
+    if hour is None:
+        assert rows[again].startswith("!") and f"time zone is not read: {zone}" in rows[again] and stamp_of(course, "ann") is None, rows
+    else:
+        assert stamp_of(course, "ann")[:13] == f"2026-11-22 {hour:02}" and not rows[again].startswith("!"), rows
 
 
 def test_a_time_that_a_student_wrote_into_a_name_does_not_count(run, course, tmp_path):
