@@ -1628,3 +1628,43 @@ def test_what_a_platform_wrote_itself_is_not_marked(run, course, tmp_path):
     assert run(pack(tmp_path / "2.zip", files))[0] == 0
     files = {"Cem/ps1.ipynb": worked("c"), "Cem/answers_attempt_1.txt": "x"}
     assert run(pack(tmp_path / "3.zip", files))[0] == 1
+
+
+def test_a_wrong_names_marks_are_named_and_taken_away(course, tmp_path):
+    """As the page "Teach with this book" says."""
+    grade = ("-m", "grading", "ps1", "--no-isolation", "--jobs=1")
+    mail = tmp_path / "mail"
+    mail.mkdir()
+    (mail / "ps1.ipynb").write_text(solved())
+
+    def marks():
+        said = command(course, "-m", "nbgrader", "export")
+        return said, {row["student_id"]: float(row["score"]) for row in csv.DictReader((course / "grades.csv").open()) if row["assignment"] == "ps1"}
+
+    for who in ("Bob", "Ann"):
+        command(course, "-m", "grading.collect", "ps1", str(mail), "--student", who)
+    command(course, *grade)
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        gradebook.grant_extension("ps1", "Bob", days=2)
+        gradebook.update_or_create_student("Eve")
+        gradebook.add_submission("ps1", "Eve")
+        gradebook.grant_extension("ps1", "Eve", days=1)
+    command(course, "-m", "nbgrader", "generate_feedback", "ps1")
+    said = command(course, *grade, "--forget", "Bob", status=2)
+    assert "a hand-in in submitted/Bob/ps1" in said and marks()[1]["Bob"] == 16
+    assert "no marks" in command(course, *grade, "--forget", "../Ann", status=2)
+
+    shutil.rmtree(course / "submitted/Bob")
+    command(course, "-m", "grading.collect", "ps1", str(mail), "--student", "Zoe")
+    said = command(course, *grade, status=1)
+    assert "Bob: has marks" in said and "python -m grading ps1 --forget Bob" in said and "Ann: " not in said and "Eve" not in said
+    said, found = marks()
+    assert "ps1, Bob: has marks" in said and "Eve: has" not in said and found == {"Ann": 16, "Bob": 16, "Eve": 0, "Zoe": 16}
+    said = command(course, *grade, "--forget", "Bob")
+    assert "Bob: marks and feedback of ps1 were taken away" in said
+    command(course, "-m", "nbgrader", "generate_feedback", "ps1", "--force")
+    assert {path.parts[-3] for path in course.glob("feedback/*/ps1/ps1.html")} == {"Ann", "Zoe"}
+    said, found = marks()
+    assert "has marks" not in said and found == {"Ann": 16, "Bob": 0, "Eve": 0, "Zoe": 16}
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        assert gradebook.find_submission("ps1", "Bob").extension.days == 2
