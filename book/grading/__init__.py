@@ -14,6 +14,7 @@ answers  answers that stand in another cell than theirs
 archives  what is in an archive, with no trust in it
 collect  from archives to `submitted`: `python -m grading.collect ps1 ARCHIVE`
 ungraded  feedback and the table of marks say what is not graded yet
+withdrawn  marks of hand-ins that are no longer there
 inert    pages that show what a student wrote, in which nothing of it runs
 exchange  collects from the exchange of a hub, which every student can write to
 gradescope  the archive that Gradescope wants: `python -m grading.gradescope ps1`

@@ -11,6 +11,7 @@ import argparse
 import glob
 import json
 import os
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -23,6 +24,7 @@ from .links import irregular
 from .marks import SEED, one_seed
 from .orphans import end_with
 from .terminal import printable, printable_lines
+from .withdrawn import forget, withdrawn
 
 
 def submissions(course: Path, assignment: str) -> list[str]:
@@ -77,7 +79,7 @@ def misnamed(course: Path, student: str, assignment: str) -> str | None:
     except FileNotFoundError:  # as it was given out is nowhere
         return None
     if taken and taken.kind in ("work", "saved") and taken.entry.place != f"{assignment}.ipynb":
-        return f"{assignment}.ipynb was not worked on, and {taken.entry.place} was; give it that name"
+        return f"{assignment}.ipynb was worked on less than {taken.entry.place}; give that its name"
     return None
 
 
@@ -117,12 +119,35 @@ def autograde(course: Path, student: str, assignment: str, parent: int) -> dict:
     return result | {"student": student, "seconds": time.perf_counter() - begin}
 
 
+def _gradebook():
+    from nbgrader.api import Gradebook
+    from nbgrader.apps.baseapp import NbGrader
+    from nbgrader.coursedir import CourseDirectory
+
+    app = NbGrader()
+    app.load_config_file()
+    return Gradebook(CourseDirectory(config=app.config).db_url)
+
+
+def _forget(course, assignments, student):
+    """Forget the student's marks for these; what to say. ValueError: there are none, or the hand-in is there."""
+    with _gradebook() as gradebook:
+        found = [assignment for assignment in assignments if student in withdrawn(gradebook, course, assignment)]
+        if not found:
+            there = [assignment for assignment in assignments if (course / "submitted" / student / assignment).exists()]
+            raise ValueError(f"{student!r} has {f'a hand-in in submitted/{student}/{there[0]}' if there else 'no marks'}, want marks without a hand-in")
+        for assignment in found:
+            forget(gradebook, course, assignment, student)
+    return printable(f"{student}: marks and feedback of {' and '.join(found)} were taken away")
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """The command line; 1 if a submission could not be graded, or got no points since it could not be read."""
+    """The command line; 1 if a submission could not be graded, got no points since it could not be read, or is no longer there."""
     parser = argparse.ArgumentParser(prog="python -m grading", description=__doc__.split("\n")[0])
     parser.add_argument("assignment", nargs="+", help="ps1, ps2, …")
     parser.add_argument("--jobs", type=int, default=-1, metavar="N", help="processes; -1: one for each core")
     parser.add_argument("--again", action="store_true", help="also what has been graded")
+    parser.add_argument("--forget", metavar="NAME", help="take away NAME's marks and feedback, first, of what is no longer in submitted")
     parser.add_argument("--no-isolation", action="store_true", help="run students' code with your rights, where bubblewrap can't run")
     options = parser.parse_args(arguments)
     course = Path.cwd()
@@ -132,6 +157,11 @@ def main(arguments: list[str] | None = None) -> int:
         if not (course / "source" / assignment).is_dir():
             known = ", ".join(sorted(path.name for path in course.glob("source/*") if path.is_dir()))
             parser.error(f"no problem set {assignment!r} in {course / 'source'}, which has {known or 'none'}")
+    if options.forget:
+        try:
+            print(_forget(course, options.assignment, options.forget))
+        except ValueError as error:
+            parser.error(f"--forget: {error}")
     if options.no_isolation:
         os.environ[isolation.ISOLATION] = "off"
     if isolation.wanted() and (reason := isolation.lacking()):
@@ -159,6 +189,11 @@ def main(arguments: list[str] | None = None) -> int:
         for student in students:
             for reason in unread(course, student, assignment):
                 print(printable(f"{student}: no points, look at it: {reason}"))
+                failed += 1
+        with _gradebook() as gradebook:
+            for student in withdrawn(gradebook, course, assignment):
+                print(printable(f"{student}: has marks or feedback, and no hand-in in submitted/{student}/{assignment}; to take them away type "
+                                f"python -m grading {assignment} --forget {shlex.quote(student)}"))
                 failed += 1
         if todo:
             print(f"{assignment}: {sum(seconds) / len(todo):.1f} seconds a submission")

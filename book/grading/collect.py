@@ -18,14 +18,14 @@ With `--student NAME` all of it is NAME's, whatever the names say: for what came
 Who is who: the name, as the archive has it, in plain letters, `Ann-Abt`. Canvas adds the number of the user, and Moodle (or
 Brightspace) that of the hand-in where two have the same name. An archive in an archive is one student's, who has chosen the names in it. A notebook is
 known by its cells, whatever its file is called. Of several the newest that was worked on is collected, to
-`submitted/Ann-Abt/ps1/ps1.ipynb`; one with few cells of the set, or none, takes no other's place. What it replaces goes to
+`submitted/Ann-Abt/ps1/ps1.ipynb`; one with few answers that were worked on, or none, takes no other's place. What it replaces goes to
 `replaced/Ann-Abt/ps1`, since all that lies in `submitted` is graded. What is there already stays untouched. `collected.json`
 remembers who is who, and whose work was collected by a guess.
 
 A student can write any time into an archive. So only those of an archive that has several students' work count as the times of
 the hand-ins, and go to `timestamp.txt`; in one student's they only tell which of two notebooks is the newer. Where the platform
 writes the time into the name, as Blackboard, Brightspace and nbgrader's exchange do, that is the time, on the clock of this
-computer if no other is named.
+computer if no other is named; with a zone that can't be read, such as CST, it only tells which of two is the newer.
 
 The last thing is a table of every file, whose it is, and what became of it. `nbgrader zip_collect`, which this takes the place
 of, knows a file by its name alone, and says of none that it leaves out.
@@ -74,7 +74,7 @@ HAND_IN = re.compile(r"(?P<exchange>.+?)\+[^+]+\+\d{4}-\d\d-\d\d.*|(?P<number>\d
 BLACKBOARD = re.compile(r"(?P<named>.+?)_attempt_20\d\d(?:-\d\d){5}(?:_.*|\.txt)", re.DOTALL)
 # What these write into a name: 2026-11-20 10:00:00.123456 UTC, 2026-11-20-10-00-00; Nov 20, 2026 1000 AM, 20 November, 2026 22_01
 MOMENT = re.compile(r"(?P<year>20\d\d)[-_.]?(?P<month>[01]\d)[-_.]?(?P<day>[0-3]\d)[-_. T](?P<hour>\d\d)[-_.:h]?(?P<minute>\d\d)"
-                    r"(?:[-_.:]?(?P<second>\d\d))?(?:\.\d+)? ?(?P<zone>UTC|Z|[+-]\d\d:?\d\d)?(?![^\W_])")
+                    r"(?:[-_.:]?(?P<second>\d\d))?(?:\.\d+)? ?(?P<zone>Z|[A-Z]{2,5}|[+-]\d\d(?::?\d\d)?)?(?![^\W_])")
 MOMENT_IN_WORDS = re.compile(r"(?:(?P<month>[A-Z][a-z]{2})[a-z]*\.? (?P<day>\d\d?)|(?P<Day>\d\d?) (?P<Month>[A-Z][a-z]{2})[a-z]*\.?),? (?P<year>20\d\d),? "
                              r"(?P<hour>\d\d?)[ _:.-]?(?P<minute>\d\d)(?:[_:.-]?(?P<second>\d\d))?(?: ?(?P<half>[AP])M)?(?![^\W_])")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -108,6 +108,7 @@ class File:
     archive: int  # its place on the command line
     kind: str = ""  # of a notebook of this problem set: "work", "saved" (a checkpoint of Jupyter's), "broken", "untouched", "other" (by its name alone)
     cells: int = 0  # how many of the problem set's are in it
+    worked: int = 0  # how many answers were worked on
     digest: bytes = b""  # of its bytes, which are at entry.content
     who: str = ""  # the name in the archive
     platform: bool = False  # whether a platform has named it
@@ -117,6 +118,7 @@ class File:
     moment: datetime | None = None  # when it was handed in, or else the best guess, which is good to compare
     dated: bool = False  # whether it is no guess
     said: datetime | None = None  # the time in the name that the platform has made
+    zone: str = ""  # of that time, if it could not be read
     unsure: bool = False  # whether `who` is a guess
     student: str = ""  # nbgrader's name
     within: str = ""  # the folder, which no student is known to have, that holds all students'
@@ -211,7 +213,7 @@ def find_owners(files: list[File], assignment: str, known: set[str]) -> None:
     rest = [(file, *_place(file.entry)) for file in files if not _platform(file, outer, known, len(users) > 1, flat)]
     rest = [(file, _without(assignment, folders), name) for file, folders, name in rest]
     told = [(file, folders, name) for file, folders, name in rest if _tells(file.entry)]
-    titles = _Titles({found["named"] for file, _, name in told if file.kind and (found := BLACKBOARD.fullmatch(name))}, assignment)
+    titles = _Titles({found["named"] for file, _, name in told if file.kind and (found := BLACKBOARD.fullmatch(name))}, assignment, known)
     inside = os.path.commonprefix([folders for _, folders, _ in told]) or []
     here = [_named(name, assignment, titles) for file, folders, name in told if file.kind and folders == inside and name]
     below = [(folders[len(inside)], bool(file.kind)) for file, folders, _ in told if len(folders) > len(inside)]
@@ -237,7 +239,7 @@ def find_owners(files: list[File], assignment: str, known: set[str]) -> None:
         file.number = _number(file, assignment)
         file.within = folders[root - 1] if first < root <= len(folders) else ""
         by_name = len(folders) <= root
-        file.said = _said_time(file, assignment, by_name)
+        file.said, file.zone = _said_time(file, assignment, by_name)
         unsure = doubt or by_name and titles.user(name)[1] or _is_in_an_export(file, assignment)
         guessed = others or _guessed(file, assignment)
         file.unsure = bool(unsure or guessed)
@@ -320,13 +322,23 @@ def _named(name, assignment, titles):
 
 class _Titles:
     """Where in the names of Blackboard's of one archive the title of the assignment ends, and the account begins: either may have
-    a "_". All have the same title, if they have one with a "_" at its end.
+    a "_". All have the same title, if they have one with a "_" at its end. Where they don't tell it, the longest account that is
+    `known` does, if all have the title that is before it.
     """
 
-    def __init__(self, names, assignment):
+    def __init__(self, names, assignment, known):
         self.known = re.compile(rf"(?:.*[-_. ])?{re.escape(assignment)}_.+", re.IGNORECASE | re.DOTALL)
         self.assignment = assignment
         self.title = re.sub("[^_]*$", "", os.path.commonprefix([*names])) if len(names) > 1 else ""
+        if self.title.count("_") != 1:
+            before = {self._before(name, known) for name in names} - {""}
+            if len(before) == 1 and all(name.startswith(*before) for name in names):
+                self.title, = before
+
+    @staticmethod
+    def _before(name, known):
+        """What is before the longest known account at its end, or ""."""
+        return next((name[:at.end()] for at in re.finditer("_", name) if _key(name[at.end():]) in known), "")
 
     def user(self, name):
         """The account, "" in a name that is not Blackboard's; and whether that is a guess."""
@@ -340,34 +352,42 @@ class _Titles:
 
 
 def _said_time(file, assignment, by_name):
-    """The time that the platform has written into the name that says whose it is, or None. In an inner one it is the student's."""
+    """The time that the platform has written into the name that says whose it is, as `_moment`. In an inner one it is the student's."""
     folders, name = _place(file.entry)
     if by_name:
         found = BLACKBOARD.fullmatch(name)
-        return _moment(name[found.end("named"):]) if found else None
+        return _moment(name[found.end("named"):] if found else "")
     folder = next((ARCHIVE.sub("", folder) for folder in folders if _without(assignment, [folder]) == [file.who]), "")
     found = HAND_IN.fullmatch(folder)
-    return _moment(folder[max(map(found.end, ("exchange", "brightspace", "timed"))):]) if found else None
+    return _moment(folder[max(map(found.end, ("exchange", "brightspace", "timed"))):] if found else "")
 
 
 def _moment(text):
-    """The first time in it, or None."""
+    """The first time in it, or None; and its zone, if that could not be read: letters such as CST mean more than one. Those of this
+    computer's own zone are read, and a time of which the zone is not known is read on the clock of this computer.
+    """
     found = MOMENT.search(text) or MOMENT_IN_WORDS.search(text)
     if not found:
-        return None
-    parts, zone = found.groupdict(), None
+        return None, ""
+    parts, name = found.groupdict(), found.groupdict().get("zone") or ""
     month, day = parts["month"] or parts["Month"], int(parts["day"] or parts["Day"])
     hour, minute, second = (int(parts[name] or 0) for name in ("hour", "minute", "second"))
     try:
         if parts.get("half"):
             hour = hour % 12 + 12 * (parts["half"] == "P")
-        if parts.get("zone"):
-            zone = datetime.strptime(parts["zone"].replace("UTC", "Z"), "%z").tzinfo
         month = int(month) if month.isdigit() else 1 + MONTHS.index(month)
-        when = datetime(int(parts["year"]), month, day, hour, minute, second, tzinfo=zone).astimezone(timezone.utc)
+        when = datetime(int(parts["year"]), month, day, hour, minute, second)
+        if name in ("UTC", "GMT", "Z"):
+            when, name = when.replace(tzinfo=timezone.utc), ""
+        elif name.startswith(("+", "-")):
+            when, name = when.replace(tzinfo=datetime.strptime(f"{name}00"[:6 if ":" in name else 5], "%z").tzinfo), ""
+        elif name:
+            here = [each for fold in (0, 1) if (each := when.replace(fold=fold).astimezone()).tzname() == name]
+            when, name = (here[0], "") if here else (when, name)
+        when = when.astimezone(timezone.utc)
     except (ValueError, OverflowError):
-        return None
-    return when if when < datetime.now(timezone.utc) + timedelta(days=1) else None
+        return None, ""
+    return (when, name) if when < datetime.now(timezone.utc) + timedelta(days=1) else (None, "")
 
 
 def _canvas(name):
@@ -508,11 +528,14 @@ def name_students(files: list[File], assignment: str, memory: dict, submitted: P
 
 @dataclass
 class Given:
-    """A problem set as it was given out: the grade_ids and the texts of its cells, and the grade_ids of the other sets."""
+    """A problem set as it was given out: the grade_ids and the texts of its cells, the grade_ids of the answers, and those of the
+    other sets.
+    """
 
     name: str
     ids: set[str]
     texts: set[str]
+    answers: set[str]
     others: dict[str, set[str]]
 
 
@@ -543,10 +566,13 @@ def _grade_id(cell):
     return name if isinstance(name, str) else None
 
 
-def given_out(path: Path) -> tuple[set[str], set[str]]:
-    """The grade_ids and the texts of the cells of a notebook."""
-    cells = cells_of(path.read_bytes())
-    return {name for _, name, _ in cells} - {None}, {text for text, _, _ in cells}
+def given_out(path: Path) -> tuple[set[str], set[str], set[str]]:
+    """The grade_ids and the texts of the cells of a notebook, and the grade_ids of those to be filled in."""
+    data = path.read_bytes()
+    cells = cells_of(data)
+    known = [cell["metadata"].get("nbgrader", {}) for cell in json.loads(data)["cells"]]
+    answers = {own["grade_id"] for own in known if own.get("solution")}
+    return {name for _, name, _ in cells} - {None}, {text for text, _, _ in cells}, answers
 
 
 def given(course: Path, name: str) -> Given:
@@ -554,11 +580,11 @@ def given(course: Path, name: str) -> Given:
     sets = {path.stem: given_out(path) for path in (course / "release").glob("*/*.ipynb")}
     if name not in sets:
         raise FileNotFoundError(f"there is no release/{name}/{name}.ipynb; first type nbgrader generate_assignment {name}")
-    ids, texts = sets[name]
+    ids, texts, answers = sets[name]
     for version in versions(course, name, name):
         ids |= {own for own, _ in version} - {None}
         texts |= {text for _, text in version}
-    return Given(name, ids, texts, {other: ids for other, (ids, _) in sets.items() if other != name})
+    return Given(name, ids, texts, answers, {other: ids for other, (ids, *_) in sets.items() if other != name})
 
 
 def _of_the_system(entry):
@@ -585,6 +611,7 @@ def look_into(file: File, given: Given) -> None:
             return
         ids, texts = {name for _, name, _ in cells} - {None}, {text for text, _, _ in cells}
         file.cells = len({name if name in given.ids else text for text, name, _ in cells if name in given.ids or len(text) > 40 and text in given.texts})
+        file.worked = _worked(cells, file.cells, given)
         other = max(given.others, key=lambda name: len(given.others[name] & ids), default=None)
         if len(ids - given.ids) > len(ids & given.ids):
             other = other if other and given.others[other] & ids else f"no problem set of this course ({min(ids - given.ids):.30})"
@@ -596,6 +623,15 @@ def look_into(file: File, given: Given) -> None:
             file.kind, file.note, file.look = "other", f"no cell of {given.name} is in it", True
         else:
             file.becomes(f"not collected: a notebook with no cell of {given.name}", look=True)
+
+
+def _worked(cells, known, given):
+    """How many answers were worked on. In a copy of the whole set, of which so many cells are `known`, cells of the student's own
+    count as well, one for each answer that was left or has lost its name: it may stand there.
+    """
+    done = {name for text, name, pictures in cells if name in given.answers and (pictures or text not in given.texts | {""})}
+    own = [text for text, name, pictures in cells if name not in given.ids and text not in given.texts and (pictures or len(text) > 40)]
+    return len(done) + (min(len(own), len(given.answers - done)) if 2 * known >= len(given.ids) else 0)
 
 
 # --- what becomes of it
@@ -613,7 +649,9 @@ def date(files: list[File], path: Path) -> None:
     named = not alone and all(file.said for file in files if file.kind and file.who)
     for file in files:
         if file.said and (named or not dated):
-            file.dated, file.moment = named, file.said
+            file.dated, file.moment = named and not file.zone, file.said
+            if file.zone and file.kind:
+                file.say(f"the time in its name is not known, as its time zone is not read: {file.zone}")
             continue
         file.dated = dated and file.entry.time is not None
         file.moment = file.entry.time if file.entry.time and not (file.platform and not dated) else max(times, default=changed)
@@ -624,7 +662,12 @@ def choose(files: list[File], assignment: str) -> File | None:
     notebooks = [file for file in files if file.kind and not file.fate]
     if not notebooks:
         return None
-    most = max((file.cells for file in notebooks if file.kind == "work"), default=0)
+    if any(file.kind == "work" and not file.unsure for file in notebooks):
+        for file in notebooks:
+            if file.unsure:
+                file.becomes(f"left out: {_by_a_guess(file)}", look=True)
+        notebooks = [file for file in notebooks if not file.fate]
+    most = _most(notebooks)
     kind = min((_rank(file, most) for file in notebooks), key=RANKS.index)
     taken = sorted((file for file in notebooks if _rank(file, most) == kind),
                    key=lambda file: (file.moment, file.order, file.archive, bool(_beside(f"x {_stem(file.entry.name)}", assignment))))[-1]
@@ -635,9 +678,9 @@ def choose(files: list[File], assignment: str) -> File | None:
             file.becomes(f"left out: the same as {taken.entry.name}")
         elif file.kind == "untouched":
             file.becomes("left out: as it was given out")
-        elif _rank(file, most) == "part":
-            file.becomes(f"left out: it has {_cells(file.cells)} of {assignment}, and {taken.entry.name} has {taken.cells}", look=True)
-        elif file.kind != kind:
+        elif _rank(file, most) == "part" and (file.moment, file.order, file.archive) >= (taken.moment, taken.order, taken.archive):
+            file.becomes(f"left out: {_less(file, taken, taken.entry.name, assignment)}", look=True)
+        elif file.kind not in (kind, "work"):
             file.becomes("left out: " + ("a checkpoint" if file.kind == "saved" else file.note))
         elif (file.moment, file.order, file.archive) == (taken.moment, taken.order, taken.archive):
             file.becomes(f"left out: another than {taken.entry.name}, and no time tells which is newer", look=True)
@@ -652,13 +695,30 @@ def choose(files: list[File], assignment: str) -> File | None:
     return taken
 
 
+def _by_a_guess(file):
+    return f"taken for {file.who}'s by a guess, and there is work that surely is; if it is right, collect it with --student"
+
+
+def _most(files):
+    """The most answers that were worked on in one of them, and the most cells of the problem set's."""
+    work = [file for file in files if file.kind == "work"]
+    return max((file.worked for file in work), default=0), max((file.cells for file in work), default=0)
+
+
 def _rank(file, most):
-    """Its place among a student's, of which one has `most` cells: notes with some of the questions are not the work."""
-    return "part" if file.kind in ("work", "saved") and 2 * file.cells < most else file.kind
+    """Its place among a student's, of which `most` says how much they have: it is not the work if it has less than half of that,
+    be it notes with some of the questions or a copy that was hardly touched.
+    """
+    worked, cells = most
+    part = 2 * file.worked < worked if worked else 2 * file.cells < cells
+    return "part" if file.kind in ("work", "saved") and part else file.kind
 
 
-def _cells(number):
-    return f"{number} cell{'s' * (number != 1)}"
+def _less(file, other, name, assignment):
+    """What `file` has less of than the other one."""
+    if other.worked:
+        return f"of {assignment} {file.worked} answer{'s' * (file.worked != 1)} worked on, and in {name} {other.worked}"
+    return f"it has {file.cells} cell{'s' * (file.cells != 1)} of {assignment}, and {name} has {other.cells}"
 
 
 def choose_in(folder: Path, given: Given) -> tuple[File | None, list[File]]:
@@ -676,7 +736,7 @@ def choose_in(folder: Path, given: Given) -> tuple[File | None, list[File]]:
                 look_into(file, given)
             file.moment = file.entry.time
             files.append(file)
-    most = max((file.cells for file in files if file.kind == "work"), default=0)
+    most = _most(files)
     named = next((file for file in files if file.entry.parts == (f"{given.name}.ipynb",) and _rank(file, most) == "work"), None)
     taken = named or choose(files, given.name)
     return taken, [file for file in files if taken and file.kind in ("work", "other") and file.digest != taken.digest]
@@ -718,10 +778,12 @@ def put(file: File, course: Path, given: Given, memory: dict) -> None:
         moment = stamped or datetime.fromtimestamp(target.stat().st_mtime, timezone.utc)
         if student in moments and digests.get(student, old.digest.hex()) == old.digest.hex():  # else it is another one's
             moment = datetime.fromisoformat(moments[student])
-        rank = _rank(file, old.cells if old.kind == "work" else 0)
+        rank = _rank(file, _most([old]))
         if rank not in ("work", "saved") and (large or old.kind and RANKS.index(rank) > RANKS.index(old.kind)):
-            why = f"it has {_cells(file.cells)} of {given.name}" if rank == "part" else file.note
+            why = _less(file, old, "the one of before", given.name) if rank == "part" else file.note
             return file.becomes(f"left out: {why}; the one of before stays", look=True)
+        if file.unsure and old.kind == "work" and student not in unsure:
+            return file.becomes(f"left out: {_by_a_guess(file)}", look=True)
         if file.moment < moment:
             return file.becomes(f"left out: older than what was collected ({_when(moment)})", look=True)
         replaced = _keep(target, stamp, course / "replaced" / student / given.name, moment)

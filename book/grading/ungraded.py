@@ -6,11 +6,15 @@
 from __future__ import annotations
 
 import csv
+from pathlib import Path
 
 from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.coursedir import CourseDirectory
 from nbgrader.plugins import CsvExportPlugin
 from nbgrader.preprocessors import GetGrades
 from nbgrader.utils import is_grade
+
+from .withdrawn import withdrawn
 
 __all__ = ["Export", "Grades", "ungraded"]
 
@@ -51,7 +55,10 @@ class Export(CsvExportPlugin):
         with open(self.to or "grades.csv", "w", newline="", encoding="utf-8") as file:
             table = csv.DictWriter(file, FIELDS, lineterminator="\n")
             table.writeheader()
+            course = Path(CourseDirectory(config=self.config).root)
             for assignment in gradebook.assignments:
+                for student in withdrawn(gradebook, course, assignment.name):
+                    self.log.warning("%s, %s: has marks or feedback, and no hand-in in submitted", assignment.name, student)
                 for student in gradebook.students:
                     if assignment.name in (self.assignment or [assignment.name]) and student.id in (self.student or [student.id]):
                         table.writerow(self._row(gradebook, assignment, student))

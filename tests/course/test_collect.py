@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import copy
 import csv
+import functools
 import gzip
 import io
 import itertools
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 import tracemalloc
 import warnings
 import zipfile
@@ -1119,8 +1121,8 @@ def test_a_name_draws_nothing_in_the_table(run, course, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("names, said", [
-    ({"ps1.ipynb": "", "ps1-Copy1.ipynb": "mine"}, "ps1.ipynb was not worked on, and ps1-Copy1.ipynb was; give it that name"),
-    ({"ps1.ipynb": "", "old/ps1.ipynb": "mine"}, "ps1.ipynb was not worked on, and old/ps1.ipynb was; give it that name"),
+    ({"ps1.ipynb": "", "ps1-Copy1.ipynb": "mine"}, "ps1.ipynb was worked on less than ps1-Copy1.ipynb; give that its name"),
+    ({"ps1.ipynb": "", "old/ps1.ipynb": "mine"}, "ps1.ipynb was worked on less than old/ps1.ipynb; give that its name"),
     ({"ps1.ipynb": "mine", "ps1-Copy1.ipynb": "older"}, None), ({"ps1.ipynb": "", "ps1-Copy1.ipynb": ""}, None), ({"ps1.ipynb": "", "notes.txt": "x"}, None),
     ({"ps1.ipynb": "mine", os.fsdecode(b"\xff.ipynb"): "x"}, "nbgrader can't write down the name '\\udcff.ipynb'; rename it, or take it away"),
 ])
@@ -1323,6 +1325,53 @@ def test_notes_take_no_place_of_the_work(run, course, tmp_path, name, make):
     assert "the one of before stays" in rows[notes] or "older" in rows[notes] and "checkpoint" in name, rows
 
 
+@functools.cache  # a new cell has another id each time
+def solved(*, alone: bool = False, below: bool = False, nameless: bool = False) -> str:
+    """Set 1 with all answers: `alone`, without all else; `below`, each in a cell under its own; `nameless`, without metadata."""
+    nb, answers = release(), {grade_id(c): c.source for c in source("ps1").cells if c.metadata.get("nbgrader", {}).get("solution")}
+    if alone:
+        nb.cells = [c for c in nb.cells if grade_id(c) in answers]
+    for key, text in answers.items():
+        if below:
+            nb.cells.insert(place(nb, key) + 1, new_code_cell(text) if cell(nb, key).cell_type == "code" else new_markdown_cell(text))
+        else:
+            cell(nb, key).source = text
+    for c in nb.cells * nameless:
+        c.metadata = nbformat.NotebookNode()
+    return nbformat.writes(nb)
+
+
+@functools.cache
+def scratch() -> str:
+    return nbformat.writes(insert(new_code_cell("1+1"), "ps1-depth"))
+
+
+SOLVED = {"whole": solved, "alone": lambda: solved(alone=True), "below": lambda: solved(below=True), "nameless": lambda: solved(nameless=True)}
+
+
+@pytest.mark.parametrize("newer", [scratch, lambda: worked("One answer.")])
+@pytest.mark.parametrize("how", SOLVED)
+def test_a_copy_that_was_hardly_touched_takes_no_place_of_the_work(run, course, tmp_path, how, newer):
+    one, two, three = "Ann/ps1.ipynb", "Ann/scratch.ipynb", "Ann/ps1-v2.ipynb"
+    status, rows = run(pack(tmp_path / "1.zip", {one: SOLVED[how](), two: newer()}, {two: LATER}))
+    at = course / "submitted/Ann/ps1/ps1.ipynb"
+    assert at.read_text() == SOLVED[how]() and rows[two].startswith("!") and "worked on, and in ps1.ipynb 4" in rows[two], rows
+    status, rows = run(pack(tmp_path / "2.zip", {two: newer()}, {two: LATER}))
+    assert at.read_text() == SOLVED[how]() and "the one of before stays" in rows[two] and status == 1, rows
+    for other in SOLVED:  # the newest of equals, whatever their form
+        run(pack(tmp_path / "3.zip", {one: SOLVED[how](), three: SOLVED[other]()}, {three: LATER}))
+        assert at.read_text() == SOLVED[other]()
+        shutil.rmtree(course / "submitted/Ann")
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_what_was_worked_on_less_and_is_older_is_older(run, course, tmp_path, both):
+    first, last = (pack(tmp_path / f"{day}.zip", {"Ann/ps1.ipynb": make(), "Bob/ps1.ipynb": worked("Bob")}, {"Ann/ps1.ipynb": (2026, 11, day, 12, 0, 0)})
+                   for day, make in ((18, lambda: worked("One answer.")), (19, solved)))
+    status, rows = run(first, last) if both else (run(first), run(last))[1]
+    assert (course / "submitted/Ann/ps1/ps1.ipynb").read_text() == solved() and status == 0, rows
+
+
 def test_of_what_is_no_work_the_best_is_collected(run, course, tmp_path):
     files = {"Ann/ps1.ipynb": EMPTY, "Ann/ps1-notes.ipynb": NOTES, "Bob/ps1-notes.ipynb": NOTES, "Bob/ps1.ipynb": "{", "Cem/ps1.ipynb": EMPTY, "Cem/x.ipynb": "{",
              "Dan/ps1.ipynb": EMPTY, "Dan/words.ipynb": with_a_question()}
@@ -1342,6 +1391,27 @@ def test_an_account_of_blackboards_with_an_underscore_is_told_from_the_title(run
     assert status == 0 and collected(course) == {who: who for who in ("a_bell", "a_bell_jr", "cem")}, rows
     status, rows = run(pack(tmp_path / "2.zip", {BLACKBOARD(f"{title}_{who}", 21, "ps1"): worked(who) for who in ("bell", "dan")}))
     assert status == 0 and collected(course) == {who: who for who in ("a_bell", "a_bell_jr", "cem", "bell", "dan")}, rows
+
+
+@pytest.mark.parametrize("accounts", [["a_bell"], ["a_bell", "a_cox"], ["a_bell", "cem"]])
+def test_an_account_of_blackboards_that_the_course_knows_decides(run, course, tmp_path, accounts):
+    run(pack(tmp_path / "1.zip", {BLACKBOARD(f"PS 1_{who}", 20, "ps1"): worked(who) for who in ("a_bell", "bell", "dan")}))
+    files = {BLACKBOARD(f"PS 1_{who}", 22, "ps1"): worked(f"{who} again") for who in accounts}
+    status, rows = run(pack(tmp_path / "2.zip", files))
+    assert not any("taken for" in row for row in rows.values()) and status == (len(accounts) == 1)  # one student's times are not believed
+    assert collected(course) == {"a_bell": "a_bell", "bell": "bell", "dan": "dan"} | {who: f"{who} again" for who in accounts}, rows
+
+
+def test_a_guess_takes_no_place_of_what_is_sure(run, course, tmp_path):
+    run(pack(tmp_path / "1.zip", {BLACKBOARD(f"PS 1_{who}", 20, "ps1"): worked(who) for who in ("bell", "dan")}))
+    guess = BLACKBOARD("PS 1_a_bell", 22, "ps1")
+    status, rows = run(pack(tmp_path / "2.zip", {guess: worked("a_bell")}))
+    assert status == 1 and collected(course) == {"bell": "bell", "dan": "dan"}, rows
+    assert rows[guess].startswith("!") and "by a guess" in rows[guess] and "collect it with --student" in rows[guess], rows
+    assert main(["ps1", str(tmp_path / "2.zip"), "--student", "a_bell"]) == 0
+    assert collected(course) == {"bell": "bell", "dan": "dan", "a_bell": "a_bell"}
+    status, rows = run(pack(tmp_path / "3.zip", {guess.replace("-22-", "-23-"): worked("a_bell again")}))
+    assert status == 0 and collected(course) == {"bell": "bell", "dan": "dan", "a_bell": "a_bell again"}, rows
 
 
 @pytest.mark.parametrize("title", ["PS 1", "ps1", "Problem_Set"])
@@ -1364,8 +1434,9 @@ def test_a_guess_and_what_is_sure_replace_each_other_in_sight_alone(run, course,
         if number == 1:
             assert collected(course)[student] == f"{names[0]} 1"
             assert status == 1 and rows[names[0]].startswith("!") and "what it replaces was taken for" in rows[names[0]], rows
-        elif number == 2 and "replaced/" in rows[names[0]]:
-            assert rows[names[0]].startswith("!") and "taken for" in rows[names[0]], rows
+        elif number == 2:
+            assert collected(course)[student] == f"{sure[0]} 1", rows
+            assert rows[names[0]].startswith("!") and "taken for" in rows[names[0]] and "replaced/" not in rows[names[0]], rows
     again = tmp_path / "1.zip"
     run(again)
     assert list((course / "replaced" / student / "ps1").glob("*.ipynb"))
@@ -1377,7 +1448,7 @@ def test_a_guess_beside_what_is_sure_in_another_archive_is_marked(run, course, t
     sure = pack(tmp_path / "1.zip", {"Dana_ps1.ipynb": worked("sure"), "Zed_ps1.ipynb": worked("z")})
     guess = pack(tmp_path / "2.zip", {"ps1_final_Dana.ipynb": worked("guess"), "Zed_ps1.ipynb": worked("z")}, {"ps1_final_Dana.ipynb": (2026, 11, 20, 12, 1, 0)})
     status, rows = run(sure, guess)
-    assert collected(course)["Dana"] == "guess" and status == 1 and rows["1.zip: Dana_ps1.ipynb"].startswith("!"), rows
+    assert collected(course)["Dana"] == "sure" and status == 1 and rows["2.zip: ps1_final_Dana.ipynb"].startswith("!"), rows
 
 
 def test_what_was_a_guess_and_is_sure_now_is_no_guess(run, course, tmp_path):
@@ -1419,8 +1490,26 @@ def test_the_time_in_a_platforms_name_counts(run, course, tmp_path, form, at_onc
 @pytest.mark.parametrize("text, hour", [("Nov 21, 2026 1205 AM", 0), ("Nov. 21, 2026 12:05 PM", 12), ("November 21, 2026 905 PM", 21), ("21 Nov, 2026 09_05", 9),
                                         ("Nov 31, 2026 905 PM", None), ("Nov 21, 2026 2505", None), ("Now 21, 2026 905 PM", None), ("2026-11-21", None)])
 def test_what_is_read_as_a_time(text, hour):
-    found = collect._moment(f" - {text}")
-    assert found == (None if hour is None else datetime(2026, 11, 21, hour, 5).astimezone(timezone.utc))
+    found, zone = collect._moment(f" - {text}")
+    assert not zone and found == (None if hour is None else datetime(2026, 11, 21, hour, 5).astimezone(timezone.utc))
+
+
+@pytest.mark.parametrize("zone, hour", [("UTC", 10), ("GMT", 10), ("+0545", 4), ("-03", 13), ("+02:00", 8), ("CET", 9), ("CEST", None), ("CST", None)])
+def test_a_time_zone_is_read_or_named(run, course, tmp_path, monkeypatch, zone, hour):
+    monkeypatch.setenv("TZ", "Europe/Paris")
+    time.tzset()
+    try:
+        names = {who: f"{who}+ps1+2026-11-{day} 10:00:00.123456 {given}/ps1.ipynb" for who, day, given in (("ann", 20, zone), ("bob", 21, "UTC"))}
+        again = f"ann+ps1+2026-11-22 10:00:00.123456 {zone}/ps1.ipynb"
+        status, rows = run(pack(tmp_path / "all.zip", {again: worked("new"), names["bob"]: worked("bob"), names["ann"]: worked("old")}))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert collected(course) == {"ann": "new", "bob": "bob"} and stamp_of(course, "bob") == "2026-11-21 10:00:00 UTC", rows
+    if hour is None:
+        assert rows[again].startswith("!") and f"time zone is not read: {zone}" in rows[again] and stamp_of(course, "ann") is None, rows
+    else:
+        assert stamp_of(course, "ann")[:13] == f"2026-11-22 {hour:02}" and not rows[again].startswith("!"), rows
 
 
 def test_a_time_that_a_student_wrote_into_a_name_does_not_count(run, course, tmp_path):
@@ -1539,3 +1628,43 @@ def test_what_a_platform_wrote_itself_is_not_marked(run, course, tmp_path):
     assert run(pack(tmp_path / "2.zip", files))[0] == 0
     files = {"Cem/ps1.ipynb": worked("c"), "Cem/answers_attempt_1.txt": "x"}
     assert run(pack(tmp_path / "3.zip", files))[0] == 1
+
+
+def test_a_wrong_names_marks_are_named_and_taken_away(course, tmp_path):
+    """As the page "Teach with this book" says."""
+    grade = ("-m", "grading", "ps1", "--no-isolation", "--jobs=1")
+    mail = tmp_path / "mail"
+    mail.mkdir()
+    (mail / "ps1.ipynb").write_text(solved())
+
+    def marks():
+        said = command(course, "-m", "nbgrader", "export")
+        return said, {row["student_id"]: float(row["score"]) for row in csv.DictReader((course / "grades.csv").open()) if row["assignment"] == "ps1"}
+
+    for who in ("Bob", "Ann"):
+        command(course, "-m", "grading.collect", "ps1", str(mail), "--student", who)
+    command(course, *grade)
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        gradebook.grant_extension("ps1", "Bob", days=2)
+        gradebook.update_or_create_student("Eve")
+        gradebook.add_submission("ps1", "Eve")
+        gradebook.grant_extension("ps1", "Eve", days=1)
+    command(course, "-m", "nbgrader", "generate_feedback", "ps1")
+    said = command(course, *grade, "--forget", "Bob", status=2)
+    assert "a hand-in in submitted/Bob/ps1" in said and marks()[1]["Bob"] == 16
+    assert "no marks" in command(course, *grade, "--forget", "../Ann", status=2)
+
+    shutil.rmtree(course / "submitted/Bob")
+    command(course, "-m", "grading.collect", "ps1", str(mail), "--student", "Zoe")
+    said = command(course, *grade, status=1)
+    assert "Bob: has marks" in said and "python -m grading ps1 --forget Bob" in said and "Ann: " not in said and "Eve" not in said
+    said, found = marks()
+    assert "ps1, Bob: has marks" in said and "Eve: has" not in said and found == {"Ann": 16, "Bob": 16, "Eve": 0, "Zoe": 16}
+    said = command(course, *grade, "--forget", "Bob")
+    assert "Bob: marks and feedback of ps1 were taken away" in said
+    command(course, "-m", "nbgrader", "generate_feedback", "ps1", "--force")
+    assert {path.parts[-3] for path in course.glob("feedback/*/ps1/ps1.html")} == {"Ann", "Zoe"}
+    said, found = marks()
+    assert "has marks" not in said and found == {"Ann": 16, "Bob": 0, "Eve": 0, "Zoe": 16}
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        assert gradebook.find_submission("ps1", "Bob").extension.days == 2
