@@ -717,7 +717,7 @@ def _rank(file, most):
 def _less(file, other, name, assignment):
     """What `file` has less of than the other one."""
     if other.worked:
-        return f"of {assignment} {file.worked} answer{'s' * (file.worked != 1)} worked on, and in {name} {other.worked}"
+        return f"{file.worked} answer{'s were' if file.worked != 1 else ' was'} worked on, and {other.worked} in {name}"
     return f"it has {file.cells} cell{'s' * (file.cells != 1)} of {assignment}, and {name} has {other.cells}"
 
 

@@ -1355,7 +1355,7 @@ def test_a_copy_that_was_hardly_touched_takes_no_place_of_the_work(run, course, 
     one, two, three = "Ann/ps1.ipynb", "Ann/scratch.ipynb", "Ann/ps1-v2.ipynb"
     status, rows = run(pack(tmp_path / "1.zip", {one: SOLVED[how](), two: newer()}, {two: LATER}))
     at = course / "submitted/Ann/ps1/ps1.ipynb"
-    assert at.read_text() == SOLVED[how]() and rows[two].startswith("!") and "worked on, and in ps1.ipynb 4" in rows[two], rows
+    assert at.read_text() == SOLVED[how]() and rows[two].startswith("!") and "worked on, and 4 in ps1.ipynb" in rows[two], rows
     status, rows = run(pack(tmp_path / "2.zip", {two: newer()}, {two: LATER}))
     assert at.read_text() == SOLVED[how]() and "the one of before stays" in rows[two] and status == 1, rows
     for other in SOLVED:  # the newest of equals, whatever their form

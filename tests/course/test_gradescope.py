@@ -139,7 +139,16 @@ def test_of_several_notebooks_the_work_is_graded_and_the_student_reads_which(ima
     lines = found["output"].splitlines()
     assert "Graded: ps1.ipynb" in lines and {line for line in lines if line.startswith("Not")} == {"Not graded: ps1-notes.ipynb", "Not graded: ps1-answers.ipynb"}
     assert any(line.startswith("!  ps1-notes.ipynb") and "left out: no cell of ps1 is in it" in line for line in lines)
-    assert any(line.startswith("!  ps1-answers.ipynb") and "left out: it has 1 cell of ps1" in line for line in lines)
+    assert any(line.startswith("!  ps1-answers.ipynb") and "left out: 1 answer was worked on, and 4 in ps1.ipynb" in line for line in lines)
+
+
+def test_answers_alone_are_graded_rather_than_a_whole_set_that_was_hardly_touched(image, tmp_path):
+    alone, scratch = problem_sets.source("ps1"), problem_sets.read(problem_sets.COURSE / "release/ps1/ps1.ipynb")
+    alone.cells = [cell for cell in alone.cells if cell.metadata.get("nbgrader", {}).get("solution")]
+    scratch.cells.append(nbformat.v4.new_code_cell("1+1"))
+    found = graded(image, tmp_path, {"ps1.ipynb": nbformat.writes(alone), "scratch.ipynb": nbformat.writes(scratch)})
+    assert "Graded: ps1.ipynb" in found["output"].splitlines() and "0 answers were worked on, and 4 in ps1.ipynb" in found["output"]
+    assert found["score"] == sum(test["max_score"] for test in found["tests"] if "score" in test) > 0
 
 
 @pytest.mark.parametrize("names", [["2026_11_26_ps1.ipynb"], ["annab_12_34_ps1.ipynb"], ["Ann Abt_101_assignsubmission_file/ps1.ipynb"],
