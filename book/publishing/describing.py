@@ -15,6 +15,7 @@ from PIL import Image
 SIZE = 1200, 630  # pixels of a picture that is shown beside a shared address
 _MARGIN = 30
 _LONGEST = 200  # characters of a description
+_FORMULA = "\ufffc"  # stands for one
 _LICENSE = "https://creativecommons.org/licenses/by/4.0/"
 _SENTENCE = re.compile(r"(?<=[.?!])\s+(?=[A-Z\"“*])")
 _GOAL = re.compile(r"^\| \[\d+\]\((\w+)\.ipynb\) \| ([^|]+) \|", re.MULTILINE)
@@ -32,12 +33,12 @@ def description(doctree) -> str:
 def _first_sentences(paragraph) -> str:
     copy = paragraph.deepcopy()
     for formula in list(copy.findall(lambda node: isinstance(node, (nodes.math, nodes.image)))):
-        formula.parent.replace(formula, nodes.Text("\0"))
+        formula.parent.replace(formula, nodes.Text(_FORMULA))
     sentences = _SENTENCE.split(" ".join(copy.astext().split()))
     kept = ""
     for sentence in sentences:
         longer = f"{kept} {sentence}".strip()
-        if "\0" in sentence or len(longer) > _LONGEST:
+        if _FORMULA in sentence or len(longer) > _LONGEST:
             break
         kept = longer
     if kept:

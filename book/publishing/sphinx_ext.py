@@ -138,7 +138,7 @@ def _blocks(book, *what):
 
 
 def _anchor(page: str) -> str:
-    return "cite-" + nodes.make_id(page.rpartition("/")[2].replace("_", "-").lstrip("0123456789-"))
+    return nodes.make_id(f"cite-{page.rpartition('/')[2]}")
 
 
 def _address(app, page: str) -> str:
@@ -154,7 +154,7 @@ def _describe(app, pagename, templatename, context, doctree):
     config, env = app.config, app.env
     context["book_version"] = config.publishing_version
     if doctree is None:
-        context["metatags"] += describing.tags({"robots": "noindex"})
+        context["metatags"] = context.get("metatags", "") + describing.tags({"robots": "noindex"})
         return
     changed, number, cites, _ = env.publishing_noted[pagename]
     context["page_date"] = changed
