@@ -22,7 +22,7 @@ _GOAL = re.compile(r"^\| \[\d+\]\((\w+)\.ipynb\) \| ([^|]+) \|", re.MULTILINE)
 
 
 def description(doctree) -> str:
-    """The first sentences of a page's prose: up to 200 characters, none with a formula; "" if it has no prose."""
+    """The first sentences of a page's prose: up to 200 characters, none with a formula or with a colon at its end; "" if it has no prose."""
     for section in doctree.findall(nodes.section):
         for paragraph in section.children:
             if isinstance(paragraph, nodes.paragraph) and paragraph.astext().strip():
@@ -38,12 +38,12 @@ def _first_sentences(paragraph) -> str:
     kept = ""
     for sentence in sentences:
         longer = f"{kept} {sentence}".strip()
-        if _FORMULA in sentence or len(longer) > _LONGEST:
+        if _FORMULA in sentence or sentence.endswith(":") or len(longer) > _LONGEST:
             break
         kept = longer
     if kept:
         return kept
-    words = " ".join(paragraph.astext().split())
+    words = " ".join(paragraph.astext().split()).rstrip(":")
     return words if len(words) <= _LONGEST else words[:_LONGEST - 2].rpartition(" ")[0] + " …"
 
 

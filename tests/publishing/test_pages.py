@@ -212,6 +212,7 @@ def test_a_description_is_whole_sentences_or_ends_in_an_ellipsis():
 
     assert described("A " + "long " * 60 + "one.").endswith(" …") and len(described("A " + "long " * 60 + "one.")) <= 200
     assert described("Short. " + "A " + "long " * 60 + "one.") == "Short."
+    assert described("Short. Then move this:") == "Short." and described("Move this:") == "Move this"
     assert described("With ", nodes.math("", "x"), " in it. Not this.") == "With x in it. Not this."
 
 
