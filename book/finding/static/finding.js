@@ -1,0 +1,90 @@
+// The search of the book: before what Sphinx finds in whole pages come the sections that words.js knows (finding.sphinx_ext).
+//
+// It goes on from three functions of Sphinx's searchtools.js: `query`, `_performSearch` and `makeSearchSummary`.
+"use strict";
+
+const LAST = /^book\/(assignments\/|problem_sets|course|teach|references|sources|your_figures|index)/; // after the chapters, unless a title holds it
+const SMALL = new Set("a an and are as at by do does for from how i in is it of on or s the to what when where which who why with".split(" "));
+
+// American spelling becomes the book's.
+const british = (word) => {
+  const lower = word.toLowerCase();
+  if (Object.hasOwn(FINDING.spellings, lower)) return FINDING.spellings[lower];
+  return /^(re|down|over)?siz/.test(lower) ? word : word.replace(/(\w{3})iz(e[drs]?|ing|ations?|able)$/i, "$1is$2");
+};
+const spelled = (text) => text.replace(/[\p{Letter}\p{Number}_]+/gu, british);
+
+// The words that matter, in the singular.
+const wordsOf = (text) => {
+  const all = splitQuery(spelled(text).toLowerCase());
+  const kept = all.filter((word) => !SMALL.has(word));
+  return (kept.length ? kept : all).map((word) => word.replace(/(?<=\w{3}[^su])s$/, "")); // not "loss", not "bias"es
+};
+
+// How well what stands in words.js fits what was typed; 0: not at all.
+const fit = (known, typed) => {
+  const holds = (all, some) => some.every((word) => all.includes(word));
+  if (known.join(" ") === typed.join(" ")) return 1000;
+  if (known.length === typed.length && holds(known, typed) && holds(typed, known)) return 900;
+  if (known.join("").length > 1 && holds(typed, known)) return 500 + known.join(" ").length;
+  return typed.join("").length > 2 && holds(known, typed) ? 300 - known.length : 0;
+};
+
+const escaped = (text) => Object.assign(document.createElement("i"), { textContent: text }).innerHTML;
+
+const known = (query) => {
+  const { docnames, titles, alltitles, filenames } = Search._index;
+  const typed = wordsOf(query);
+  if (!typed.length) return [];
+  return FINDING.entries.flatMap(({ page, anchor, title, text, words }) => {
+    const score = Math.max(...words.map((word) => fit(wordsOf(word), typed)));
+    const file = docnames.indexOf(page);
+    if (!score || file < 0) return [];
+    const heading = () => Object.entries(alltitles).find(([, places]) => places.some(([at, id]) => at === file && `#${id}` === anchor))?.[0];
+    const section = title || (anchor && heading());
+    return [[page, section ? `${titles[file]} > ${escaped(section)}` : titles[file], anchor, text ? escaped(text) : null, score, filenames[file]]];
+  });
+};
+
+const { query: sphinxQuery, _performSearch: sphinxSearch, makeSearchSummary: sphinxSummary } = Search;
+
+Search.query = (query) => sphinxQuery(spelled(query));
+
+// Sphinx shows the last of the list first.
+Search._performSearch = (query, ...rest) => {
+  const first = known(query).sort((a, b) => b[4] - a[4]); // a stable sort: those that fit as well stay in their order
+  const at = ([page, , anchor]) => page + anchor;
+  const best = first.filter((result, place) => place === first.findIndex((other) => at(other) === at(result) && other[1] === result[1]));
+  const seen = new Set(best.map(at));
+  const others = sphinxSearch(query, ...rest).filter((result) => !seen.has(at(result)));
+  const late = ([page, title, anchor, , score]) => (LAST.test(page) && score <= Scorer.term) || /Solution to Exercise|^Exercise/.test(title.split(" > ").at(-1));
+  const results = [...others.filter(late), ...others.filter((result) => !late(result)), ...best.reverse()];
+  if (!results.length) nothing();
+  return results;
+};
+
+const nothing = () => {
+  const link = (href, text) => `<a href="${href}">${text}</a>`;
+  document.getElementById("search-results").insertAdjacentHTML("beforeend",
+    `<p class="finding-nothing">Try one word instead of several, or look into the ${link("book/glossary.html", "glossary")}, `
+    + `the ${link("book/notation.html", "notation page")} or the ${link("genindex.html", "index")}.</p>`);
+};
+
+// Below a page that holds the words: in which of its sections they stand first.
+Search.makeSearchSummary = (html, words, anchor) => {
+  const made = sphinxSummary(html, words, anchor && `#${CSS.escape(anchor.slice(1))}`);
+  if (!made || anchor) return made;
+  const sections = [...new DOMParser().parseFromString(html, "text/html").querySelectorAll("[role=main] section[id] section[id]")];
+  const count = (section) => [...words].filter((word) => section.textContent.toLowerCase().includes(word)).length;
+  const section = sections.map((one) => [count(one), one]).sort(([a], [b]) => b - a)[0];
+  const heading = section?.[0] ? section[1].querySelector("h2, h3") : null;
+  if (!heading) return made;
+  heading.querySelector(".headerlink")?.remove();
+  queueMicrotask(() => { // Sphinx has put it into the list by then
+    const link = made.parentElement?.querySelector("a");
+    if (!link) return;
+    const own = Object.assign(document.createElement("a"), { href: `${link.href}#${section[1].id}`, textContent: heading.textContent });
+    made.prepend("In ", own, ": ");
+  });
+  return made;
+};
