@@ -87,10 +87,11 @@ def terms(page, others: dict) -> list[dict]:
         spoken = re.fullmatch(r"(.+?) \((.+)\)", name)
         typed = [name, *(spoken.groups() if spoken else ()), *others.get(name, ())]
         left.discard(name)
-        link = term.find_next_sibling("dd").select_one("a.reference.internal")
+        meaning = term.find_next_sibling("dd")
+        link = meaning.select_one("a.reference.internal")
         file, _, anchor = link["href"].partition("#")
         explained.append(_entry(str(PurePosixPath(GLOSSARY).with_name(file).with_suffix("")), typed, anchor=anchor))
-        entries.append(_entry(GLOSSARY, typed, anchor=term["id"], title=name))
+        entries.append(_entry(GLOSSARY, typed, anchor=term["id"], title=name, text=_said(meaning)))
     if left:
         raise ValueError(f"no terms of the glossary: {', '.join(sorted(left))}")
     return explained + entries
@@ -114,10 +115,14 @@ def letters(page) -> list[dict]:
                     typed += [name, base, name.replace("_", ""), *([greek, name.replace(base, greek)] if greek else [])]
                     shown.append(name.replace(base, greek) if greek else name)
         typed += [word for word in (piece.get_text() for piece in code.select("code")) if re.fullmatch(r"\w*_\w*", word)]
-        text = re.split(r"[,;:(]? ?\\\(|[.;:]", meaning.get_text())[0].strip()
         if typed:
-            found.append(_entry(NOTATION, sorted(set(typed)), anchor=section["id"], title=", ".join(dict.fromkeys(shown)), text=text))
+            found.append(_entry(NOTATION, sorted(set(typed)), anchor=section["id"], title=", ".join(dict.fromkeys(shown)), text=_said(meaning)))
     return found
+
+
+def _said(meaning) -> str:
+    """The first words of a meaning: up to the end of the sentence or the first formula."""
+    return re.split(r"[,;:(]? ?\\\(|[.;:](?=\s|$)", meaning.get_text())[0].strip()
 
 
 def _plain(latex: str) -> str | None:

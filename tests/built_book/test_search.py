@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
 import pytest
 import yaml
@@ -115,32 +116,49 @@ FIRST = {
 
 
 @pytest.fixture(scope="module")
-def search(address, browser):
-    """``search(query)``: the results as (page, title), the best first; and the page."""
+def visit(address, browser):
+    """``visit(query)``: the results as (page, title), the best first. ``visit.page`` shows them, with what their pages say."""
     context = browser.new_context()
     page = context.new_page()
+    page.set_default_timeout(20_000)
     pages.watch(page)
 
     def ask(query):
-        page.goto(f"{address}/search.html")
-        page.locator("main input[name=q]").fill(query)
-        page.locator("main input[name=q]").press("Enter")
-        page.wait_for_url("**/search.html?q=*")
-        page.wait_for_function("document.querySelector('#search-results h2')?.innerText === 'Search Results'")
-        links = page.locator("#search-results ul.search > li > a").all()
-        return [(re.sub(r"\.html", "", link.get_attribute("href")).removeprefix("book/"), link.inner_text()) for link in links]
+        page.goto(f"{address}/search.html?q={quote(query)}")
+        page.locator("#search-results .search-summary").filter(has_text=re.compile(r"\S")).wait_for()  # at the end of the search
+        links = page.locator("#search-results ul.search > li > a").evaluate_all("links => links.map((link) => [link.getAttribute('href'), link.innerText])")
+        return [(re.sub(r"\.html", "", href).removeprefix("book/"), title) for href, title in links]
 
     ask.page = page
     yield ask
     context.close()
 
 
+@pytest.fixture(scope="module")
+def search(visit):
+    """As `visit`, without the summaries: for each of them Sphinx loads a whole page."""
+    def ask(query):
+        visit.page.route("**/book/**", lambda route: route.fulfill(body="<div role=main>a page</div>", content_type="text/html"))
+        try:
+            return visit(query)
+        finally:
+            visit.page.unroute("**/book/**")
+
+    return ask
+
+
 @pytest.mark.parametrize("query", FIRST)
 def test_the_right_page_comes_first(query, search):
     found = search(query)
     assert found and found[0][0] == FIRST[query], found[:5]
-    assert pages.console_errors(search.page.messages) == []
-    assert pages.foreign_requests(search.page.requests) == []
+
+
+def test_the_search_is_quiet_and_alone(visit):
+    visit.page.messages.clear()
+    assert len(visit("clipping the gradient")) > 5
+    visit.page.wait_for_load_state("networkidle")
+    assert pages.console_errors(visit.page.messages) == []
+    assert pages.foreign_requests(visit.page.requests) == []
 
 
 def test_every_place_in_the_table_exists(site):
@@ -164,34 +182,34 @@ def test_a_result_names_its_section(search):
     assert title["glossary#term-forget-gate"] == "Glossary > forget gate"
 
 
-def test_a_letter_is_explained_in_the_list(search):
-    assert search("γ")[0][1] == "Notation > γ"
-    first = search.page.locator("#search-results li").first.inner_text()
+def test_a_letter_is_explained_in_the_list(visit):
+    assert visit("γ")[0][1] == "Notation > γ"
+    first = visit.page.locator("#search-results li").first.inner_text()
     assert "the steepest slope of an activation" in first
 
 
-def test_a_page_that_only_holds_a_word_says_in_which_section(search):
+def test_a_page_that_only_holds_a_word_says_in_which_section(visit):
     """And its link leads there."""
-    search("Wilson")
-    section = search.page.locator("#search-results p.context", has_text="In ").locator("a").first
+    visit("Wilson")
+    section = visit.page.locator("#search-results p.context", has_text="In ").locator("a").first
     section.wait_for()
     assert "#" in section.get_attribute("href")
     section.click()
-    assert "Wilson" in search.page.locator(":target").inner_text()
+    assert "Wilson" in visit.page.locator(":target").inner_text()
 
 
 @pytest.mark.parametrize("query", ["qwxyz", "the of"])
-def test_nothing_found_says_what_to_try(query, search):
-    assert search(query) == []
-    said = search.page.locator(".finding-nothing")
+def test_nothing_found_says_what_to_try(query, visit):
+    assert visit(query) == []
+    said = visit.page.locator(".finding-nothing")
     assert "Try one word" in said.inner_text()
     said.get_by_role("link", name="glossary").click()
-    assert search.page.locator("article h1").inner_text().startswith("Glossary")
+    assert visit.page.locator("article h1").inner_text().startswith("Glossary")
 
 
-def test_a_query_is_text(search):
-    search("<img src=x onerror=document.title='broken'> LSTM")
-    assert search.page.title() != "broken"
+def test_a_query_is_text(visit):
+    visit("<img src=x onerror=document.title='broken'> LSTM")
+    assert visit.page.title() != "broken"
 
 
 def test_the_search_in_the_header_leads_there(address, page):

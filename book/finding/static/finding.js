@@ -70,21 +70,19 @@ const nothing = () => {
     + `the ${link("book/notation.html", "notation page")} or the ${link("genindex.html", "index")}.</p>`);
 };
 
-// Below a page that holds the words: in which of its sections they stand first.
+// Below a page that holds the words: the first of its sections that has most of them, and what stands there.
 Search.makeSearchSummary = (html, words, anchor) => {
-  const made = sphinxSummary(html, words, anchor && `#${CSS.escape(anchor.slice(1))}`);
-  if (!made || anchor) return made;
+  if (anchor) return sphinxSummary(html, words, `#${CSS.escape(anchor.slice(1))}`);
+  const count = ({ textContent }) => [...words].filter((word) => textContent.toLowerCase().includes(word)).length;
   const sections = [...new DOMParser().parseFromString(html, "text/html").querySelectorAll("[role=main] section[id] section[id]")];
-  const count = (section) => [...words].filter((word) => section.textContent.toLowerCase().includes(word)).length;
-  const section = sections.map((one) => [count(one), one]).sort(([a], [b]) => b - a)[0];
-  const heading = section?.[0] ? section[1].querySelector("h2, h3") : null;
-  if (!heading) return made;
+  const [most, section] = sections.map((one) => [count(one), one]).sort(([a], [b]) => b - a)[0] ?? [0];
+  const heading = most && section.querySelector("h2, h3");
+  if (!heading) return sphinxSummary(html, words, anchor);
+  const made = sphinxSummary(html, words, `#${CSS.escape(section.id)}`);
   heading.querySelector(".headerlink")?.remove();
   queueMicrotask(() => { // Sphinx has put it into the list by then
-    const link = made.parentElement?.querySelector("a");
-    if (!link) return;
-    const own = Object.assign(document.createElement("a"), { href: `${link.href}#${section[1].id}`, textContent: heading.textContent });
-    made.prepend("In ", own, ": ");
+    const { href } = made.parentElement.querySelector("a");
+    made.prepend("In ", Object.assign(document.createElement("a"), { href: `${href}#${section.id}`, textContent: heading.textContent }), ": ");
   });
   return made;
 };
