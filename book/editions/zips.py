@@ -63,6 +63,7 @@ def site_zip(html: Path, target: Path) -> None:
                 linked.add(os.path.normpath(os.path.join(os.path.dirname(name), link)))
     kept = {name: path.read_bytes() for name, path in files.items()
             if not name.startswith(("pyodide/", "editions/", ".")) and "/." not in name and name != "objects.inv"
+            and not (name.startswith("_static/") and name.endswith((".html", ".map")))  # templates of the theme; for debuggers
             and (not name.startswith("_sources/") or name in linked)}
     _write(target, SITE, kept)
 

@@ -107,27 +107,28 @@ def letters(page) -> list[dict]:
         symbols, meaning, *_, code = row.find_all("td")
         typed, shown = [], []
         for formula in symbols.select(".math"):
-            for letter in formula.get_text()[2:-2].split(","):
+            for letter in re.split(r",|=|\\(?:ge|dots)\b", formula.get_text()[2:-2]):
                 name = _plain(letter)
                 if name:
-                    base = name.partition("_")[0]
-                    greek = _GREEK.get(base.lower())
-                    typed += [name, base, name.replace("_", ""), *([greek, name.replace(base, greek)] if greek else [])]
-                    shown.append(name.replace(base, greek) if greek else name)
+                    base, _, below = name.partition("_")
+                    greek = _GREEK.get(base, _GREEK.get(base.lower(), "").upper())
+                    typed += [name, base, base + below, *([greek, name.replace(base, greek)] if greek else [])]
+                    mark = {r"\hat": "\u0302", r"\tilde": "\u0303"}.get(letter.strip().partition("{")[0].partition(" ")[0], "")
+                    shown.append((greek or base) + mark + (f"_{below}" if below else ""))
         typed += [word for word in (piece.get_text() for piece in code.select("code")) if re.fullmatch(r"\w*_\w*", word)]
         if typed:
-            found.append(_entry(NOTATION, sorted(set(typed)), anchor=section["id"], title=", ".join(dict.fromkeys(shown)), text=_said(meaning)))
+            found.append(_entry(NOTATION, sorted(set(typed)), anchor=section["id"], title=", ".join(dict.fromkeys(shown)) or typed[0], text=_said(meaning)))
     return found
 
 
 def _said(meaning) -> str:
     """The first words of a meaning: up to the end of the sentence or the first formula."""
-    return re.split(r"[,;:(]? ?\\\(|[.;:](?=\s|$)", meaning.get_text())[0].strip()
+    return re.split(r"[,;:(]? ?\\\(|[.;](?=\s|$)", meaning.get_text())[0].strip(" :")
 
 
 def _plain(latex: str) -> str | None:
     r"""The name of a letter as one types it: ``W_{hh}^{(l)}`` is W_hh, ``\hat{y}_t`` y_t; None if it is more than a letter."""
-    name = re.sub(r"\^(\{[^{}]*\}|\\?\w)|\\(hat|tilde|bar|lvert|rvert|lVert|rVert|max|min|ge|le|dots|left|right)\b ?|'", lambda m: m[2] if m[2] in ("max", "min") else "", latex)
+    name = re.sub(r"\^(\{[^{}]*\}|\\?\w)|\\(hat|tilde|bar|lvert|rvert|lVert|rVert|max|min|left|right)\b ?|'", lambda m: m[2] if m[2] in ("max", "min") else "", latex)
     name = re.sub(r"\\var(?=\w)|\\", "", name)
     name = re.sub(r"[{}\s]|\((A|x|v|h|l)\)", "", name)
     return name if re.fullmatch(r"[A-Za-z]+(_\w+)?", name) and (len(name.partition("_")[0]) == 1 or name.partition("_")[0].lower() in _GREEK) else None

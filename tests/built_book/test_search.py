@@ -13,8 +13,6 @@ import chapters
 import pages
 from finding import sphinx_ext as finding
 
-CH = {page.stem[:2].lstrip("0"): page.stem for page in chapters.NOTEBOOKS}
-
 # What a student types -> where the answer is. A term leads to where it is explained, not to where it occurs most.
 FIRST = {
     # the questions of the book
@@ -24,7 +22,8 @@ FIRST = {
     "Vanish": "02_vanishing_in_depth",
     "exploding gradient": "05_exploding_and_clipping",
     "exploding gradients": "05_exploding_and_clipping",
-    "why do gradients vanish?": "04_what_vanishes",
+    "why do gradients vanish?": "02_vanishing_in_depth",
+    "vanishing gradients in an RNN": "04_what_vanishes",
     "backprop": "01_backpropagation#the-same-in-matrices",
     "backpropagation": "01_backpropagation#the-same-in-matrices",
     "BPTT": "03_backpropagation_through_time#the-general-case",

@@ -3,7 +3,7 @@
 // It goes on from three functions of Sphinx's searchtools.js: `query`, `_performSearch` and `makeSearchSummary`.
 "use strict";
 
-const LAST = /^book\/(assignments\/|problem_sets|course|teach|references|sources|your_figures|index)/; // after the chapters, unless a title holds it
+const LAST = /^book\/(assignments\/|problem_sets|course|teach|references|sources|your_figures|index)/; // after the chapters, unless its title has the words
 const SMALL = new Set("a an and are as at by do does for from how i in is it of on or s the to what when where which who why with".split(" "));
 
 // American spelling becomes the book's.
@@ -57,7 +57,10 @@ Search._performSearch = (query, ...rest) => {
   const best = first.filter((result, place) => place === first.findIndex((other) => at(other) === at(result) && other[1] === result[1]));
   const seen = new Set(best.map(at));
   const others = sphinxSearch(query, ...rest).filter((result) => !seen.has(at(result)));
-  const late = ([page, title, anchor, , score]) => (LAST.test(page) && score <= Scorer.term) || /Solution to Exercise|^Exercise/.test(title.split(" > ").at(-1));
+  const late = ([page, title]) => {
+    const [chapter, section = ""] = title.split(" > ");
+    return (LAST.test(page) && !chapter.toLowerCase().includes(spelled(query).toLowerCase().trim())) || /Solution to Exercise|^Exercise/.test(section);
+  };
   const results = [...others.filter(late), ...others.filter((result) => !late(result)), ...best.reverse()];
   if (!results.length) nothing();
   return results;
