@@ -12,6 +12,7 @@ They are read from the written pages, so that a page is as it would be without. 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from pathlib import Path, PurePosixPath
@@ -29,6 +30,7 @@ _GREEK = dict(zip("alpha beta gamma delta epsilon zeta eta theta iota kappa lamb
 
 def setup(app):
     app.connect("builder-inited", _add_static_path)
+    app.connect("env-updated", _changed)
     app.connect("html-collect-pages", _write)
     app.connect("html-page-context", _add_scripts)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
@@ -36,6 +38,15 @@ def setup(app):
 
 def _add_static_path(app):
     app.config.html_static_path.append(str(_HERE / "static"))
+
+
+def _changed(app, env):
+    """One page to be written again if the words or the script have changed: where no page has, Sphinx writes nothing at all."""
+    parts = [_HERE / "words.yml", Path(__file__), *sorted((_HERE / "static").iterdir())]
+    version = hashlib.sha256(b"".join(part.read_bytes() for part in parts)).hexdigest()
+    changed = version != getattr(env, "finding_version", None)
+    env.finding_version = version
+    return [GLOSSARY] if changed else []
 
 
 def _add_scripts(app, pagename, templatename, context, doctree):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 from urllib.parse import quote
 
 import pytest
@@ -256,3 +257,11 @@ def test_every_term_and_every_letter_is_known(site):
 ])
 def test_a_letter_as_one_types_it(latex, name):
     assert finding._plain(latex) == name
+
+
+def test_a_change_of_the_words_reaches_the_site():
+    """Sphinx writes nothing at all where no page has changed."""
+    env = SimpleNamespace()
+    assert finding._changed(None, env) == [finding.GLOSSARY] and finding._changed(None, env) == []
+    env.finding_version = "of another list"
+    assert finding._changed(None, env) == [finding.GLOSSARY]
