@@ -143,6 +143,7 @@ def grade(root: Path, assignment: str) -> dict:
     """
     begin, course = time.perf_counter(), root / "course"
     files, table = collect.run([assignment, str(root / "submission"), "--student", STUDENT])
+    collect.finish(course)
     if (course / "submitted" / STUDENT / assignment).exists():
         done = autograde(course, STUDENT, assignment, os.getpid())
         if not done["success"]:
