@@ -191,6 +191,14 @@ WRONG = {
         {"ps7-memory": {"np.sqrt(1 - r**2) * x_t": "x_t"}},
         {"ps7-memory-test": 4.5},
     ),
+    "forgets the radius in the recurrence": (
+        {"ps7-memory": {"r * h[t] @ turn.T": "h[t] @ turn.T"}},
+        {"ps7-memory-test": 4.5},
+    ),
+    "states without the first, and nothing trained": (
+        {"ps7-memory": {"return h": "return h[1:]"}, "ps7-train": None},
+        {"ps7-memory-test": 4.5, "ps7-train-test": 0},
+    ),
     "does not transpose on the way back": (
         {"ps7-memory-back": {"r * delta[t] @ turn\n": "r * delta[t] @ turn.T\n"}},
         {"ps7-memory-test": 4},
@@ -284,6 +292,10 @@ WRONG = {
         {"ps7-train": {"return path, losses": "return path[1:], losses"}},
         {"ps7-train-test": 1.5},
     ),
+    "a path of the places after each step": (
+        {"ps7-train": {"        path[step] = nu, theta\n": "", '        theta = theta - rates[1] * slopes["theta"]\n': '        theta = theta - rates[1] * slopes["theta"]\n        path[step] = nu, theta\n'}},
+        {"ps7-train-test": 1.5},
+    ),
     "the loss at the start at all steps": (
         {"ps7-train": {"losses[step] =": "losses[:] = losses[0] or"}},
         {"ps7-train-test": 1.5},
@@ -370,6 +382,28 @@ def memory_back(r, theta, x, h, do):
             "by_scale": -r / np.sqrt(1 - r**2) * np.sum(delta[:, :, 0] * x)}
 """, "ps7-train": None},
         {"ps7-memory-test": 2, "ps7-train-test": 0},
+    ),
+    "a phase's slope that ignores the inputs, and parts by lag that add up to it": (
+        {"ps7-memory": """
+def memory(r, theta, x):
+    return np.zeros((len(x) + 1, x.shape[1], 2))
+""", "ps7-memory-back": """
+def memory_back(r, theta, x, h, do):
+    return {"delta": np.zeros((*do.shape, 2)), "theta": theta * np.sum(do), "by_turn": 0.0, "by_scale": 0.0}
+""", "ps7-by-lag": """
+def by_lag(r, theta, x, g):
+    return np.full(len(x), theta * np.sum(g) / len(x))
+""", "ps7-train": None},
+        {"ps7-memory-test": 0, "ps7-train-test": 0},
+    ),
+    "a straight path along means of the data": (
+        {"ps7-train": """
+def train(x, y, nu, theta, rates, steps):
+    n = np.arange(steps + 1)
+    path = np.stack([nu - n * rates[0] * np.mean(x * y), theta - n * rates[1] * np.mean(x)], axis=1)
+    return path, np.full(steps + 1, np.mean((x - y) ** 2) / 2)
+"""},
+        {"ps7-train-test": 0},
     ),
     "a path that goes the same way whatever it is given": (
         {"ps7-train": """
