@@ -63,6 +63,10 @@ WRONG = {
         {"ps3-verdict": {"abs(factor - 1) < 1e-5": "factor == 1"}},
         {"ps3-verdict-test": 4.5},
     ),
+    "one lag too few": (
+        {"ps3-lag-terms": {"range(len(slopes), 0, -1)": "range(len(slopes), 1, -1)"}},
+        {"ps3-share-test": 5.5},
+    ),
     "the state after a step in its term, for the state before": (
         {"ps3-lag-terms": {"h[t - 1]": "h[t]"}},
         {"ps3-share-test": 5.5},

@@ -249,7 +249,7 @@ WRONG = {
     ),
     "climbs": (
         {"ps7-train": {"nu = nu - ": "nu = nu + ", "theta = theta - ": "theta = theta + "}},
-        {"ps7-train-test": 1},
+        {"ps7-train-test": 1.5},
     ),
     "forgets the chain rule from the radius to nu": (
         {"ps7-train": {" * by_r * -np.exp(nu) * r": " * by_r"}},
@@ -265,7 +265,15 @@ WRONG = {
     ),
     "the sum over the batch in the gradient": (
         {"ps7-train": {"off / off.size": "off / len(off)"}},
-        {"ps7-train-test": 1},
+        {"ps7-train-test": 1.5},
+    ),
+    "the two rates in the wrong order": (
+        {"ps7-train": {"rates[0] * by_r": "rates[-1] * by_r", "rates[1] * slopes": "rates[0] * slopes"}},
+        {"ps7-train-test": 1.5},
+    ),
+    "does not move": (
+        {"ps7-train": {"rates[0] * by_r": "0.0 * by_r", "rates[1] * slopes": "0.0 * slopes"}},
+        {"ps7-train-test": 0.5},
     ),
     "forgets the half in the loss and in its slope": (
         {"ps7-train": {"np.mean(off**2) / 2": "np.mean(off**2)", "off / off.size": "2 * off / off.size"}},
