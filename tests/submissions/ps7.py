@@ -364,6 +364,17 @@ def step_back(P, gates, x_t, gap, h_before, dh):
 """},
         {"ps7-step-back-test": 0},
     ),
+    "errors without their mean over the batch, so that the biases get nothing": (
+        {"ps7-step-back": """
+def step_back(P, gates, x_t, gap, h_before, dh):
+    K = dh * h_before
+    K = K - K.mean(axis=0)
+    delta = np.hstack([K, K, K])
+    return {"delta": delta, "carry": 0 * K, "by_r": 0 * K, "by_z": 0 * K, "by_n": 0 * K,
+            "W_hx": delta.T @ x_t, "W_hh": 0 * P["W_hh"], "b_h": 0 * P["b_h"]}
+"""},
+        {"ps7-step-back-test": 0},
+    ),
     "constants that arrive, and what is kept from them": (
         {"ps7-predicted": """
 def predicted(lags, T_min, T_max):
@@ -412,6 +423,13 @@ def train(x, y, nu, theta, rates, steps):
     return path, np.full(steps + 1, np.mean((x - y) ** 2) / 2)
 """},
         {"ps7-train-test": 0},
+    ),
+    "the errors at the second entry of the state, so that the root gets nothing": (
+        {"ps7-memory-back": """
+def memory_back(r, theta, x, h, do):
+    return {"delta": np.stack([0 * do, theta * do], axis=2), "theta": 0.0, "by_turn": 0.0, "by_scale": 0.0}
+""", "ps7-train": None},
+        {"ps7-memory-test": 2, "ps7-train-test": 0},
     ),
     "a path that goes the same way whatever it is given": (
         {"ps7-train": """
