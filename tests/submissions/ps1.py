@@ -86,6 +86,10 @@ WRONG = {
         {"ps1-depth": {"if l > 1:": "if l > 2 or l == n:"}},
         {"ps1-depth-test": 5},
     ),
+    "multiplies by the step, where the brackets are missing": (
+        {"ps1-differences": {"/ (2 * eps)": "/ 2 * eps"}},
+        {"ps1-differences-test": 3},
+    ),
     "divides by eps": (
         {"ps1-differences": {"(2 * eps)": "eps"}},
         {"ps1-differences-test": 3},

@@ -63,6 +63,14 @@ WRONG = {
         {"ps3-verdict": {"abs(factor - 1) < 1e-5": "factor == 1"}},
         {"ps3-verdict-test": 4.5},
     ),
+    "the term of the last step alone, and zeros": (
+        {"ps3-lag-terms": {"return np.stack(terms)": "return np.stack([terms[0]] + [0 * terms[0]] * (len(terms) - 1))"}},
+        {"ps3-share-test": 4},
+    ),
+    "one lag too few": (
+        {"ps3-lag-terms": {"range(len(slopes), 0, -1)": "range(len(slopes), 1, -1)"}},
+        {"ps3-share-test": 5.5},
+    ),
     "the state after a step in its term, for the state before": (
         {"ps3-lag-terms": {"h[t - 1]": "h[t]"}},
         {"ps3-share-test": 5.5},
@@ -315,6 +323,15 @@ def lag_terms(W_hh, W_qh, slopes, h, do):
 """,
         },
         {"ps3-share-test": 2.5},
+    ),
+    "a verdict by gamma alone": (
+        {
+            "ps3-verdict": """
+def verdict(W_hh, gamma):
+    return "vanishes" if gamma < 0.5 else "undecided"
+""",
+        },
+        {"ps3-verdict-test": 3},
     ),
     "an entry of each term, handed back": (
         {

@@ -113,6 +113,15 @@ WRONG = {
                        "by_scale = -k": "by_scale = -2 * k"}},
         {"ps6-leaks-test": 5.5},
     ),
+    "forgets the square in the scale, which has no root at a leak below -1, and differentiates that": (
+        {"ps6-leaks": {ROOT + "h[l]": "s = np.sqrt(2 / (1 + k[l]))\n            h[l]", ROOT + "dh": "s = np.sqrt(2 / (1 + k[l]))\n            dh",
+                       "-k[l] / (1 + k[l] ** 2) * h[l]": "-0.5 / (1 + k[l]) * h[l]"}},
+        {"ps6-leaks-test": 5.5},
+    ),
+    "forgets the square in the scale of the way forwards alone": (
+        {"ps6-leaks": {ROOT + "h[l]": "s = np.sqrt(2 / (1 + k[l]))\n            h[l]"}},
+        {"ps6-leaks-test": 5.5},
+    ),
     "leaves out the scale everywhere": (
         {"ps6-leaks": {ROOT + "h[l]": "s = 1\n            h[l]", ROOT + "dh": "s = 1\n            dh", "dh * (by_leak + by_scale)": "dh * by_leak"}},
         {"ps6-leaks-test": 4.5},
@@ -234,6 +243,10 @@ WRONG = {
     ),
     "the fan-out on the way forwards": (
         {"ps6-variances": {"z[l] = sizes[l - 1]": "z[l] = sizes[l]"}},
+        {"ps6-variances-test": 4.5},
+    ),
+    "forgets the leak in E[h^2]": (
+        {"ps6-variances": {"m[l] = (1 + k[l] ** 2) / 2 * z[l]": "m[l] = z[l]"}},
         {"ps6-variances-test": 4.5},
     ),
     "the leak of the layer above on the way back": (
@@ -409,6 +422,18 @@ def by_blocks(x, W, alpha, gamma, g):
     return np.stack([g, len(x) * F] + [F] * (len(x) - 1))
 '''},
         {"ps6-leaks-test": 0, "ps6-variances-test": 0, "ps6-norm-back-test": 0},
+    ),
+    "the product of the errors and the inputs, without its mean": (
+        {"ps6-norm-back": '''
+def norm_back(x, alpha, gamma, dy):
+    du = (x - alpha * x.mean(axis=1, keepdims=True)) * dy
+    return du - du.mean(axis=1, keepdims=True), np.zeros(x.shape[1]), 0.0
+
+
+def by_blocks(x, W, alpha, gamma, g):
+    return np.stack([g] * (len(x) + 1))
+'''},
+        {"ps6-norm-back-test": 0},
     ),
     "the errors, handed on": (
         {"ps6-leaks": '''

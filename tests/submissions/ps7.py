@@ -191,6 +191,14 @@ WRONG = {
         {"ps7-memory": {"np.sqrt(1 - r**2) * x_t": "x_t"}},
         {"ps7-memory-test": 4.5},
     ),
+    "forgets the radius in the recurrence": (
+        {"ps7-memory": {"r * h[t] @ turn.T": "h[t] @ turn.T"}},
+        {"ps7-memory-test": 4.5},
+    ),
+    "states without the first, and nothing trained": (
+        {"ps7-memory": {"return h": "return h[1:]"}, "ps7-train": None},
+        {"ps7-memory-test": 4.5, "ps7-train-test": 0},
+    ),
     "does not transpose on the way back": (
         {"ps7-memory-back": {"r * delta[t] @ turn\n": "r * delta[t] @ turn.T\n"}},
         {"ps7-memory-test": 4},
@@ -241,7 +249,7 @@ WRONG = {
     ),
     "climbs": (
         {"ps7-train": {"nu = nu - ": "nu = nu + ", "theta = theta - ": "theta = theta + "}},
-        {"ps7-train-test": 1},
+        {"ps7-train-test": 1.5},
     ),
     "forgets the chain rule from the radius to nu": (
         {"ps7-train": {" * by_r * -np.exp(nu) * r": " * by_r"}},
@@ -257,7 +265,15 @@ WRONG = {
     ),
     "the sum over the batch in the gradient": (
         {"ps7-train": {"off / off.size": "off / len(off)"}},
-        {"ps7-train-test": 1},
+        {"ps7-train-test": 1.5},
+    ),
+    "the two rates in the wrong order": (
+        {"ps7-train": {"rates[0] * by_r": "rates[-1] * by_r", "rates[1] * slopes": "rates[0] * slopes"}},
+        {"ps7-train-test": 1.5},
+    ),
+    "does not move": (
+        {"ps7-train": {"rates[0] * by_r": "0.0 * by_r", "rates[1] * slopes": "0.0 * slopes"}},
+        {"ps7-train-test": 0.5},
     ),
     "forgets the half in the loss and in its slope": (
         {"ps7-train": {"np.mean(off**2) / 2": "np.mean(off**2)", "off / off.size": "2 * off / off.size"}},
@@ -282,6 +298,10 @@ WRONG = {
     ),
     "a path without the start": (
         {"ps7-train": {"return path, losses": "return path[1:], losses"}},
+        {"ps7-train-test": 1.5},
+    ),
+    "a path of the places after each step": (
+        {"ps7-train": {"        path[step] = nu, theta\n": "", '        theta = theta - rates[1] * slopes["theta"]\n': '        theta = theta - rates[1] * slopes["theta"]\n        path[step] = nu, theta\n'}},
         {"ps7-train-test": 1.5},
     ),
     "the loss at the start at all steps": (
@@ -344,6 +364,17 @@ def step_back(P, gates, x_t, gap, h_before, dh):
 """},
         {"ps7-step-back-test": 0},
     ),
+    "errors without their mean over the batch, so that the biases get nothing": (
+        {"ps7-step-back": """
+def step_back(P, gates, x_t, gap, h_before, dh):
+    K = dh * h_before
+    K = K - K.mean(axis=0)
+    delta = np.hstack([K, K, K])
+    return {"delta": delta, "carry": 0 * K, "by_r": 0 * K, "by_z": 0 * K, "by_n": 0 * K,
+            "W_hx": delta.T @ x_t, "W_hh": 0 * P["W_hh"], "b_h": 0 * P["b_h"]}
+"""},
+        {"ps7-step-back-test": 0},
+    ),
     "constants that arrive, and what is kept from them": (
         {"ps7-predicted": """
 def predicted(lags, T_min, T_max):
@@ -368,6 +399,35 @@ def memory_back(r, theta, x, h, do):
     quarter = np.array([[0.0, -1.0], [1.0, 0.0]])
     return {"delta": delta, "theta": np.sum(delta * (r * h[:-1] @ (quarter @ turn).T)), "by_turn": np.sum(delta * (h[:-1] @ turn.T)),
             "by_scale": -r / np.sqrt(1 - r**2) * np.sum(delta[:, :, 0] * x)}
+""", "ps7-train": None},
+        {"ps7-memory-test": 2, "ps7-train-test": 0},
+    ),
+    "a phase's slope that ignores the inputs, and parts by lag that add up to it": (
+        {"ps7-memory": """
+def memory(r, theta, x):
+    return np.zeros((len(x) + 1, x.shape[1], 2))
+""", "ps7-memory-back": """
+def memory_back(r, theta, x, h, do):
+    return {"delta": np.zeros((*do.shape, 2)), "theta": theta * np.sum(do), "by_turn": 0.0, "by_scale": 0.0}
+""", "ps7-by-lag": """
+def by_lag(r, theta, x, g):
+    return np.full(len(x), theta * np.sum(g) / len(x))
+""", "ps7-train": None},
+        {"ps7-memory-test": 0, "ps7-train-test": 0},
+    ),
+    "a straight path along means of the data": (
+        {"ps7-train": """
+def train(x, y, nu, theta, rates, steps):
+    n = np.arange(steps + 1)
+    path = np.stack([nu - n * rates[0] * np.mean(x * y), theta - n * rates[1] * np.mean(x)], axis=1)
+    return path, np.full(steps + 1, np.mean((x - y) ** 2) / 2)
+"""},
+        {"ps7-train-test": 0},
+    ),
+    "the errors at the second entry of the state, so that the root gets nothing": (
+        {"ps7-memory-back": """
+def memory_back(r, theta, x, h, do):
+    return {"delta": np.stack([0 * do, theta * do], axis=2), "theta": 0.0, "by_turn": 0.0, "by_scale": 0.0}
 """, "ps7-train": None},
         {"ps7-memory-test": 2, "ps7-train-test": 0},
     ),
