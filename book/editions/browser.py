@@ -12,9 +12,11 @@ from urllib.parse import unquote, urlsplit
 from playwright.sync_api import Error, sync_playwright
 
 HOST = "http://book.invalid"  # no such host can exist: RFC 2606
-HOW_TO_GET_ONE = "no Chromium: `apt-get install chromium` or `playwright install chromium`, or put the path of one into CHROMIUM"
-# Without its sandbox it also runs for root, in a container; it opens our own pages only.
-_FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+HOW_TO_GET_ONE = "no Chromium: set CHROMIUM to its path, or `apt-get install chromium`, or `playwright install chromium`"
+FLAGS = [  # without its sandbox it also runs for root, in a container; it opens our own pages only
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]
 
 
 class NoBrowser(RuntimeError):
@@ -25,21 +27,14 @@ class Failed(RuntimeError):
     """An edition could not be made; the message names the page."""
 
 
-def find_chromium(playwright) -> str:
-    """$CHROMIUM, one on PATH, or Playwright's own, in this order.
-
-    Raises
-    ------
-    NoBrowser : if there is none, with how to get one.
-    """
+def find_chromium(playwright) -> str | None:
+    """$CHROMIUM, one on PATH, or Playwright's own, in this order."""
     for name in (os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome"):
         found = name and shutil.which(name)
         if found:
             return found
     own = playwright.chromium.executable_path
-    if not Path(own).exists():
-        raise NoBrowser(HOW_TO_GET_ONE)
-    return own
+    return own if Path(own).exists() else None
 
 
 @contextlib.contextmanager
@@ -51,7 +46,10 @@ def chromium():
     NoBrowser : if there is none on this machine.
     """
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium(playwright), args=_FLAGS)
+        executable = find_chromium(playwright)
+        if executable is None:
+            raise NoBrowser(HOW_TO_GET_ONE)
+        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
         try:
             yield browser
         finally:

@@ -13,7 +13,7 @@ def gather(tab, site: Site, pages: list[Page]) -> None:
 
     Raises
     ------
-    Failed : if a page has no text, or its text is not built as expected; the message names the page.
+    Failed : if a page has no text, its text is not built as expected, or a link of it leads nowhere; the message names the page.
     """
     tab.add_script_tag(url=f"{HOST}/editions/gather.js")
     slugs = {page.path: page.slug for page in pages}
@@ -23,3 +23,6 @@ def gather(tab, site: Site, pages: list[Page]) -> None:
                          [page.path, page.slug, slugs, site.address])
         except Error as error:
             raise Failed(f"{page.path}: {error.message}") from error
+    lost = tab.evaluate("lost()")
+    if lost:
+        raise Failed("; ".join(lost))

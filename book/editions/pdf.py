@@ -9,8 +9,7 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-from pypdf import PdfReader, PdfWriter
-from pypdf.generic import BooleanObject, DictionaryObject, NameObject
+import pikepdf
 
 from editions.browser import HOST, Failed, empty_page
 from editions.gathering import gather
@@ -74,7 +73,7 @@ def _print(browser, site: Site, pages: list[Page], title: str, cover: str, head:
         about = f'{head or _colophon(site)}{_NOTES}'
         tab.evaluate("front => document.body.insertAdjacentHTML('afterbegin', front)",
                      f'{cover}<section class="front"><div class="colophon">{about}</div><h1>Contents</h1><div class="contents"></div></section>')
-        entries = tab.evaluate(_ENTRIES, [_parts(pages), len(pages) == 1])
+        entries = tab.evaluate(_ENTRIES, [[(page.slug, page.title, page.is_chapter, part) for page, part in zip(pages, _parts(pages), strict=True)], len(pages) == 1])
         _typeset(tab, site)
         numbers = _numbers(tab.pdf(**_PAPER), entries)  # once to learn on which page each entry falls
         tab.evaluate("numbers => document.querySelectorAll('.contents a').forEach((link, k) => { link.dataset.number = numbers[k]; })", numbers)
@@ -104,36 +103,43 @@ def _colophon(site: Site) -> str:
             "Text and figures: CC BY 4.0. Code: BSD 3-Clause.</p>")
 
 
-def _parts(pages: list[Page]) -> dict[str, str]:
-    """{slug: part} of the pages that begin one."""
-    return {page.slug: page.part for before, page in zip([None, *pages], pages) if before is None or before.part != page.part}
+def _parts(pages: list[Page]) -> list[str]:
+    """For each page the part that begins with it, or ""."""
+    return [page.part if before is None or before.part != page.part else "" for before, page in zip([None, *pages], pages)]
 
 
-# The contents: [id, level] of each entry. In a chapter alone they are its sections.
-_ENTRIES = """([parts, alone]) => {
+# Writes the contents and gives the id of each entry: the pages, and the sections of chapters; of one page alone its sections.
+_ENTRIES = """([pages, alone]) => {
   const contents = document.querySelector(".contents"), entries = [];
-  const add = (id, heading, className) => {
-    const line = document.createElement("p"), link = document.createElement("a");
-    const text = heading.cloneNode(true);
-    text.querySelectorAll("[id]").forEach((node) => node.removeAttribute("id"));
-    const words = document.createElement("span");
-    words.append(...text.childNodes);
-    link.append(words);
+  const add = (id, className, ...words) => {
+    const line = make("p", className), link = make("a", "", make("span", "", ...words));
     link.href = "#" + id;
     link.dataset.number = "000";
-    line.className = className;
     line.append(link);
     contents.append(line);
     entries.push(id);
   };
-  for (const page of document.querySelectorAll("section.page")) {
-    if (parts[page.id] && !alone) contents.insertAdjacentHTML("beforeend", `<p class="part"></p>`), contents.lastChild.textContent = parts[page.id];
-    const title = page.querySelector("h1");
-    if (!alone) add(page.id, title, "first");
-    if (alone || /^\\d+\\. /.test(title.textContent))
-      for (const heading of page.querySelectorAll("h2")) add(heading.closest("section[id]").id, heading, alone ? "first" : "second");
+  for (const [slug, title, chapter, part] of pages) {
+    if (part && !alone) contents.append(make("p", "part", part));
+    if (!alone) add(slug, "first", title);
+    if (!alone && !chapter) continue;
+    for (const heading of document.getElementById(slug).querySelectorAll("h2")) {
+      add(heading.closest("section[id]").id, alone ? "first" : "second", ...heading.cloneNode(true).childNodes);
+    }
   }
   return entries;
+}"""
+
+
+_TEXT = {"width": 582, "height": 933}  # the text on a page of print.css, in pixels of 1/96 inch: 154 mm x 247 mm
+# Formulas and tables that are wider than the page become smaller; gives what is wider still.
+_FIT = """(width) => {
+  const over = (node) => node.getBoundingClientRect().right - width > 1;
+  for (const node of document.querySelectorAll("div.math mjx-math, table")) {
+    if (over(node)) node.style.fontSize = `${Math.floor(97 * node.parentElement.clientWidth / node.getBoundingClientRect().width)}%`;
+  }
+  return [...document.querySelectorAll("section.page *")].filter((node) => over(node) && !node.closest("svg"))
+    .map((node) => `${node.closest("section.page").id}: ${node.textContent.slice(0, 60)}`);
 }"""
 
 
@@ -160,23 +166,33 @@ def _typeset(tab, site: Site) -> None:
     }""")
     if wrong:
         raise Failed(f"formulas that MathJax does not know: {'; '.join(wrong)}")
+    tab.emulate_media(media="print")
+    tab.set_viewport_size(_TEXT)
+    wide = tab.evaluate(_FIT, _TEXT["width"])  # or Chromium would make all pages smaller
+    if wide:
+        raise Failed(f"wider than the page: {'; '.join(wide)}")
 
 
 def _numbers(printed: bytes, entries: list[str]) -> list[int]:
     """The page, from 1, of each entry of the contents."""
-    reader = PdfReader(BytesIO(printed))
-    places = {name.removeprefix("/"): place for name, place in reader.named_destinations.items()}
-    lost = [entry for entry in entries if entry not in places]
-    if lost:
-        raise Failed(f"the printed contents lead nowhere: {', '.join(lost)}")
-    return [reader.get_destination_page_number(places[entry]) + 1 for entry in entries]
+    with pikepdf.open(BytesIO(printed)) as document:
+        places = document.Root.get("/Dests", {})
+        numbers = {page.obj.objgen: number for number, page in enumerate(document.pages, 1)}
+        lost = [entry for entry in entries if f"/{entry}" not in places]
+        if lost:
+            raise Failed(f"the printed contents lead nowhere: {', '.join(lost)}")
+        return [numbers[places[f"/{entry}"][0].objgen] for entry in entries]
 
 
 def _described(printed: bytes, site: Site, title: str) -> bytes:
-    writer = PdfWriter(clone_from=PdfReader(BytesIO(printed)))
-    writer.add_metadata({"/Title": title, "/Author": site.author, "/Subject": f"Version {site.version}"})
-    writer.root_object[NameObject("/ViewerPreferences")] = DictionaryObject({NameObject("/DisplayDocTitle"): BooleanObject(True)})
-    writer.page_mode = "/UseOutlines"
-    out = BytesIO()
-    writer.write(out)
+    """`printed` with its metadata, packed more tightly than Chromium does, and so that it can be read while it loads."""
+    with pikepdf.open(BytesIO(printed)) as document:
+        with document.open_metadata() as data:
+            data["dc:title"], data["dc:creator"], data["dc:language"] = title, [site.author], [site.language]
+            data["dc:description"], data["dc:rights"] = f"Version {site.version}", "Text and figures: CC BY 4.0. Code: BSD 3-Clause."
+        document.docinfo["/Title"], document.docinfo["/Author"] = title, site.author
+        document.Root.ViewerPreferences = pikepdf.Dictionary(DisplayDocTitle=True)
+        document.Root.PageMode = pikepdf.Name.UseOutlines
+        out = BytesIO()
+        document.save(out, object_stream_mode=pikepdf.ObjectStreamMode.generate, linearize=True)
     return out.getvalue()

@@ -151,3 +151,9 @@ function links(section, base, pages, slug, address) {
   }
   for (const node of section.querySelectorAll("img[src]")) node.src = new URL(node.getAttribute("src"), base).href;
 }
+
+// The links of all gathered pages that lead nowhere.
+function lost() {
+  return [...document.querySelectorAll('section.page a[href^="#"]')].filter((node) => !document.getElementById(node.getAttribute("href").slice(1)))
+    .map((node) => `${node.closest("section.page").id}: a link to ${node.getAttribute("href").slice(1)}, which is nowhere`);
+}

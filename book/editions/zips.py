@@ -1,0 +1,106 @@
+"""The archives to take along: the site to read without a network, and the notebooks to run.
+
+    site_zip(Path("_build/html"), Path("_build/editions/gradients-through-time-site.zip"))
+    notebooks_zip(Path("."), Path("_build/editions/gradients-through-time-notebooks.zip"))
+
+The same files make the same bytes. An archive is written whole or not at all.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import zipfile
+from pathlib import Path
+
+_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say: the bytes do not depend on when they were made
+SITE, NOTEBOOKS = "gradients-through-time", "gradients-through-time-notebooks"  # the folder in each archive
+
+# What the notebooks need, relative to the root of the book; all other files stay out: pages that are no notebooks, tests,
+# how the site is built, and with book/assignments/source the hidden tests of the problem sets.
+WANTED = ["LICENSE", "requirements.txt", "requirements-torch.txt", "pyproject.toml", "book/*.ipynb", "book/*.py", "book/*.mplstyle",
+          "book/data/*", "book/experiments/*.py", "book/gradients/**/*.py", "book/explorable/**/*", "book/grading/*.py",
+          "book/predictions/**/*", "book/runnable/**/*", "book/editions/**/*", "book/finding/**/*",
+          "book/publishing/**/*", "book/assignments/release/*/*.ipynb"]
+_LEFTOVERS = {"__pycache__", ".ipynb_checkpoints", "build", ".DS_Store"}  # beside these, whatever .gitignore names by *.
+NEEDED = ["LICENSE", "requirements.txt", "pyproject.toml", "book/01_*.ipynb", "book/gradients/__init__.py", "book/explorable/__init__.py",
+          "book/figures.py", "book/figures.mplstyle", "book/data/*", "book/assignments/release/*/*.ipynb"]
+
+_README = """\
+# Gradients Through Time: the notebooks
+
+All chapters as notebooks, the code and the results that they read, and the problem sets.
+With Python 3.11 or newer, in this folder:
+
+    pip install -r requirements.txt
+    jupyter lab book
+
+Start with `book/01_backpropagation.ipynb`. Chapter 12 also needs `pip install -r requirements-torch.txt`.
+The problem sets are in `book/assignments/release`.
+
+Code: BSD 3-Clause. Text and figures: CC BY 4.0. See `LICENSE`.
+"""
+
+
+def site_zip(html: Path, target: Path) -> None:
+    """Pack the built site `html` for reading offline: unpack it, and open ``index.html``.
+
+    Without what only a server or a builder needs: the pages' sources, unless a page links to them; .buildinfo; the table for
+    other books' links; Python for the pages, which a browser does not load from a file; and the editions.
+
+    Raises
+    ------
+    ValueError : `html` holds no built site, or a file that a page needs is missing in it.
+    """
+    html = Path(html)
+    for name in ("index.html", "book/index.html", "search.html", "searchindex.js"):
+        if not (html / name).is_file():
+            raise ValueError(f"no built site: {html / name} is missing; jupyter-book build .")
+    files = {path.relative_to(html).as_posix(): path for path in html.rglob("*") if path.is_file()}
+    pages = {name: path.read_text(encoding="utf-8") for name, path in files.items() if name.endswith(".html")}
+    linked = set()
+    for name, text in pages.items():
+        for link in re.findall(r"""\b(?:href|src)="([^"#?]+)""", text):
+            if not re.match(r"\w+:|//", link):
+                linked.add(os.path.normpath(os.path.join(os.path.dirname(name), link)))
+    kept = {name: path.read_bytes() for name, path in files.items()
+            if not name.startswith(("pyodide/", "editions/", ".")) and "/." not in name and name != "objects.inv"
+            and (not name.startswith("_sources/") or name in linked)}
+    _write(target, SITE, kept)
+
+
+def notebooks_zip(root: Path, target: Path) -> None:
+    """Pack what the notebooks of the book in `root` need, with a README of its own. No git is asked.
+
+    Raises
+    ------
+    ValueError : something that the notebooks need is missing.
+    """
+    root = Path(root)
+    for pattern in NEEDED:
+        if not any(root.glob(pattern)):
+            raise ValueError(f"{root} lacks {pattern}")
+    kept = {}
+    for path in sorted({path for pattern in WANTED for path in root.glob(pattern) if path.is_file()}):
+        name = path.relative_to(root)
+        if not _LEFTOVERS & set(name.parts) and not any(part.endswith(".egg-info") for part in name.parts) and path.suffix != ".pyc":
+            kept[name.as_posix()] = path.read_bytes()
+    kept["README.md"] = _README.encode()
+    _write(target, NOTEBOOKS, kept)
+
+
+def _write(target: Path, folder: str, files: dict[str, bytes]) -> None:
+    target = Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        with zipfile.ZipFile(beside, "w") as archive:
+            for name in sorted(files):
+                entry = zipfile.ZipInfo(f"{folder}/{name}", date_time=_TIME)
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                entry.create_system, entry.external_attr = 3, (stat.S_IFREG | 0o644) << 16  # also where it is made on Windows
+                archive.writestr(entry, files[name], compresslevel=9)
+        os.replace(beside, target)
+    finally:
+        beside.unlink(missing_ok=True)
