@@ -11,6 +11,7 @@ async function formulas() {
     const text = await MathJax.tex2mmlPromise(source, { display: block });
     const math = new DOMParser().parseFromString(text, "text/html").querySelector("math");
     if (math.querySelector("merror")) wrong.push(`${node.closest("section.page").id}: ${source}`);
+    for (const sign of math.querySelectorAll("mo")) close(sign);
     for (const part of [math, ...math.querySelectorAll("*")]) {
       for (const { name } of [...part.attributes]) if (name.startsWith("data-") || name === "class") part.removeAttribute(name);
     }
@@ -18,6 +19,12 @@ async function formulas() {
     holder.replaceWith(math);
   }
   return wrong;
+}
+
+// A bar, a bracket or a prime stands close to what it belongs to: TeX knows which is which, a reader's MathML does not.
+function close(sign) {
+  if (!["ORD", "OPEN", "CLOSE"].includes(sign.dataset.mjxTexclass) && !/^[\u2032-\u2034]$/.test(sign.textContent)) return;
+  for (const side of ["lspace", "rspace"]) if (!sign.hasAttribute(side)) sign.setAttribute(side, "0em");
 }
 
 // The text of a page, in XHTML.
