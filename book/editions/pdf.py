@@ -65,7 +65,10 @@ def _print(browser, site: Site, pages: list[Page], title: str, cover: str, head:
     folders = {"/": site.html, "/fonts/": fonts, "/editions/": _STATIC}
     with empty_page(browser, folders, site.language) as tab:
         gather(tab, site, pages)
-        tab.evaluate("title => { document.title = title; }", title)
+        tab.evaluate("""title => {
+          document.title = title;
+          document.querySelectorAll("figure").forEach((node) => node.setAttribute("role", "group"));  // the drawing in it has the text alternative
+        }""", title)
         for style in ("/_static/pygments.css", "/editions/print.css"):
             tab.add_style_tag(url=HOST + style)
         tab.add_style_tag(content="".join(
@@ -138,7 +141,7 @@ _FIT = """(width) => {
   for (const node of document.querySelectorAll("div.math mjx-math, table")) {
     if (over(node)) node.style.fontSize = `${Math.floor(97 * node.parentElement.clientWidth / node.getBoundingClientRect().width)}%`;
   }
-  return [...document.querySelectorAll("section.page *")].filter((node) => over(node) && !node.closest("svg"))
+  return [...document.querySelectorAll("section.page *")].filter((node) => over(node) && !node.closest("svg") && !node.parentElement.closest("mjx-math"))
     .map((node) => `${node.closest("section.page").id}: ${node.textContent.slice(0, 60)}`);
 }"""
 
@@ -151,12 +154,20 @@ def _typeset(tab, site: Site) -> None:
     }; }""")
     tab.add_script_tag(url=f"{HOST}/{_MATHJAX}")
     wrong = tab.evaluate("""async () => {
+      const real = (glyph) => {  // MathJax draws letters as ::before, which is never tagged
+        const drawn = getComputedStyle(glyph, "::before"), letter = document.createElement("span");
+        letter.textContent = drawn.content.slice(1, -1).replace(/^\\\\/, "");
+        for (const name of ["display", "width", "padding", "margin", "transform", "position", "top", "left"]) letter.style[name] = drawn[name];
+        glyph.append(letter);
+        glyph.classList.add("real");
+      };
       await MathJax.startup.promise;
-      document.querySelectorAll("mjx-assistive-mml").forEach((node) => node.remove());
       await MathJax.typesetPromise();
       for (const item of MathJax.startup.document.math) {  // a reader of the screen hears the source, as in a text book for the ear
         const node = item.typesetRoot;
         node.querySelectorAll("mjx-assistive-mml").forEach((part) => part.remove());
+        node.querySelectorAll("[aria-hidden]").forEach((part) => part.removeAttribute("aria-hidden"));  // or it is tagged as decoration
+        node.querySelectorAll("mjx-c").forEach(real);
         node.setAttribute("role", "img");
         node.setAttribute("aria-label", item.math.trim());
       }

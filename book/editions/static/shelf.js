@@ -50,15 +50,15 @@ function plain(svg) {
   for (const node of svg.querySelectorAll("*")) {
     for (const { name, value } of [...node.attributes]) {
       if (value.includes("var(--explorable-page)")) node.setAttribute(name, value.replaceAll("var(--explorable-page)", "#fff"));
-      else if (name === "style" && value.includes("--explorable")) clean(node);
+      else if (name === "style" && value.includes("--explorable")) node.setAttribute(name, fixed(value));
       else if (name.startsWith("data-")) node.removeAttribute(name);
     }
   }
 }
 
-function clean(node) {
-  for (const property of [...node.style]) if (property.startsWith("--")) node.style.removeProperty(property);
-  if (!node.getAttribute("style")) node.removeAttribute("style");
+// "--explorable-size:9;x:y" has no use there, and "max(11px,var(--explorable-least,0)*1px)" is 11px.
+function fixed(style) {
+  return style.replace(/max\((\d+(?:\.\d+)?px),var\(--explorable-least,0\)\*1px\)/g, "$1").replace(/--explorable-[^;]*;?/g, "");
 }
 
 // [id, text] of each section of a page.
