@@ -157,7 +157,9 @@ def _typeset(tab, site: Site) -> None:
       const real = (glyph) => {  // MathJax draws letters as ::before, which is never tagged
         const drawn = getComputedStyle(glyph, "::before"), letter = document.createElement("span");
         letter.textContent = drawn.content.slice(1, -1).replace(/^\\\\/, "");
-        for (const name of ["display", "width", "padding", "margin", "transform", "position", "top", "left"]) letter.style[name] = drawn[name];
+        for (const name of ["display", "width", "padding", "margin", "transform", "position", "top", "left"]) {
+          letter.style[name] = drawn[name].replace(/([\\d.e-]+)px/g, (_, pixels) => `${pixels / parseFloat(drawn.fontSize)}em`);
+        }
         glyph.append(letter);
         glyph.classList.add("real");
       };
