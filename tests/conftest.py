@@ -32,7 +32,7 @@ ROOT = Path(__file__).parent.parent
 # In this order the workers never wait for each other: the chapters run first; long tests follow, while the last of them
 # ends; then one worker builds the book, from what the chapters left, while the others do the mathematics.
 ROOMS = ["book", "tests/course", "tests/built_book/test_builds.py", "tests/built_book/test_small_books.py", "tests/experiments",
-         "tests/figure_library", "tests/mathematics", "tests/predictions", "tests/editions", "tests/runnable", "tests/built_book"]
+         "tests/figure_library", "tests/mathematics", "tests/predictions", "tests/publishing", "tests/editions", "tests/runnable", "tests/built_book"]
 
 
 def pytest_configure(config):

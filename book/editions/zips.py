@@ -17,15 +17,12 @@ from pathlib import Path
 _TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say: the bytes do not depend on when they were made
 SITE, NOTEBOOKS = "gradients-through-time", "gradients-through-time-notebooks"  # the folder in each archive
 
-# What the notebooks need, relative to the root of the book; all other files stay out: pages that are no notebooks, tests,
-# how the site is built, and with book/assignments/source the hidden tests of the problem sets.
-WANTED = ["LICENSE", "requirements.txt", "requirements-torch.txt", "pyproject.toml", "book/*.ipynb", "book/*.py", "book/*.mplstyle",
-          "book/data/*", "book/experiments/*.py", "book/gradients/**/*.py", "book/explorable/**/*", "book/grading/*.py",
-          "book/predictions/**/*", "book/runnable/**/*", "book/editions/**/*", "book/finding/**/*",
-          "book/publishing/**/*", "book/assignments/release/*/*.ipynb"]
-_LEFTOVERS = {"__pycache__", ".ipynb_checkpoints", "build", ".DS_Store"}  # beside these, whatever .gitignore names by *.
-NEEDED = ["LICENSE", "requirements.txt", "pyproject.toml", "book/01_*.ipynb", "book/gradients/__init__.py", "book/explorable/__init__.py",
-          "book/figures.py", "book/figures.mplstyle", "book/data/*", "book/assignments/release/*/*.ipynb"]
+# What the notebooks and whoever installs their packages need, relative to the root of the book. All else stays out: tests, how
+# the site is built, and with book/assignments/source the hidden tests of the problem sets.
+WANTED = ["LICENSE", "requirements.txt", "requirements-torch.txt", "pyproject.toml", "book/*.ipynb", "book/*.py", "book/figures.mplstyle",
+          "book/notation.md", "book/data/*.jsonl", "book/experiments/*.py", "book/gradients/**/*.py", "book/grading/*.py",
+          "book/explorable/**/*", "book/assignments/release/*/*.ipynb"]
+_LEFT_BY_TOOLS = {"__pycache__", ".ipynb_checkpoints", "build", "dist", ".DS_Store"}
 
 _README = """\
 # Gradients Through Time: the notebooks
@@ -66,6 +63,7 @@ def site_zip(html: Path, target: Path) -> None:
                 linked.add(os.path.normpath(os.path.join(os.path.dirname(name), link)))
     kept = {name: path.read_bytes() for name, path in files.items()
             if not name.startswith(("pyodide/", "editions/", ".")) and "/." not in name and name != "objects.inv"
+            and not (name.startswith("_static/") and name.endswith((".html", ".map")))  # templates of the theme; for debuggers
             and (not name.startswith("_sources/") or name in linked)}
     _write(target, SITE, kept)
 
@@ -78,16 +76,18 @@ def notebooks_zip(root: Path, target: Path) -> None:
     ValueError : something that the notebooks need is missing.
     """
     root = Path(root)
-    for pattern in NEEDED:
-        if not any(root.glob(pattern)):
-            raise ValueError(f"{root} lacks {pattern}")
     kept = {}
-    for path in sorted({path for pattern in WANTED for path in root.glob(pattern) if path.is_file()}):
-        name = path.relative_to(root)
-        if not _LEFTOVERS & set(name.parts) and not any(part.endswith(".egg-info") for part in name.parts) and path.suffix != ".pyc":
-            kept[name.as_posix()] = path.read_bytes()
+    for pattern in WANTED:
+        found = [path for path in root.glob(pattern) if path.is_file() and not _left_by_tools(path.relative_to(root))]
+        if not found:
+            raise ValueError(f"{root} lacks {pattern}, which the notebooks need")
+        kept.update((path.relative_to(root).as_posix(), path.read_bytes()) for path in found)
     kept["README.md"] = _README.encode()
     _write(target, NOTEBOOKS, kept)
+
+
+def _left_by_tools(path: Path) -> bool:
+    return bool(_LEFT_BY_TOOLS.intersection(path.parts)) or any(part.endswith((".egg-info", ".pyc")) for part in path.parts)
 
 
 def _write(target: Path, folder: str, files: dict[str, bytes]) -> None:

@@ -21,6 +21,7 @@ from explorable.svg import WIDTH, alt_text, caption_html, figure_html
 
 RECORD = "EXPLORABLE_RECORD"
 SECONDS = "explorable_recording_seconds"  # what the recording took, beside it in a notebook that was run to build a book
+_VIEW = "application/vnd.jupyter.widget-view+json"
 _DPI = 144  # of PNGs: two pixels a point, sharp on a phone and a laptop
 
 
@@ -166,8 +167,8 @@ class Explorable:
         if self.grid.controls:
             if self._widget is None:
                 self._widget = self._live()
-            bundle |= self._widget._repr_mimebundle_()
-            bundle["text/plain"] = repr(self)
+            # As ipywidgets 8 says it; version 7, which Colab has, displays a widget and does not say how.
+            bundle[_VIEW] = {"version_major": 2, "version_minor": 0, "model_id": self._widget.model_id}
         return bundle
 
 

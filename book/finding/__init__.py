@@ -1,0 +1,1 @@
+"""What readers type into the search, and where it leads."""
