@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, FileNotFoundError) as error:
         parser.error(str(error))
 
-    name = "-".join(book.title.lower().split())
+    name = base(book.title)
     good = True
     if "zips" in kinds:
         good &= _make([(f"{name}-site.zip", lambda target: zips.site_zip(book.html, target)),
@@ -51,6 +51,11 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"No PDF and no e-book: {error}", file=sys.stderr)
             good = False
     return 0 if good else 1
+
+
+def base(title: str) -> str:
+    """What the names of all files begin with, "gradients-through-time"."""
+    return "-".join(title.lower().split())
 
 
 def _printed(browser, book: site.Site, name: str, kinds: list[str]) -> Iterator[Maker]:

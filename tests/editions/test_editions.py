@@ -220,6 +220,12 @@ def test_on_a_phone_its_pages_are_no_wider_than_the_screen(shelf, new_page, serv
 
 # --- the command
 
+def test_the_first_page_offers_what_it_makes(book):
+    offered = set(re.findall(r"\.\./editions/([\w.-]+)", (ROOT / "book" / "index.md").read_text()))
+    name = command.base(book.title)
+    assert offered == {f"{name}.pdf", f"{name}.epub", f"{name}-site.zip", f"{name}-notebooks.zip"}
+
+
 @pytest.fixture
 def small(tmp_path, monkeypatch, browser):
     """A site of two pages, and the repository around it; the command runs there."""
