@@ -5,6 +5,7 @@ import sys
 import warnings
 
 from grading.inert import guard_feedback, guard_formgrader
+from grading.whole import make_whole
 from nbgrader.converters import GenerateAssignment
 from sqlalchemy.exc import SAWarning
 
@@ -19,6 +20,9 @@ c.CourseDirectory.db_url = f"sqlite:///{here}/gradebook.db?timeout=60"
 
 # nbgrader starts another program of this Python's, alembic, when it makes the database.
 os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
+
+# After a kill the same command makes what is not whole anew: see grading/whole.py in the book.
+make_whole()
 
 # Every version that was given out is kept, see grading/releases.py in the book.
 c.GenerateAssignment.preprocessors = [*GenerateAssignment.class_traits()["preprocessors"].default(), "grading.releases.Keep"]

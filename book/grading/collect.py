@@ -20,7 +20,8 @@ Brightspace) that of the hand-in where two have the same name. An archive in an 
 known by its cells, whatever its file is called. Of several the newest that was worked on is collected, to
 `submitted/Ann-Abt/ps1/ps1.ipynb`; one with few answers that were worked on, or none, takes no other's place. What it replaces goes to
 `replaced/Ann-Abt/ps1`, since all that lies in `submitted` is graded. What is there already stays untouched. `collected.json`
-remembers who is who, and whose work was collected by a guess.
+remembers who is who, and whose work was collected by a guess. It is written before each notebook is put into its place, with what is
+to be said of that: after a kill the same command goes on, and says what it would have said.
 
 A student can write any time into an archive. So only those of an archive that has several students' work count as the times of
 the hand-ins, and go to `timestamp.txt`; in one student's they only tell which of two notebooks is the newer. Where the platform
@@ -34,6 +35,7 @@ of, knows a file by its name alone, and says of none that it leaves out.
 from __future__ import annotations
 
 import argparse
+import copy
 import hashlib
 import json
 import os
@@ -57,7 +59,7 @@ from .archives import ARCHIVE, EMPTY_FOLDER, GROUP, LARGEST, Entry, entries
 from .releases import versions
 from .terminal import printable
 
-__all__ = ["main", "run"]
+__all__ = ["finish", "main", "run"]
 
 MOODLE = re.compile(r"(?P<name>.+?)(?:_(?P<number>\d+))?_assignsubmission_(?P<kind>[a-z]+)(?:_.*)?", re.DOTALL)
 # 2026_11_26, 26_11_26, 20261126_1200: no numbers of Canvas's
@@ -667,10 +669,11 @@ def choose(files: list[File], assignment: str) -> File | None:
             if file.unsure:
                 file.becomes(f"left out: {_by_a_guess(file)}", look=True)
         notebooks = [file for file in notebooks if not file.fate]
+    newness = _newness(notebooks)
     most = _most(notebooks)
     kind = min((_rank(file, most) for file in notebooks), key=RANKS.index)
     taken = sorted((file for file in notebooks if _rank(file, most) == kind),
-                   key=lambda file: (file.moment, file.order, file.archive, bool(_beside(f"x {_stem(file.entry.name)}", assignment))))[-1]
+                   key=lambda file: (*newness(file), bool(_beside(f"x {_stem(file.entry.name)}", assignment))))[-1]
     for file in notebooks:
         if file is taken:
             continue
@@ -678,11 +681,11 @@ def choose(files: list[File], assignment: str) -> File | None:
             file.becomes(f"left out: the same as {taken.entry.name}")
         elif file.kind == "untouched":
             file.becomes("left out: as it was given out")
-        elif _rank(file, most) == "part" and (file.moment, file.order, file.archive) >= (taken.moment, taken.order, taken.archive):
+        elif _rank(file, most) == "part" and newness(file) >= newness(taken):
             file.becomes(f"left out: {_less(file, taken, taken.entry.name, assignment)}", look=True)
         elif file.kind not in (kind, "work"):
             file.becomes("left out: " + ("a checkpoint" if file.kind == "saved" else file.note))
-        elif (file.moment, file.order, file.archive) == (taken.moment, taken.order, taken.archive):
+        elif newness(file) == newness(taken):
             file.becomes(f"left out: another than {taken.entry.name}, and no time tells which is newer", look=True)
         else:
             file.becomes(f"left out: older than {taken.entry.name}", look=file.archive == taken.archive or file.unsure or taken.unsure)
@@ -693,6 +696,12 @@ def choose(files: list[File], assignment: str) -> File | None:
     if kind == "untouched":
         taken.note, taken.look = "as it was given out", True
     return taken
+
+
+def _newness(files):
+    """What is larger for a newer one: Canvas's number first, if it has given each one."""
+    numbered = all(file.order for file in files)
+    return lambda file: (file.order if numbered else 0, file.moment, file.order, file.archive)
 
 
 def _by_a_guess(file):
@@ -745,14 +754,17 @@ def choose_in(folder: Path, given: Given) -> tuple[File | None, list[File]]:
 def put(file: File, course: Path, given: Given, memory: dict) -> None:
     """Put a notebook into `submitted`; what was there goes to `replaced`, unless it stays.
 
-    Whenever it is ended, the same archives once more do what is left to be done.
+    What it does is remembered first. Whenever it is ended, the same archives once more do what is left to be done, and say what they
+    would have said.
     """
-    folder, student = course / "submitted" / file.student / given.name, file.student
-    moments, digests, unsure = (memory.setdefault(what, {}).setdefault(given.name, {}) for what in ("moments", "digests", "unsure"))
+    folder, student, begun = course / "submitted" / file.student / given.name, file.student, memory["begun"]
+    moments, digests, unsure, orders = (memory.setdefault(what, {}).setdefault(given.name, {}) for what in ("moments", "digests", "unsure", "orders"))
     target, stamp = folder / f"{given.name}.ipynb", folder / "timestamp.txt"
     if any(path.is_symlink() for path in (folder.parent, folder, target, stamp)):
         return file.becomes(f"refused: a link is in the way in submitted/{student}", look=True)
-    replaced, stamped, digest = "", None, file.digest.hex()
+    kept, stamped, digest, done = None, None, file.digest.hex(), begun["done"].get(student)
+    plan = {"digest": digest, "who": file.who, "number": file.number, "order": file.order, "moment": file.moment.isoformat(),
+            "unsure": file.entry.place if file.unsure else None, "dated": file.dated, "kept": None}
     has_stamp = stamp.exists() and bool(stamp.read_bytes().strip())
     try:
         stamped = _stamped(stamp)
@@ -764,30 +776,40 @@ def put(file: File, course: Path, given: Given, memory: dict) -> None:
         large = target.stat().st_size > LARGEST
         if not large:
             look_into(old, given)
+        same = digests.get(student, old.digest.hex()) == old.digest.hex()  # else it is another one's
         if old.digest == file.digest:
-            fate = "collected before" if student in memory["students"] else "there before"
+            if done and done["digest"] == digest:  # before this command was ended
+                file.fate, file.note, file.look = done["said"]
+                return
+            fate = "collected before" if student in begun["students"] else "there before"
+            plan |= {"unsure": file.unsure and unsure.get(student) or None, "order": max(file.order, orders.get(student, 0) if same else 0)}
             if file.dated and not has_stamp:
-                _stamp(stamp, file.moment)
-                moments[student], fate = file.moment.isoformat(), f"{fate}, and has its time now"
-            elif student not in moments or digests.get(student, digest) != digest:  # placed by hand, or nothing could be remembered
-                moments[student] = (stamped or file.moment).isoformat()
-            digests[student] = digest
-            if not file.unsure:
-                unsure.pop(student, None)
-            return file.becomes(fate, file.look)
+                file.becomes(f"{fate}, and has its time now", file.look)
+                _begin(file, course, memory, plan)
+                _stamp(course, stamp, file.moment)
+            else:
+                if student in moments and same:
+                    plan["moment"] = moments[student]
+                elif stamped:  # placed by hand, or nothing could be remembered
+                    plan["moment"] = stamped.isoformat()
+                file.becomes(fate, file.look)
+            return _remember(memory, given.name, student, plan)
         moment = stamped or datetime.fromtimestamp(target.stat().st_mtime, timezone.utc)
-        if student in moments and digests.get(student, old.digest.hex()) == old.digest.hex():  # else it is another one's
+        if student in moments and same:
             moment = datetime.fromisoformat(moments[student])
+        before = orders.get(student, 0) if same else 0
         rank = _rank(file, _most([old]))
         if rank not in ("work", "saved") and (large or old.kind and RANKS.index(rank) > RANKS.index(old.kind)):
             why = _less(file, old, "the one of before", given.name) if rank == "part" else file.note
             return file.becomes(f"left out: {why}; the one of before stays", look=True)
         if file.unsure and old.kind == "work" and student not in unsure:
             return file.becomes(f"left out: {_by_a_guess(file)}", look=True)
-        if file.moment < moment:
+        if file.order and before and file.order < before:
+            return file.becomes(f"left out: older than what was collected, Canvas's file {before}", look=True)
+        if not (file.order and before) and file.moment < moment:
             return file.becomes(f"left out: older than what was collected ({_when(moment)})", look=True)
-        replaced = _keep(target, stamp, course / "replaced" / student / given.name, moment)
-        file.look = file.look or file.moment == moment
+        kept = _free(course / "replaced" / student / given.name, moment)
+        file.look = file.look or file.moment == moment and not (file.order and before)
         file.displaces()
         if file.unsure and not file.note:
             file.say(f"taken for {file.who}'s by a guess")
@@ -795,21 +817,82 @@ def put(file: File, course: Path, given: Given, memory: dict) -> None:
             file.say(f"what it replaces was taken for {file.who}'s by a guess, from {unsure[student]}")
         if has_stamp and not file.dated:
             file.say("when it was handed in is not known, and of the one before it was")
-    folder.mkdir(parents=True, exist_ok=True)
+        plan["kept"] = f"{kept.relative_to(course)}"
+    file.becomes(f"collected{'; before it: ' + plan['kept'] if kept else ''}")
+    _begin(file, course, memory, plan)
     new = course / "collected.new"
+    if kept:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(target, new)
+        os.replace(new, kept)
+        if stamp.exists():
+            os.replace(stamp, kept.with_suffix(".timestamp.txt"))
+    folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(file.entry.content, new)
     os.replace(new, target)
     if file.dated:
-        _stamp(stamp, file.moment)
-    moments[student], digests[student] = file.moment.isoformat(), digest
-    unsure.pop(student, None)
-    if file.unsure:
-        unsure[student] = file.entry.place
-    file.becomes(f"collected{'; before it: ' + replaced if replaced else ''}")
+        _stamp(course, stamp, file.moment)
+    _remember(memory, given.name, student, plan)
 
 
-def _stamp(stamp, moment):
-    stamp.write_text(f"{moment:%Y-%m-%d %H:%M:%S} UTC\n")
+def _begin(file, course, memory, plan):
+    """Write down what is about to be done for a student, and what is to be said of it."""
+    memory["begun"]["done"][file.student] = plan | {"said": [file.fate, file.note, file.look]}
+    _save(course, memory)
+
+
+def _remember(memory, assignment, student, plan):
+    """What is known of a hand-in that is in its place."""
+    for what, value in (("moments", plan["moment"]), ("digests", plan["digest"]), ("unsure", plan["unsure"]), ("orders", plan["order"])):
+        known = memory.setdefault(what, {}).setdefault(assignment, {})
+        known.pop(student, None)
+        if value:
+            known[student] = value
+    _know(memory, assignment, student, plan["who"], plan["number"])
+
+
+def _know(memory, assignment, student, who, number):
+    memory["students"].setdefault(student, who)
+    if number:
+        memory["numbers"].setdefault(assignment, {})[number] = student
+
+
+def _settle(course: Path, memory: dict) -> None:
+    """After a run that was ended: what it had put into its place gets its time and is remembered; of the rest, nothing was begun."""
+    begun = memory.get("begun")
+    if not begun:
+        return
+    assignment = begun["command"][0]
+    for student, plan in list(begun["done"].items()):
+        folder = course / "submitted" / student / assignment
+        target, stamp = folder / f"{assignment}.ipynb", folder / "timestamp.txt"
+        there = target.read_bytes() if target.is_file() else b""
+        if hashlib.sha256(there).hexdigest() == plan["digest"]:
+            if plan["dated"]:
+                _stamp(course, stamp, datetime.fromisoformat(plan["moment"]))
+            _remember(memory, assignment, student, plan)
+            continue
+        kept = plan["kept"] and course / plan["kept"]
+        if kept and kept.exists() and kept.read_bytes() == there:
+            if (its := kept.with_suffix(".timestamp.txt")).exists():
+                os.replace(its, stamp)
+            kept.unlink()
+        del begun["done"][student]
+
+
+def _stamp(course, stamp, moment):
+    _write(course, stamp, f"{moment:%Y-%m-%d %H:%M:%S} UTC\n")
+
+
+def _write(course, path, text):
+    """All of it or nothing."""
+    new = course / "collected.new"
+    new.write_text(text)
+    os.replace(new, path)
+
+
+def _save(course, memory):
+    _write(course, course / "collected.json", json.dumps(memory, indent=1))
 
 
 def _stamped(stamp):
@@ -818,16 +901,12 @@ def _stamped(stamp):
     return parse_utc(text).replace(tzinfo=timezone.utc) if text else None
 
 
-def _keep(target, stamp, folder, moment):
-    """Move what is to be replaced; its place."""
-    folder.mkdir(parents=True, exist_ok=True)
+def _free(folder, moment):
+    """A place for what is to be replaced."""
     number, name = 1, f"{moment:%Y-%m-%d-%H%M%S}"
     while (kept := folder / f"{name}{f'-{number}' if number > 1 else ''}.ipynb").exists():
         number += 1
-    shutil.copy2(target, kept)
-    if stamp.exists():
-        os.replace(stamp, kept.with_suffix(".timestamp.txt"))
-    return f"{kept.relative_to(folder.parents[2])}"
+    return kept
 
 
 def _when(moment):
@@ -851,11 +930,15 @@ def table(files: list[File], several: bool, archives: list[Path]) -> list[str]:
 
 def collect(course: Path, assignment: str, archives: list[Path], given: Given, gradebook: Gradebook, student: str = "") -> list[File]:
     """Every file of the archives, with what became of it; all of them the student's, if one is named."""
-    remembers = course / "collected.json"
-    memory = json.loads(remembers.read_text()) if remembers.exists() else {"students": {}, "numbers": {}, "moments": {}}
+    memory, submitted = _memory(course), course / "submitted"
+    _settle(course, memory)
+    command = [assignment, [[str(path.resolve()), path.stat().st_mtime_ns] for path in archives], student]
+    if memory.get("begun", {}).get("command") != command:
+        known = sorted({name.casefold() for name in (*memory["students"], *(path.name for path in submitted.glob("*")))})
+        memory["begun"] = copy.deepcopy({"command": command, "known": known, "students": memory["students"], "numbers": memory["numbers"], "done": {}})
     with tempfile.TemporaryDirectory() as spool:
-        files = _files(course, assignment, archives, given, memory, student, Path(spool))
-        name_students(files, assignment, memory, course / "submitted")
+        files = _files(course, assignment, archives, given, memory["begun"]["known"], student, Path(spool))
+        name_students(files, assignment, memory["begun"], submitted)
         by_student = defaultdict(list)
         for file in files:
             if file.kind and not file.fate and not file.student:
@@ -863,16 +946,25 @@ def collect(course: Path, assignment: str, archives: list[Path], given: Given, g
             by_student[file.student].append(file)
         for name, own in by_student.items():
             _decide(name, own, course, given, gradebook, memory)
-    new = course / "collected.new"
-    new.write_text(json.dumps(memory, indent=1))
-    os.replace(new, remembers)
+    _save(course, memory)
     return files
 
 
-def _files(course, assignment, archives, given, memory, student, spool):
+def _memory(course):
+    remembers = course / "collected.json"
+    return json.loads(remembers.read_text()) if remembers.exists() else {"students": {}, "numbers": {}, "moments": {}}
+
+
+def finish(course: Path) -> None:
+    """What was collected has been told; the same command once more is another one."""
+    memory = _memory(course)
+    del memory["begun"]
+    _save(course, memory)
+
+
+def _files(course, assignment, archives, given, known, student, spool):
     """Every file of the archives, what it is, whose and of when."""
-    files, submitted = [], course / "submitted"
-    known = {name.casefold() for name in (*memory["students"], *(path.name for path in submitted.glob("*")))}
+    files, known = [], {*known}
     for number, path in enumerate(archives):
         looked = {}
 
@@ -903,9 +995,7 @@ def _decide(student, own, course, given, gradebook, memory):
             file.late = file.moment > due
     if taken:
         put(taken, course, given, memory)
-        memory["students"].setdefault(student, taken.who)
-        if taken.number:
-            memory["numbers"][given.name][taken.number] = student
+        _know(memory, given.name, student, taken.who, taken.number)
         _introduce(gradebook, student, taken.who)
     for file in own:
         file.look = file.look or bool(student) and not taken
@@ -975,7 +1065,8 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line; 1 if the teacher should look at something."""
     files, lines = run(arguments)
     encoding = sys.stdout.encoding or "utf-8"
-    print("\n".join(lines).encode(encoding, "backslashreplace").decode(encoding))
+    print("\n".join(lines).encode(encoding, "backslashreplace").decode(encoding), flush=True)
+    finish(Path.cwd())
     return int(any(file.look for file in files))
 
 

@@ -299,13 +299,16 @@ class Collect(ExchangeCollect):
             if not (secret.is_file() and re.fullmatch(rb"[0-9a-f]{128}", secret.read_bytes())):
                 secret.write_text(secrets.token_hex(64))
 
-            if exists:
-                shutil.rmtree(dest)
+            new = f"{dest}.new"  # half of it would be taken for all
+            shutil.rmtree(new, ignore_errors=True)  # of a run that was ended
             try:
                 os.makedirs(os.path.dirname(dest), exist_ok=True)
-                self.do_copy(copy, dest)
+                self.do_copy(copy, new)
+                if exists:
+                    shutil.rmtree(dest)
+                os.rename(new, dest)
             except BaseException:
-                shutil.rmtree(dest, ignore_errors=True)  # half of it would be taken for all
+                shutil.rmtree(new, ignore_errors=True)
                 raise
 
     def choose(self, student, copy, path):

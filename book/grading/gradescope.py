@@ -83,7 +83,8 @@ def archive(course: Path, assignment: str) -> Path:
     texts = {"setup.sh": SETUP.format(assignment=assignment), "run_autograder": RUN.format(assignment=assignment),
              "requirements.txt": "".join(f"{name}=={version(name)}\n" for name in NEEDED)}
     folders = {f"source/{assignment}": source, **{f"packages/{name}": PACKAGES / name for name in ("grading", "gradients")}}
-    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as file:
+    new = made.with_suffix(".new")  # all of it or nothing
+    with zipfile.ZipFile(new, "w", zipfile.ZIP_DEFLATED) as file:
         for name, text in texts.items():
             entry = zipfile.ZipInfo(name)
             entry.external_attr = 0o100755 << 16  # programs
@@ -93,6 +94,7 @@ def archive(course: Path, assignment: str) -> Path:
             for path in sorted(folder.rglob("*")):
                 if path.is_file() and "__pycache__" not in path.parts and ".ipynb_checkpoints" not in path.parts:
                     file.write(path, f"{name}/{path.relative_to(folder)}")
+    os.replace(new, made)
     return made
 
 
@@ -143,6 +145,7 @@ def grade(root: Path, assignment: str) -> dict:
     """
     begin, course = time.perf_counter(), root / "course"
     files, table = collect.run([assignment, str(root / "submission"), "--student", STUDENT])
+    collect.finish(course)
     if (course / "submitted" / STUDENT / assignment).exists():
         done = autograde(course, STUDENT, assignment, os.getpid())
         if not done["success"]:

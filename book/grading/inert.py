@@ -16,6 +16,8 @@ import html
 import re
 import secrets
 import shutil
+import unicodedata
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import MappingProxyType
@@ -89,14 +91,25 @@ MATHML = nh3.Cleaner(
     attributes={"*": set("display displaystyle scriptlevel mathvariant mathcolor stretchy symmetric fence separator largeop "
                          "movablelimits form accent accentunder lspace rspace minsize maxsize width height depth linethickness "
                          "notation columnalign columnspacing columnlines rowspacing rowlines rowalign linebreak".split())},
-    attribute_filter=lambda tag, name, value: value if all(MATHML_VALUE.fullmatch(part) for part in value.split()) else None)
+    attribute_filter=lambda tag, name, value: value if (
+        value in READABLE if name == "mathcolor" else all(MATHML_VALUE.fullmatch(part) for part in value.split())) else None)
+READABLE = set("black blue brown crimson darkblue darkgreen darkred gray green magenta maroon navy olive orange purple red teal violet".split())  # on white
 MATHML_VALUE = re.compile(r"[a-zA-Z-]{1,30}|#[0-9a-fA-F]{3,6}|(?:[0-9]{1,2}|[0-9]{0,2}\.[0-9]{1,8})(?:em|ex|mu|pt|px|%)?")
 
 BARS = {r"\lVert": "‖", r"\rVert": "‖", r"\|": "‖", r"\lvert": "|", r"\rvert": "|"}  # it leaves them so after \Bigl
 
 # The environments that latex2mathml doesn't know, as one that it knows.
 ENVIRONMENTS = {"aligned": "align*", "align": "align*", "eqnarray": "align*", "eqnarray*": "align*", "gathered": "matrix",
-                "gather": "matrix", "gather*": "matrix", "multline": "matrix", "multline*": "matrix"}
+                "gather": "matrix", "gather*": "matrix", "multline": "matrix", "multline*": "matrix",
+                "flalign": "align*", "flalign*": "align*"}
+
+# What of a formula's source is no content: names, columns, lengths and colours.
+COMMAND = re.compile(r"\\([a-zA-Z]+)")
+LENGTH = r"-?(?:\d+\.?\d*|\.\d+)\s*(?:em|ex|mu|pt|px|in|mm|cm|pc|bp|dd|cc|sp)"
+NO_CONTENT = re.compile(
+    r"\\(?:begin|end)\s*\{[a-zA-Z]+\*?\}(?:\s*\[[lcr]\]|\s*\{[lcr|\s]*\})?"
+    rf"|\\(?:text)?color\s*\{{(?:{'|'.join(sorted(READABLE))})\}}|\{{\s*{LENGTH}\s*\}}|\[\s*{LENGTH}\s*\]|\\(?:[hm]skip|m?kern)\s*{LENGTH}")
+TOKENS = {"mi", "mn", "mo", "mtext", "ms"}  # have text, and no elements
 
 
 def mathml(tex: str, display: str = "inline") -> str:
@@ -114,9 +127,34 @@ def mathml(tex: str, display: str = "inline") -> str:
         for element in tree.iter():  # it has references in its texts; its own way to undo them lets a student's HTML out
             element.text = element.text and BARS.get(element.text, html.unescape(element.text))
             element.tail = element.tail and html.unescape(element.tail)
-        return MATHML.clean(ElementTree.tostring(tree, encoding="unicode"))
+            if element.tag in TOKENS and len(element):  # its \mathop: a browser, and the cleaning, would show nothing of them
+                element.tag = "mrow"
+        shown = MATHML.clean(ElementTree.tostring(tree, encoding="unicode"))
+        if _loses(source, shown):
+            raise ValueError("not all of it shows")
+        return shown
     except Exception:  # whatever was typed
         return f"<code>{escape(tex)}</code>"
+
+
+def _letters(text: str) -> str:
+    """Its letters and digits, in the plain form."""
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", text)))
+
+
+def _loses(source: str, shown: str) -> bool:
+    """Whether letters or digits of a formula's content are not in what is shown of it, or a sign that parts its columns is."""
+    page = BeautifulSoup(shown, "html.parser")
+    for hidden in page.find_all("mphantom"):
+        hidden.decompose()
+    texts = [element.get_text() for element in page.find_all(TOKENS)]
+    there = Counter(_letters("".join(texts)))
+    told = {_letters(text) for text in texts}
+    content = html.unescape(NO_CONTENT.sub(" ", source))
+    for name in COMMAND.findall(content):
+        if len(name) > 1 and name in told:  # \lim shows its own name
+            there.subtract(name)
+    return bool(Counter(_letters(COMMAND.sub(" ", content))) - there) or "&" in texts and r"\&" not in source
 
 
 class _Blocks(MathBlockParser):

@@ -31,11 +31,16 @@ def one_seed(course: Path) -> str:
     if seed := os.environ.get(SEED):
         return seed
     file = course / "grading_seed.txt"
-    try:
-        with open(file, "x") as new:
-            new.write(f"{secrets.randbelow(10**6)}\n")
-    except FileExistsError:
-        pass
+    if not file.exists():
+        new = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
+        new.write_text(f"{secrets.randbelow(10**6)}\n")
+        try:
+            os.link(new, file)  # with the number in it, or not at all
+        except FileExistsError:  # another process was the first
+            pass
+        except OSError:  # a disk that has no links
+            os.replace(new, file)
+        new.unlink(missing_ok=True)
     seed = file.read_text().strip()
     if not seed.isdecimal():
         raise ValueError(f"{file}: got {seed!r:.60}, want a whole number; without the file another one is drawn")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 from nbgrader.preprocessors import NbGraderPreprocessor
@@ -22,7 +23,10 @@ class Keep(NbGraderPreprocessor):
         cells = json.dumps([[cell.metadata.get("nbgrader", {}).get("grade_id"), cell.source] for cell in nb.cells])
         folder = _folder(Path(self.parent.parent.coursedir.root), names["assignment"], names["notebook"])
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{hashlib.sha256(cells.encode()).hexdigest()[:16]}.json").write_text(cells, encoding="utf-8")
+        version = folder / f"{hashlib.sha256(cells.encode()).hexdigest()[:16]}.json"
+        new = version.with_suffix(".new")  # all of it or nothing
+        new.write_text(cells, encoding="utf-8")
+        os.replace(new, version)
         return nb, resources
 
 

@@ -28,16 +28,27 @@ def _has_points(submission):
 
 
 def forget(gradebook: Gradebook, course: Path, assignment: str, student: str) -> None:
-    """Take away a student's marks for it, the graded notebook and the feedback; an extension stays."""
-    for kind in ("autograded", "feedback"):
-        folder = course / kind / student / assignment
+    """Take away a student's marks for it, the graded notebook and the feedback; an extension stays.
+
+    Whenever it is ended, `withdrawn` names the student until all is done: the graded notebook goes last.
+    """
+    graded, feedback = (course / kind / student / assignment for kind in ("autograded", "feedback"))
+    for folder in (graded, feedback):
         if folder.parent.is_symlink() or folder.is_symlink():
-            raise ValueError(f"{kind}/{student}/{assignment}: a link, want a folder")
-        if folder.exists():
-            shutil.rmtree(folder)
+            raise ValueError(f"{folder.relative_to(course)}: a link, want a folder")
+    if feedback.exists():
+        shutil.rmtree(feedback)
     submissions = [each for each in gradebook.assignment_submissions(assignment) if each.student_id == student]
     extension = submissions[0].extension if submissions else None
-    if submissions:
-        gradebook.remove_submission(assignment, student)
+    for submission in submissions:  # as nbgrader's remove_submission, which commits at each step
+        for notebook in list(submission.notebooks):
+            for each in (*notebook.grades, *notebook.comments, notebook):
+                gradebook.db.delete(each)
+        gradebook.db.delete(submission)
+        gradebook.db.flush()
     if extension:
-        gradebook.update_or_create_submission(assignment, student, extension=extension)
+        gradebook.add_submission(assignment, student, extension=extension)  # which commits
+    else:
+        gradebook.db.commit()
+    if graded.exists():
+        shutil.rmtree(graded)

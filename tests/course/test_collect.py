@@ -9,6 +9,7 @@ import functools
 import gzip
 import io
 import itertools
+import json
 import lzma
 import os
 import re
@@ -738,7 +739,7 @@ def test_what_is_no_notebook_takes_no_disk_and_little_time(course, tmp_path, mon
     loads, parsed = collect.json.loads, []
     monkeypatch.setattr(collect.json, "loads", lambda text: (parsed.append(len(text)), loads(text))[1])
     path = pack(tmp_path / "all.zip", files)
-    found = collect._files(course, "ps1", [path], given, {"students": {}}, "", tmp_path / "spool")
+    found = collect._files(course, "ps1", [path], given, set(), "", tmp_path / "spool")
     assert max(kept) < MIB and {file.who for file in found if file.kind == "work"} == {"Ann", "Dan"} and len(found) == 1 + 18 + 3 + 1
     assert len([size for size in parsed if size > 3 * MIB]) == 9  # of spaces alone: what has too many values is not parsed
     assert sum(path.stat().st_size for path in (tmp_path / "spool").iterdir()) == 2 * len(WORK)
@@ -1547,7 +1548,7 @@ def stop_at(monkeypatch, point):
                 raise KeyboardInterrupt
             return function(*arguments, **named)
         return step
-    for module, name in ((os, "replace"), (shutil, "copyfile"), (shutil, "copy2"), (Path, "write_text")):
+    for module, name in ((os, "replace"), (shutil, "copyfile"), (shutil, "copy2"), (Path, "write_text"), (Path, "unlink"), (collect, "_introduce")):
         monkeypatch.setattr(module, name, counted(getattr(module, name)))
 
 
@@ -1581,6 +1582,97 @@ def test_wherever_it_is_stopped_older_work_takes_no_newer_ones_place(run, course
         assert before == {"Ann": "Ann 2", "Bob": "Bob 2"}, point
         assert [bool(stamp) and stamp[:10] for stamp in stamps.values()] == ["2026-11-12" if dated else False] * 2, point
     assert point > 6
+
+
+def state_of(course):
+    """What a run leaves: the files, and what is remembered."""
+    files = {str(path.relative_to(course)): path.read_bytes() for name in ("submitted", "replaced") for path in course.glob(f"{name}/**/*") if path.is_file()}
+    memory = json.loads((course / "collected.json").read_text()) if (course / "collected.json").exists() else {}
+    return files, memory
+
+
+def moodle(students: str, dates: list[int]) -> dict:
+    """The names of an archive, as "Ann_101 Bob_102", and the time of each."""
+    return {f"{name}_assignsubmission_file/ps1.ipynb": (2026, 11, day, 12, 0, 0) for name, day in zip(students.split(), dates, strict=True)}
+
+
+# What was collected before (or lies there), and what is collected by the run that is ended: names and their times
+ENDED = {
+    "a guess": ([], [dict.fromkeys(("ps1_final_Dana.ipynb", "ps1_Bob.ipynb"), NOON)]),
+    "a guess replaced": ([dict.fromkeys(("ps1_final_Dana.ipynb", "ps1_Bob.ipynb"), NOON)], [dict.fromkeys(("Dana/ps1.ipynb", "Bob/ps1.ipynb"), LATER)]),
+    "a namesake": ([moodle("Ann_101 Cem_103", [10, 11])], [moodle("Ann_105 Cem_103 Dan_104", [12, 13, 14])]),
+    "a time": ([moodle("Ann_101 Bob_102", [10, 10])], [moodle("Ann_101 Bob_102", [10, 14])]),
+    "newer": ([moodle("Ann_101 Bob_102", [10, 11])], [moodle("Ann_101 Bob_102", [12, 13])]),
+    "a time lost": ([moodle("Ann_101 Bob_102", [10, 11])], [moodle("Ann_101 Bob_102", [12, 12])]),
+    "by hand": ([], [moodle("Eve_101 Bob_102", [12, 13])]),
+    "Canvas": ([{"abtann_111_444_ps1.ipynb": NOON, "bob_112_445_ps1.ipynb": NOON}], [{"abtann_111_601_ps1-1.ipynb": NOON, "bob_112_602_ps1-1.ipynb": NOON}]),
+}
+
+
+@pytest.mark.parametrize("kind", ENDED)
+def test_wherever_it_is_ended_the_same_command_says_and_does_what_it_would_have(run, course, tmp_path, monkeypatch, kind):
+    before, archives = ENDED[kind]
+    (course / "submitted/Eve/ps1").mkdir(parents=True)
+    (course / "submitted/Eve/ps1/ps1.ipynb").write_text(worked("by hand"))
+    os.utime(course / "submitted/Eve/ps1/ps1.ipynb", (10**9, 10**9))
+    (course / "submitted/Eve/ps1/timestamp.txt").write_text("2026-11-01 10:00:00 UTC\n")
+    for number, files in enumerate(before):
+        same = kind == "a time"
+        run(pack(tmp_path / f"before{number}.zip", {name: worked(name if same and "Ann" in name else f"{name} before") for name in files}, files))
+    paths = [pack(tmp_path / f"{number}.zip", {name: worked(name) for name in files}, files) for number, files in enumerate(archives)]
+    start = shutil.copytree(course, tmp_path / "start")
+
+    def begin():
+        shutil.rmtree(course)
+        shutil.copytree(start, course)
+
+    begin()
+    want = run(*paths), state_of(course)
+    for point in itertools.count(1):
+        begin()
+        ended = []
+        for at in (point, 1 + point % 5)[:1 + point % 2]:  # half of them are ended a second time
+            with monkeypatch.context() as during:
+                stop_at(during, at)
+                try:
+                    run(*paths)
+                except KeyboardInterrupt:
+                    ended.append(at)
+        if ended[:1] != [point]:
+            break
+        assert (run(*paths), state_of(course)) == want, point
+    assert point > 12
+    # What it replaced is there once.
+    assert len({*want[1][0].values()}) >= len([name for name in want[1][0] if name.endswith(".ipynb")])
+
+
+def test_after_an_ended_run_another_command_knows_what_was_done(run, course, tmp_path, monkeypatch):
+    first = pack(tmp_path / "1.zip", {"ps1_final_Dana.ipynb": worked("guess"), "ps1_Bob.ipynb": worked("Bob")})
+    second = pack(tmp_path / "2.zip", {"Dana/ps1.ipynb": worked("Dana"), "Bob/ps1.ipynb": worked("Bob")}, dict.fromkeys(("Dana/ps1.ipynb", "Bob/ps1.ipynb"), LATER))
+    with monkeypatch.context() as during:
+        during.setattr(collect, "_introduce", lambda gradebook, student, name: 1 / (student != "Dana"))
+        with pytest.raises(ZeroDivisionError):
+            run(first)
+    assert collected(course)["Dana"] == "guess"
+    status, rows = run(second)
+    assert status == 1 and "what it replaces was taken for Dana's by a guess, from ps1_final_Dana.ipynb" in rows["Dana/ps1.ipynb"], rows
+
+
+def test_the_numbers_of_canvas_tell_what_is_newer(run, course, tmp_path):
+    old, new = "abtann_111_444_ps1.ipynb", "abtann_111_601_ps1-1.ipynb"
+    one, two = pack(tmp_path / "1.zip", {old: worked("1")}), pack(tmp_path / "2.zip", {new: worked("2")})
+    unpacked = tmp_path / "unpacked"
+    unpacked.mkdir()
+    (unpacked / old).write_text(worked("1"))  # now: its time is that of the unpacking
+    run(one)
+    status, _ = run(two)
+    assert status == 0 and collected(course) == {"abtann-111": "2"}
+    status, rows = run(unpacked)
+    assert status == 1 and "older than what was collected, Canvas's file 601" in rows[old] and collected(course) == {"abtann-111": "2"}
+    status, rows = run(unpacked, two)
+    assert any("older than abtann_111_601" in row for row in rows.values()) and collected(course) == {"abtann-111": "2"}
+    status, rows = run(pack(tmp_path / "3.zip", {"abtann_111_700_ps1-2.ipynb": worked("3")}, {"abtann_111_700_ps1-2.ipynb": (2020, 1, 1, 0, 0, 0)}))
+    assert collected(course) == {"abtann-111": "3"}, rows
 
 
 def test_a_hand_in_gets_its_time_when_it_is_known(run, course, tmp_path):

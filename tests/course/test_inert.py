@@ -431,6 +431,42 @@ def test_a_text_shows_as_it_was_written(text, shown):
     assert shown in inert.markdown(text, ATTACHMENTS)
 
 
+def seen(page: str) -> str:
+    """The letters, digits and signs that a reader sees of a page, without spaces."""
+    return "".join(html.unescape(re.sub(r"<mphantom>.*?</mphantom>|<[^>]*>", "", page)).split())
+
+
+@pytest.mark.parametrize("kind", ["mathop", "mathbin", "mathrel", "mathord", "mathopen", "mathclose", "mathpunct", "mathinner", "mathrm", "boldsymbol"])
+@pytest.mark.parametrize("content", [r"\mathrm{diag}", r"\text{diag}", "diag", r"{\rm diag}"])
+def test_whatever_a_formula_calls_a_word_it_shows(kind, content):
+    shown = inert.markdown(rf"$\{kind}{{{content}}}_w(1-h^2)\, W$")
+    assert "<math" in shown and seen(shown) == "diagw(1−h2)W"
+
+
+def test_delimiters_with_a_class_of_their_own_show():
+    assert seen(inert.markdown(r"$\mathopen{(}a\mathclose{)}\mathrel{<}\mathop{\sum} b$")) == "(a)<∑b"
+
+
+@pytest.mark.parametrize("tex", [
+    r"a \phantom{word} b", r"a \hphantom{word}", r"\vphantom{word} a", r"\lim \phantom{lim} a", r"\textcolor{white}{word}", r"\color{#fff} word",
+    r"\href{word}{a}", r"\class{word}{a}", r"\style{word}{a}", r"\rule{word}{1em} a", r"\smash[b]{a}", r"\unicode{x41}",
+    r"\begin{nothing} a & b \end{nothing}",
+])
+def test_a_formula_that_would_lose_something_is_shown_as_code(tex):
+    assert f"<code>{html.escape(tex)}</code>" in inert.markdown(f"${tex}$")
+
+
+@pytest.mark.parametrize("tex, shown", [
+    (r"\begin{flalign} a &= b \end{flalign}", "a=b"), (r"\begin{flalign*} a &= b \\ &= c \end{flalign*}", "a=b=c"), (r"\textcolor{red}{a} b", "ab"),
+    (r"\begin{array}{l|cr} 1 & 2 & 3 \end{array}", "123"), (r"a \hspace{1em} b \kern2pt c \mskip 3mu d", "abcd"), (r"{a}^{2pt} b", "a2ptb"),
+    (r"\lim_{t \to \infty} \sin x + \text{sin}", "limt→∞sinx+sin"), (r"\mathbb{R}^{n} \mathcal{L} \Pr", "ℝnℒPr"), (r"\text{R\&D} \& c", "R&D&c"),
+    (r"\limsup \argmax_x f", "lim" + "supargmaxxf"), (r"\S S \d d", r"§S\dd"),
+])
+def test_what_of_a_formula_is_no_content_makes_no_code(tex, shown):
+    page = inert.markdown(f"${tex}$")
+    assert "<math" in page and seen(page).replace("\\&", "&") == shown
+
+
 @pytest.mark.parametrize("text", [
     "[" * 20_000, "*a **b " * 2_800, r"\begin{a}" * 2_200, r"\\[" * 6_000, "<b>" * 6_000, "<b>" * 300_000,
     "$" + r"\frac{" * 600 + "$", "<img src=x>" * 1_800, "![a](attachment:dot.png)" * 800,
