@@ -6,7 +6,6 @@ import functools
 import http.server
 import os
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -22,24 +21,18 @@ from xdist.scheduler import LoadScopeScheduling
 
 import harvest
 import pages
+from editions.browser import FLAGS, HOW_TO_GET_ONE, find_chromium
 from explorable.sphinx_ext import lacking
 
 matplotlib.use("agg")
 
 ROOT = Path(__file__).parent.parent
-CHROMIUM_FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]
-HOW_TO_GET_ONE = (
-    "no Chromium: set CHROMIUM to its path, or `apt-get install chromium`, or `playwright install chromium`"
-)
 
 
 # In this order the workers never wait for each other: the chapters run first; long tests follow, while the last of them
 # ends; then one worker builds the book, from what the chapters left, while the others do the mathematics.
 ROOMS = ["book", "tests/course", "tests/built_book/test_builds.py", "tests/built_book/test_small_books.py", "tests/experiments",
-         "tests/figure_library", "tests/mathematics", "tests/predictions", "tests/publishing", "tests/runnable", "tests/built_book"]
+         "tests/figure_library", "tests/mathematics", "tests/predictions", "tests/publishing", "tests/editions", "tests/runnable", "tests/built_book"]
 
 
 def pytest_configure(config):
@@ -81,21 +74,11 @@ def _room(path: Path) -> int:
     return ROOMS.index(max((room for room in ROOMS if name.startswith(room)), key=len, default="book"))
 
 
-def find_chromium(playwright) -> str | None:
-    """$CHROMIUM, one on PATH, or Playwright's own, in this order."""
-    for name in (os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome"):
-        found = name and shutil.which(name)
-        if found:
-            return found
-    own = playwright.chromium.executable_path
-    return own if Path(own).exists() else None
-
-
-def without_chromium() -> None:
-    """Skip, or fail where a missing browser would hide a broken book."""
+def without(what: str) -> None:
+    """Skip, or fail where what is missing would hide a broken book."""
     if os.environ.get("CI") == "true":
-        pytest.fail(HOW_TO_GET_ONE, pytrace=False)
-    pytest.skip(HOW_TO_GET_ONE)
+        pytest.fail(what, pytrace=False)
+    pytest.skip(what)
 
 
 @pytest.fixture(scope="session")
@@ -115,8 +98,8 @@ def browser():
     with sync_playwright() as playwright:
         executable = find_chromium(playwright)
         if executable is None:
-            without_chromium()
-        chromium = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_FLAGS)
+            without(HOW_TO_GET_ONE)
+        chromium = playwright.chromium.launch(executable_path=executable, args=FLAGS)
         yield chromium
         chromium.close()
 

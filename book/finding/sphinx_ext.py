@@ -3,7 +3,7 @@
 Add ``finding.sphinx_ext`` to the extensions of a book made with myst-nb. Sphinx's own search looks for words in whole pages;
 before what it finds come the sections that are known to answer:
 
-* a term of the glossary leads to the section that its entry links to, and to the entry;
+* a term of the glossary leads to the section that its entry links to, if it does, and to the entry;
 * a letter of the notation page, by its name or as it is, and a name in the code lead to the table that explains it;
 * whatever else readers type stands in words.yml.
 
@@ -100,8 +100,9 @@ def terms(page, others: dict) -> list[dict]:
         left.discard(name)
         meaning = term.find_next_sibling("dd")
         link = meaning.select_one("a.reference.internal")
-        file, _, anchor = link["href"].partition("#")
-        explained.append(_entry(str(PurePosixPath(GLOSSARY).with_name(file).with_suffix("")), typed, anchor=anchor))
+        if link:  # not every term has a section of its own
+            file, _, anchor = link["href"].partition("#")
+            explained.append(_entry(str(PurePosixPath(GLOSSARY).with_name(file).with_suffix("")), typed, anchor=anchor))
         entries.append(_entry(GLOSSARY, typed, anchor=term["id"], title=name, text=_said(meaning)))
     if left:
         raise ValueError(f"no terms of the glossary: {', '.join(sorted(left))}")

@@ -28,6 +28,7 @@ from publishing import citing, dates, describing, settings
 _FOOTER = "author.html, copyright.html, edition.html, extra-footer.html"
 _COURSE = "book/course.md"
 _PICTURES = "_static/pictures"
+_EDITIONS = "editions/chapters"  # beside the published pages, by `python -m editions`
 _COLAB, _BINDER, _CODESPACES = "https://colab.research.google.com", "https://mybinder.org", "https://codespaces.new"
 _MISSING = """\
 <h1>There is no such page</h1>
@@ -70,6 +71,8 @@ def _configure(app, config):
             "use_repository_button": True, "use_edit_page_button": True, "use_issues_button": True,
             "launch_buttons": {"colab_url": _COLAB, "binderhub_url": _BINDER, "notebook_interface": "jupyterlab"}}
     config.html_baseurl = given.url
+    if given.url:
+        app.tags.add("published")  # for {only}: what is beside the published pages alone
     prefix = urlsplit(given.url).path or "/"
     config.notfound_urls_prefix = prefix
     config.notfound_context = {"title": "No such page", "body": _MISSING.format(
@@ -176,7 +179,9 @@ def _describe(app, pagename, templatename, context, doctree):
         language=config.language, address=address, home=config.publishing_url)
     for page in cites:
         there = relative_uri(app.builder.get_target_uri(pagename), app.builder.get_target_uri(page))
-        context["body"] += f'<p class="cite-this-page"><a class="reference internal" href="{there}#{_anchor(pagename)}">Cite this page</a></p>\n'
+        printed = relative_uri(app.builder.get_target_uri(pagename), f"{_EDITIONS}/{pagename.rpartition('/')[2]}.pdf")
+        also = f' · <a href="{printed}">This chapter as a PDF</a>' if config.publishing_url else ""
+        context["body"] += f'<p class="cite-this-page"><a class="reference internal" href="{there}#{_anchor(pagename)}">Cite this page</a>{also}</p>\n'
 
 
 def _picture(app, page: str) -> str:

@@ -31,7 +31,8 @@ from ipywidgets import FloatSlider, IntSlider
 from playwright.sync_api import sync_playwright
 
 import pages
-from conftest import CHROMIUM_FLAGS, HOW_TO_GET_ONE, find_chromium, serve
+from conftest import serve
+from editions.browser import FLAGS, HOW_TO_GET_ONE, find_chromium
 from explorable import explore
 from explorable.figure import RECORD
 from explorable.recording import _deflate, _pack
@@ -215,7 +216,7 @@ def main() -> None:
     table.add("synthetic: a live slider move in the kernel", live_move(), "ms")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         executable = find_chromium(playwright) or sys.exit(HOW_TO_GET_ONE)
-        browser = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_FLAGS)
+        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
         servers = serve.__wrapped__()  # the fixture's own function
         measure_pages(table, browser, Path(folder), next(servers))
         servers.close()

@@ -21,7 +21,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "runnable"), str(ROOT / "book")]
 
 import pages
-from conftest import CHROMIUM_FLAGS, HOW_TO_GET_ONE, find_chromium, serve
+from conftest import serve
+from editions.browser import FLAGS, HOW_TO_GET_ONE, find_chromium
 from relay import relay
 from test_chapters import FOLDER, open_chapter, redraws, run_to
 
@@ -47,7 +48,7 @@ def main() -> None:
             address = next(servers)(SITE)
         else:
             address = stack.enter_context(relay(SITE)).address
-        browser = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_FLAGS)
+        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
         page = browser.new_page()
         open_chapter(page, address, "04_what_vanishes")
         place = int(page.locator("[data-runnable]", has=page.locator(f"#{FIGURE}")).get_attribute("data-runnable"))

@@ -28,7 +28,7 @@ LIBRARY = ROOT / "book" / "explorable"
 sys.path.insert(0, str(ROOT / "tests"))
 
 import pages  # noqa: E402
-from conftest import CHROMIUM_FLAGS, find_chromium  # noqa: E402
+from editions.browser import FLAGS, find_chromium  # noqa: E402
 
 WIDE, SECONDS = 480, 6  # pixels and time of the moving picture
 
@@ -98,7 +98,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         html = build(Path(folder))
-        browser = playwright.chromium.launch(executable_path=find_chromium(playwright), args=CHROMIUM_FLAGS)
+        browser = playwright.chromium.launch(executable_path=find_chromium(playwright), args=FLAGS)
         shots = look(browser.new_page(viewport={"width": 800, "height": 700}), html)
         if options.picture:
             moving(shots, options.picture)

@@ -258,7 +258,8 @@ def test_search_engines_find_every_page_once_and_no_other(published):
 def test_a_chapter_leads_to_how_to_cite_it(published):
     cite = soup(published, "book/cite")
     for name, title, number in (("01_first", "A first </script> chapter", 1), ("02_second", "The RNN’s second", 2)):
-        link, = soup(published, f"book/{name}").select("article p.cite-this-page a")
+        link, printed = soup(published, f"book/{name}").select("article p.cite-this-page a")
+        assert printed["href"] == f"../editions/chapters/{name}.pdf"
         page, _, anchor = link["href"].partition("#")
         assert page == "cite.html"
         heading = cite.find(id=anchor)
