@@ -43,8 +43,8 @@ Code: BSD 3-Clause. Text and figures: CC BY 4.0. See `LICENSE`.
 def site_zip(html: Path, target: Path) -> None:
     """Pack the built site `html` for reading offline: unpack it, and open ``index.html``.
 
-    Without what only a server or a builder needs: the pages' sources, unless a page links to them; .buildinfo; the table for
-    other books' links; Python for the pages, which a browser does not load from a file; and the editions.
+    Without what only a server or a builder needs: the page 404; the pages' sources, unless a page links to them; .buildinfo; the
+    table for other books' links; Python for the pages, which a browser does not load from a file; and the editions.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def site_zip(html: Path, target: Path) -> None:
             if not re.match(r"\w+:|//", link):
                 linked.add(os.path.normpath(os.path.join(os.path.dirname(name), link)))
     kept = {name: path.read_bytes() for name, path in files.items()
-            if not name.startswith(("pyodide/", "editions/", ".")) and "/." not in name and name != "objects.inv"
+            if not name.startswith(("pyodide/", "editions/", ".")) and "/." not in name and name not in ("404.html", "objects.inv")
             and not (name.startswith("_static/") and name.endswith((".html", ".map")))  # templates of the theme; for debuggers
             and (not name.startswith("_sources/") or name in linked)}
     _write(target, SITE, kept)
