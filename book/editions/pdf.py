@@ -16,7 +16,11 @@ from editions.gathering import gather
 from editions.site import Page, Site
 
 _STATIC = Path(__file__).parent / "static"
-_MATHJAX = "_static/mathjax/tex-chtml.js"
+_MATHJAX_SETTINGS = {
+    "options": {"enableMenu": False, "processHtmlClass": "math", "ignoreHtmlClass": "page|front"},
+    "chtml": {"adaptiveCSS": False, "matchFontHeight": False},  # with all its styles from the start, or letters are missing in print
+    "startup": {"typeset": False},
+}
 
 
 def book(browser, site: Site) -> bytes:
@@ -65,21 +69,18 @@ def _print(browser, site: Site, pages: list[Page], title: str, cover: str, head:
     folders = {"/": site.html, "/fonts/": fonts, "/editions/": _STATIC}
     with empty_page(browser, folders, site.language) as tab:
         gather(tab, site, pages)
-        tab.evaluate("""title => {
-          document.title = title;
-          document.querySelectorAll("figure").forEach((node) => node.setAttribute("role", "group"));  // the drawing in it has the text alternative
-        }""", title)
+        tab.add_script_tag(url=f"{HOST}/editions/print.js")
         for style in ("/_static/pygments.css", "/editions/print.css"):
             tab.add_style_tag(url=HOST + style)
-        tab.add_style_tag(content="".join(
-            f'@page {_named(page)} {{ @top-left {{ content: {_quoted(page.title)}; }} }} #{_css(page.slug)} {{ page: {_named(page)}; }}\n' for page in pages))
-        about = f'{head or _colophon(site)}{_NOTES}'
-        tab.evaluate("front => document.body.insertAdjacentHTML('afterbegin', front)",
-                     f'{cover}<section class="front"><div class="colophon">{about}</div><h1>Contents</h1><div class="contents"></div></section>')
-        entries = tab.evaluate(_ENTRIES, [[(page.slug, page.title, page.is_chapter, part) for page, part in zip(pages, _parts(pages), strict=True)], len(pages) == 1])
+        tab.add_style_tag(content="\n".join(map(_running_head, pages)))
+        front = (f'{cover}<section class="front"><div class="colophon">{head or _colophon(site)}{_NOTES}</div>'
+                 '<h1>Contents</h1><div class="contents"></div></section>')
+        tab.evaluate("([title, front]) => begin(title, front)", [title, front])
+        listed = [[page.slug, page.title, page.is_chapter, part] for page, part in zip(pages, _parts(pages), strict=True)]
+        entries = tab.evaluate("pages => contents(pages)", listed)
         _typeset(tab, site)
         numbers = _numbers(tab.pdf(**_PAPER), entries)  # once to learn on which page each entry falls
-        tab.evaluate("numbers => document.querySelectorAll('.contents a').forEach((link, k) => { link.dataset.number = numbers[k]; })", numbers)
+        tab.evaluate("numbers => number(numbers)", numbers)
         printed = tab.pdf(**_PAPER)
     if _numbers(printed, entries) != numbers:
         raise Failed(f"{title}: the contents' page numbers moved the pages")
@@ -89,16 +90,10 @@ def _print(browser, site: Site, pages: list[Page], title: str, cover: str, head:
 _PAPER = {"prefer_css_page_size": True, "print_background": True, "tagged": True, "outline": True}
 
 
-def _named(page: Page) -> str:
-    return f"p-{page.slug}".replace(".", "-")
-
-
-def _css(slug: str) -> str:
-    return f"\\3{slug[0]} {slug[1:]}" if slug[0].isdigit() else slug
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+def _running_head(page: Page) -> str:
+    """The rule that writes the title of `page` above each of its sheets."""
+    sheet = f"p-{page.slug}"
+    return f'@page {sheet} {{ @top-left {{ content: {json.dumps(page.title, ensure_ascii=False)}; }} }} [id="{page.slug}"] {{ page: {sheet}; }}'
 
 
 def _colophon(site: Site) -> str:
@@ -111,77 +106,18 @@ def _parts(pages: list[Page]) -> list[str]:
     return [page.part if before is None or before.part != page.part else "" for before, page in zip([None, *pages], pages)]
 
 
-# Writes the contents and gives the id of each entry: the pages, and the sections of chapters; of one page alone its sections.
-_ENTRIES = """([pages, alone]) => {
-  const contents = document.querySelector(".contents"), entries = [];
-  const add = (id, className, ...words) => {
-    const line = make("p", className), link = make("a", "", make("span", "", ...words));
-    link.href = "#" + id;
-    link.dataset.number = "000";
-    line.append(link);
-    contents.append(line);
-    entries.push(id);
-  };
-  for (const [slug, title, chapter, part] of pages) {
-    if (part && !alone) contents.append(make("p", "part", part));
-    if (!alone) add(slug, "first", title);
-    if (!alone && !chapter) continue;
-    for (const heading of document.getElementById(slug).querySelectorAll("h2")) {
-      add(heading.closest("section[id]").id, alone ? "first" : "second", ...heading.cloneNode(true).childNodes);
-    }
-  }
-  return entries;
-}"""
-
-
 _TEXT = {"width": 582, "height": 933}  # the text on a page of print.css, in pixels of 1/96 inch: 154 mm x 247 mm
-# Formulas and tables that are wider than the page become smaller; gives what is wider still.
-_FIT = """(width) => {
-  const over = (node) => node.getBoundingClientRect().right - width > 1;
-  for (const node of document.querySelectorAll("div.math mjx-math, table")) {
-    if (over(node)) node.style.fontSize = `${Math.floor(97 * node.parentElement.clientWidth / node.getBoundingClientRect().width)}%`;
-  }
-  return [...document.querySelectorAll("section.page *")].filter((node) => over(node) && !node.closest("svg") && !node.parentElement.closest("mjx-math"))
-    .map((node) => `${node.closest("section.page").id}: ${node.textContent.slice(0, 60)}`);
-}"""
 
 
 def _typeset(tab, site: Site) -> None:
-    tab.evaluate("""() => { window.MathJax = {
-      options: { enableMenu: false, processHtmlClass: "math", ignoreHtmlClass: "page|front" },
-      chtml: { adaptiveCSS: false, matchFontHeight: false },
-      startup: { typeset: false },
-    }; }""")
-    tab.add_script_tag(url=f"{HOST}/{_MATHJAX}")
-    wrong = tab.evaluate("""async () => {
-      const real = (glyph) => {  // MathJax draws letters as ::before, which is never tagged
-        const drawn = getComputedStyle(glyph, "::before"), letter = document.createElement("span");
-        letter.textContent = drawn.content.slice(1, -1).replace(/^\\\\/, "");
-        for (const name of ["display", "width", "padding", "margin", "transform", "position", "top", "left"]) {
-          letter.style[name] = drawn[name].replace(/([\\d.e-]+)px/g, (_, pixels) => `${pixels / parseFloat(drawn.fontSize)}em`);
-        }
-        glyph.append(letter);
-        glyph.classList.add("real");
-      };
-      await MathJax.startup.promise;
-      await MathJax.typesetPromise();
-      for (const item of MathJax.startup.document.math) {  // a reader of the screen hears the source, as in a text book for the ear
-        const node = item.typesetRoot;
-        node.querySelectorAll("mjx-assistive-mml").forEach((part) => part.remove());
-        node.querySelectorAll("[aria-hidden]").forEach((part) => part.removeAttribute("aria-hidden"));  // or it is tagged as decoration
-        node.querySelectorAll("mjx-c").forEach(real);
-        node.setAttribute("role", "img");
-        node.setAttribute("aria-label", item.math.trim());
-      }
-      await Promise.all([...document.fonts].map((font) => font.load()));
-      return [...document.querySelectorAll("mjx-merror, mjx-container [data-mjx-error]")].map((node) =>
-        `${node.closest("section.page")?.id}: ${node.getAttribute("data-mjx-error")}`);
-    }""")
+    tab.evaluate("settings => { window.MathJax = settings; }", _MATHJAX_SETTINGS)
+    tab.add_script_tag(url=f"{HOST}/_static/mathjax/tex-chtml.js")
+    wrong = tab.evaluate("typeset()")
     if wrong:
         raise Failed(f"formulas that MathJax does not know: {'; '.join(wrong)}")
     tab.emulate_media(media="print")
     tab.set_viewport_size(_TEXT)
-    wide = tab.evaluate(_FIT, _TEXT["width"])  # or Chromium would make all pages smaller
+    wide = tab.evaluate("width => fit(width)", _TEXT["width"])  # or Chromium would make all pages smaller
     if wide:
         raise Failed(f"wider than the page: {'; '.join(wide)}")
 
