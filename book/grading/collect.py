@@ -20,8 +20,9 @@ Brightspace) that of the hand-in where two have the same name. An archive in an 
 known by its cells, whatever its file is called. Of several the newest that was worked on is collected, to
 `submitted/Ann-Abt/ps1/ps1.ipynb`; one with few answers that were worked on, or none, takes no other's place. What it replaces goes to
 `replaced/Ann-Abt/ps1`, since all that lies in `submitted` is graded. What is there already stays untouched. `collected.json`
-remembers who is who, whose work was collected by a guess, and what was replaced: that stays out if it comes again. It is written before each notebook is put into its place, with what is
-to be said of that: after a kill the same command goes on, and says what it would have said.
+remembers who is who, whose work was collected by a guess, and what was replaced: that stays out if it comes again. It is written
+before each notebook is put into its place, with what is to be said of that: after a kill the same command goes on, and says what it
+would have said.
 
 A student can write any time into an archive. So only those of an archive that has several students' work count as the times of
 the hand-ins, and go to `timestamp.txt`; in one student's they only tell which of two notebooks is the newer. Where the platform
@@ -834,7 +835,7 @@ def put(file: File, course: Path, given: Given, memory: dict) -> None:
             file.say(f"what it replaces was taken for {file.who}'s by a guess, from {guessed}")
         if has_stamp and not file.dated:
             file.say("when it was handed in is not known, and of the one before it was")
-        plan |= {"kept": f"{kept.relative_to(course)}", "replaces": _as_replaced(old.digest, before, stamped)}
+        plan |= {"kept": f"{kept.relative_to(course)}", "replaces": _as_replaced(old.digest, before, stamped, _is_doubtful(file))}
     file.becomes(f"collected{'; before it: ' + plan['kept'] if kept else ''}")
     _begin(file, course, memory, plan)
     new = course / "collected.new"
@@ -869,18 +870,27 @@ def _remember(memory, assignment, student, plan):
     _know(memory, assignment, student, plan["who"], plan["number"])
 
 
-def _as_replaced(digest, order, stamped):
-    return {"digest": digest.hex(), "order": order, "moment": stamped and stamped.isoformat()}
+def _as_replaced(digest, order, stamped, doubtful=False):
+    return {"digest": digest.hex(), "order": order, "moment": stamped and stamped.isoformat(), "doubtful": doubtful}
+
+
+def _is_doubtful(file):
+    """Whether it could be another student's."""
+    return bool(file.unsure or file.within)
 
 
 def _replaced(memory, assignment, student):
-    """What was collected from a student, and replaced since: the digest of each, Canvas's number, and the time if that is no guess."""
+    """What was collected from a student, and replaced since: the digest of each, Canvas's number, the time if that is no guess, and
+    whether what took its place could be another's.
+    """
     return memory.get("replaced", {}).get(assignment, {}).get(student, [])
 
 
 def _remember_replaced(memory, assignment, student, replaces, now=""):
     """`now` is the digest of what is in its place."""
     known = [each for each in _replaced(memory, assignment, student) if each["digest"] not in (now, replaces and replaces["digest"])]
+    if replaces and not replaces["doubtful"]:
+        known = [each | {"doubtful": False} for each in known]
     if known := [*known, *[replaces] * bool(replaces)][-MOST_REPLACED:]:
         memory.setdefault("replaced", {}).setdefault(assignment, {})[student] = known
     else:
@@ -889,12 +899,12 @@ def _remember_replaced(memory, assignment, student, replaces, now=""):
 
 def _was_replaced(file, course, assignment, memory):
     """Whether it was collected before, and replaced since by what is there: the next archive still has it. Unless a time or Canvas's
-    number says that it was handed in again.
+    number says that it was handed in again, or what is there could be another's.
     """
     replaced = _replaced(memory["begun"], assignment, file.student)
     known = next((each for each in replaced if each["digest"] == file.digest.hex()), None)
     target = course / "submitted" / file.student / assignment / f"{assignment}.ipynb"
-    if not known or not target.is_file() or target.is_symlink() or target.stat().st_size <= LARGEST and _digest(target) == known["digest"]:
+    if not known or known["doubtful"] and not _is_doubtful(file) or not target.is_file() or target.is_symlink() or target.stat().st_size <= LARGEST and _digest(target) == known["digest"]:
         return False
     highest = max(memory.get("orders", {}).get(assignment, {}).get(file.student, 0), *(each["order"] for each in replaced), 0)
     later = file.dated and (not known["moment"] or file.moment > datetime.fromisoformat(known["moment"]))
