@@ -48,6 +48,9 @@ c.GenerateFeedback.exporter_class = "grading.inert.Feedback"
 guard_feedback()
 guard_formgrader()
 
+# On a hub: feedback for all whose work came through the exchange, see grading/exchange.py in the book.
+c.ExchangeFactory.release_feedback = "grading.exchange.ReleaseFeedback"
+
 # nbgrader 0.9.6 makes SQLAlchemy 2.1 warn at every submission, of nothing that matters.
 warnings.filterwarnings("ignore", category=SAWarning)
 

@@ -20,8 +20,9 @@ Brightspace) that of the hand-in where two have the same name. An archive in an 
 known by its cells, whatever its file is called. Of several the newest that was worked on is collected, to
 `submitted/Ann-Abt/ps1/ps1.ipynb`; one with few answers that were worked on, or none, takes no other's place. What it replaces goes to
 `replaced/Ann-Abt/ps1`, since all that lies in `submitted` is graded. What is there already stays untouched. `collected.json`
-remembers who is who, and whose work was collected by a guess. It is written before each notebook is put into its place, with what is
-to be said of that: after a kill the same command goes on, and says what it would have said.
+remembers who is who, whose work was collected by a guess, and what was replaced: that stays out if it comes again. It is written
+before each notebook is put into its place, with what is to be said of that: after a kill the same command goes on, and says what it
+would have said.
 
 A student can write any time into an archive. So only those of an archive that has several students' work count as the times of
 the hand-ins, and go to `timestamp.txt`; in one student's they only tell which of two notebooks is the newer. Where the platform
@@ -88,6 +89,7 @@ WORDS = re.compile(rf"{ADDED.pattern}|v|new|neu|last|latest|old|alt|my|the|by|fr
                    r"|complete|completed|revised|revision|rev\d*|resubmission|attempt\d*|try\d*|assignment|abgabe")  # some are surnames as well
 SYSTEM = re.compile(r"\._.*|\.DS_Store|Thumbs\.db|desktop\.ini", re.IGNORECASE)
 WRAPPERS = {"submissions", "submission", "submitted", "handins", "hand-ins", "downloaded", "downloads", "archive", "extracted"}
+FOLDERS = re.compile(r"code|src|source|notebooks?|files?|data|work|project|python|jupyter", re.IGNORECASE)  # which many have inside of their own
 DOCUMENT = re.compile(r"\.(?:pdf|docx?|odt|rtf|pages|txt|md|tex|html?|jpe?g|heic|png|gif|bmp|tiff?|webp|svg)", re.IGNORECASE)  # which may have answers
 WRITTEN = re.compile(r"timestamp\.txt|.+_attempt_20\d\d(?:-\d\d){5}\.txt|submission_metadata\..+", re.DOTALL)  # by nbgrader, Blackboard, Gradescope
 GRADESCOPE = re.compile(r"submission[-_ ]?\d+", re.IGNORECASE)  # a hand-in, in its export
@@ -97,6 +99,7 @@ MOST_LISTS = 1_000_000  # and objects, in a file that is looked into: with more 
 STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)  # JSON's
 COPY_OF = re.compile(r"(?:(?:copy of|kopie (?:von|van)|copie de|c[oó]pia d[ei]|kopi[ae]? a[vf]|копия|копія)[-_. ]+)+", re.IGNORECASE)  # Google's
 COPY = re.compile(r"[-_. ]*(?:copy|kopie|copie|\(?)\s*\d*\)?", re.IGNORECASE)
+MOST_REPLACED = 100  # hand-ins of a student that are remembered, of each problem set
 MAKING = timedelta(minutes=10)  # times that lie closer are those of the making of the archive
 LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "Ae", "ø": "o", "Ø": "O", "œ": "oe", "Œ": "Oe", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D",
                          "ı": "i", "ð": "d", "Ð": "D", "þ": "th", "Þ": "Th", "’": "-", "'": "-"})
@@ -235,6 +238,7 @@ def find_owners(files: list[File], assignment: str, known: set[str]) -> None:
         root, doubt = root + 1, not {_key(name) for names in below_that.values() for name in names} <= known
     elif any(len(names) > 1 for names in below_that.values()) and all(map(all, below_that.values())):
         doubt = True
+    deep = {} if doubt else _two_deep(below_that, [folder for file, *_ in told if file.kind for folder in _place(file.entry)[0]], known)
     others = any(file.platform and file.kind for file in files)  # are named by a platform
     for file, folders, name in rest:
         file.who = folders[root] if len(folders) > root else _named(name, assignment, titles)
@@ -242,11 +246,13 @@ def find_owners(files: list[File], assignment: str, known: set[str]) -> None:
         file.within = folders[root - 1] if first < root <= len(folders) else ""
         by_name = len(folders) <= root
         file.said, file.zone = _said_time(file, assignment, by_name)
-        unsure = doubt or by_name and titles.user(name)[1] or _is_in_an_export(file, assignment)
+        unsure = doubt or file.who in deep and not by_name or by_name and titles.user(name)[1] or _is_in_an_export(file, assignment)
         guessed = others or _guessed(file, assignment)
         file.unsure = bool(unsure or guessed)
         if (unsure or guessed and _key(file.who) not in known) and file.who and file.kind:
             file.note, file.look = f"taken for {file.who}'s, which the {'folders do' if doubt or others and folders else 'name does'} not tell for sure", True
+            if file.who in deep and not by_name:
+                file.note = f"taken for {file.who}'s; two folders deep, the name may be {deep[file.who]}"
     for file in files:
         folders, name = _place(file.entry)
         first = {_canvas_first(part) for part in (*folders, name) if file.who and _canvas(part) == file.who}
@@ -293,6 +299,17 @@ def _are_groups(below, numbered):
     """
     names = [name for names in below.values() for name in names]
     return bool(below) and all(map(GROUP.fullmatch, below)) and all(names) and (numbered or len(set(names)) == len(names))
+
+
+def _two_deep(below, folders, known):
+    """Where all notebooks lie two deep, and one folder in each of the outermost: the inner ones, which may be the students', as in
+    `Monday/Ann`. Not where a platform has named the outermost, or the course knows them, or the inner ones say nothing (`Ann/code`).
+    """
+    inner = {outer: min(names) for outer, names in below.items()}
+    by_platform = {_hand_in(named) for folder in folders if _hand_in(named := ARCHIVE.sub("", folder)) != named}
+    if any(len(names) > 1 for names in below.values()) or not all(_name(name)[0] and not FOLDERS.fullmatch(name) for name in inner.values()):
+        return {}
+    return {outer: name for outer, name in inner.items() if outer not in by_platform and _key(outer) not in known | {_key(name)}}
 
 
 def _tells(entry):
@@ -764,7 +781,7 @@ def put(file: File, course: Path, given: Given, memory: dict) -> None:
         return file.becomes(f"refused: a link is in the way in submitted/{student}", look=True)
     kept, stamped, digest, done = None, None, file.digest.hex(), begun["done"].get(student)
     plan = {"digest": digest, "who": file.who, "number": file.number, "order": file.order, "moment": file.moment.isoformat(),
-            "unsure": file.entry.place if file.unsure else None, "dated": file.dated, "kept": None}
+            "unsure": file.entry.place if file.unsure else None, "dated": file.dated, "kept": None, "replaces": None}
     has_stamp = stamp.exists() and bool(stamp.read_bytes().strip())
     try:
         stamped = _stamped(stamp)
@@ -797,15 +814,16 @@ def put(file: File, course: Path, given: Given, memory: dict) -> None:
         moment = stamped or datetime.fromtimestamp(target.stat().st_mtime, timezone.utc)
         if student in moments and same:
             moment = datetime.fromisoformat(moments[student])
-        before = orders.get(student, 0) if same else 0
+        before, guessed = (orders.get(student, 0), unsure.get(student)) if same else (0, None)
+        highest = max([before, *(each["order"] for each in _replaced(memory, given.name, student))])
         rank = _rank(file, _most([old]))
         if rank not in ("work", "saved") and (large or old.kind and RANKS.index(rank) > RANKS.index(old.kind)):
             why = _less(file, old, "the one of before", given.name) if rank == "part" else file.note
             return file.becomes(f"left out: {why}; the one of before stays", look=True)
-        if file.unsure and old.kind == "work" and student not in unsure:
+        if file.unsure and old.kind == "work" and not guessed:
             return file.becomes(f"left out: {_by_a_guess(file)}", look=True)
-        if file.order and before and file.order < before:
-            return file.becomes(f"left out: older than what was collected, Canvas's file {before}", look=True)
+        if file.order and file.order < highest:
+            return file.becomes(f"left out: older than what was collected, Canvas's file {highest}", look=True)
         if not (file.order and before) and file.moment < moment:
             return file.becomes(f"left out: older than what was collected ({_when(moment)})", look=True)
         kept = _free(course / "replaced" / student / given.name, moment)
@@ -813,11 +831,11 @@ def put(file: File, course: Path, given: Given, memory: dict) -> None:
         file.displaces()
         if file.unsure and not file.note:
             file.say(f"taken for {file.who}'s by a guess")
-        if student in unsure:
-            file.say(f"what it replaces was taken for {file.who}'s by a guess, from {unsure[student]}")
+        if guessed:
+            file.say(f"what it replaces was taken for {file.who}'s by a guess, from {guessed}")
         if has_stamp and not file.dated:
             file.say("when it was handed in is not known, and of the one before it was")
-        plan["kept"] = f"{kept.relative_to(course)}"
+        plan |= {"kept": f"{kept.relative_to(course)}", "replaces": _as_replaced(old.digest, before, stamped, _is_doubtful(file))}
     file.becomes(f"collected{'; before it: ' + plan['kept'] if kept else ''}")
     _begin(file, course, memory, plan)
     new = course / "collected.new"
@@ -848,7 +866,111 @@ def _remember(memory, assignment, student, plan):
         known.pop(student, None)
         if value:
             known[student] = value
+    _remember_replaced(memory, assignment, student, plan.get("replaces"), plan["digest"])
     _know(memory, assignment, student, plan["who"], plan["number"])
+
+
+def _as_replaced(digest, order, stamped, doubtful=False):
+    return {"digest": digest.hex(), "order": order, "moment": stamped and stamped.isoformat(), "doubtful": doubtful}
+
+
+def _is_doubtful(file):
+    """Whether it could be another student's."""
+    return bool(file.unsure or file.within)
+
+
+def _replaced(memory, assignment, student):
+    """What was collected from a student, and replaced since: the digest of each, Canvas's number, the time if that is no guess, and
+    whether what took its place could be another's.
+    """
+    return memory.get("replaced", {}).get(assignment, {}).get(student, [])
+
+
+def _remember_replaced(memory, assignment, student, replaces, now=""):
+    """`now` is the digest of what is in its place."""
+    known = [each for each in _replaced(memory, assignment, student) if each["digest"] not in (now, replaces and replaces["digest"])]
+    if replaces and not replaces["doubtful"]:
+        known = [each | {"doubtful": False} for each in known]
+    if known := [*known, *[replaces] * bool(replaces)][-MOST_REPLACED:]:
+        memory.setdefault("replaced", {}).setdefault(assignment, {})[student] = known
+    else:
+        memory.get("replaced", {}).get(assignment, {}).pop(student, None)
+
+
+def _was_replaced(file, course, assignment, memory):
+    """Whether it was collected before, and replaced since by what is there: the next archive still has it. Unless a time or Canvas's
+    number says that it was handed in again, or what is there could be another's.
+    """
+    replaced = _replaced(memory["begun"], assignment, file.student)
+    known = next((each for each in replaced if each["digest"] == file.digest.hex()), None)
+    target = course / "submitted" / file.student / assignment / f"{assignment}.ipynb"
+    if not known or known["doubtful"] and not _is_doubtful(file) or not target.is_file() or target.is_symlink() or target.stat().st_size <= LARGEST and _digest(target) == known["digest"]:
+        return False
+    highest = max(memory.get("orders", {}).get(assignment, {}).get(file.student, 0), *(each["order"] for each in replaced), 0)
+    later = file.dated and (not known["moment"] or file.moment > datetime.fromisoformat(known["moment"]))
+    return not later and file.order in (0, highest)  # of a smaller number it is said that it is smaller
+
+
+def _digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+# --- for whatever else puts a notebook into `submitted`
+
+def collected_of(course: Path, assignment: str, student: str, memory: dict) -> tuple[datetime | None, bool]:
+    """When that was handed in which lies there, None if it isn't known; and whether that is a guess. ValueError, OverflowError: it
+    has a `timestamp.txt` that is no time.
+    """
+    folder = course / "submitted" / student / assignment
+    target, stamp = folder / f"{assignment}.ipynb", folder / "timestamp.txt"
+    moment = memory.get("moments", {}).get(assignment, {}).get(student)
+    if moment and target.is_file() and memory.get("digests", {}).get(assignment, {}).get(student) == _digest(target):
+        return datetime.fromisoformat(moment), not stamp.exists()
+    if stamped := _stamped(stamp):
+        return stamped, False
+    return (datetime.fromtimestamp(target.stat().st_mtime, timezone.utc), True) if target.is_file() else (None, True)
+
+
+def newest_replaced(assignment: str, student: str, memory: dict) -> datetime | None:
+    """The latest time that what was replaced has, if any had one that is no guess."""
+    return max((datetime.fromisoformat(each["moment"]) for each in _replaced(memory, assignment, student) if each["moment"]), default=None)
+
+
+def keep(course: Path, assignment: str, student: str, memory: dict, moment: datetime) -> Path | None:
+    """Copy the notebook that lies there, of that moment, and its time to `replaced`, and remember it; None if there is none.
+
+    A second time, after a run that was ended, it is the same copy.
+    """
+    folder = course / "submitted" / student / assignment
+    target, stamp = folder / f"{assignment}.ipynb", folder / "timestamp.txt"
+    if not target.is_file() or target.is_symlink():
+        return None
+    data = target.read_bytes()
+    digest, new = hashlib.sha256(data), course / "collected.new"
+    place = course / "replaced" / student / assignment
+    there = [path for path in place.glob(f"{moment:%Y-%m-%d-%H%M%S}*.ipynb") if path.read_bytes() == data]
+    kept = there[0] if there else _free(place, moment)
+    place.mkdir(parents=True, exist_ok=True)
+    for source, copy in ((target, kept), (stamp, kept.with_suffix(".timestamp.txt"))):
+        if source.is_file() and not source.is_symlink():
+            shutil.copy2(source, new)
+            os.replace(new, copy)
+    try:
+        stamped = _stamped(stamp)
+    except (ValueError, OverflowError):
+        stamped = None
+    same = memory.get("digests", {}).get(assignment, {}).get(student) == digest.hexdigest()
+    order = memory.get("orders", {}).get(assignment, {}).get(student, 0) if same else 0
+    _remember_replaced(memory, assignment, student, _as_replaced(digest.digest(), order, stamped))
+    _save(course, memory)
+    return kept
+
+
+def remembered(course: Path) -> dict:
+    """What `collected.json` has, after a run that was ended as after one that was not."""
+    memory = _memory(course)
+    _settle(course, memory)
+    return memory
 
 
 def _know(memory, assignment, student, who, number):
@@ -935,7 +1057,8 @@ def collect(course: Path, assignment: str, archives: list[Path], given: Given, g
     command = [assignment, [[str(path.resolve()), path.stat().st_mtime_ns] for path in archives], student]
     if memory.get("begun", {}).get("command") != command:
         known = sorted({name.casefold() for name in (*memory["students"], *(path.name for path in submitted.glob("*")))})
-        memory["begun"] = copy.deepcopy({"command": command, "known": known, "students": memory["students"], "numbers": memory["numbers"], "done": {}})
+        memory["begun"] = copy.deepcopy({"command": command, "known": known, "students": memory["students"], "numbers": memory["numbers"],
+                                         "replaced": memory.get("replaced", {}), "done": {}})
     with tempfile.TemporaryDirectory() as spool:
         files = _files(course, assignment, archives, given, memory["begun"]["known"], student, Path(spool))
         name_students(files, assignment, memory["begun"], submitted)
@@ -988,6 +1111,9 @@ def _files(course, assignment, archives, given, known, student, spool):
 
 def _decide(student, own, course, given, gradebook, memory):
     """Say what becomes of all files of a student, or, of "", of those that are nobody's; collect the notebook that counts."""
+    for file in own:
+        if student and file.kind and not file.fate and _was_replaced(file, course, given.name, memory):
+            file.becomes("left out: collected before, and replaced since by what is there")
     taken = choose(own, given.name) if student else None
     due = _due(gradebook, given.name, student)
     for file in own:

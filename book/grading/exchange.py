@@ -1,12 +1,14 @@
-"""Collect from nbgrader's exchange, a folder that every student can write to: `c.ExchangeFactory.collect` in nbgrader's settings.
+"""Collect from nbgrader's exchange, a folder that every student can write to, and give feedback back by it:
+`c.ExchangeFactory.collect` and `release_feedback` in nbgrader's settings.
 
 nbgrader 0.9.6 believes what it finds there. A folder made by hand could take another student's place, a link in it was
 followed with the teacher's rights (to the solutions, say), and a name without a time ended the collection for all. The
-time of a hand-in is in the name of its folder as well, for the student to choose.
+time of a hand-in is in the name of its folder as well, for the student to choose. And it knows no hand-in that came another way.
 """
 
 from __future__ import annotations
 
+import glob
 import os
 import pwd
 import re
@@ -19,9 +21,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from nbgrader.exchange.default import ExchangeCollect
+from nbgrader.exchange.default import ExchangeCollect, ExchangeReleaseFeedback
 
-from .collect import choose_in, given
+from .collect import choose_in, collected_of, given, keep, newest_replaced, remembered
 from .terminal import printable
 
 MOST = 10_000  # files and folders in a hand-in
@@ -241,6 +243,7 @@ class Collect(ExchangeCollect):
             return super().copy_files()  # which says so
         self.log.info("Processing %d submissions of '%s' for course '%s'",
                       len(self.src_records), self.coursedir.assignment_id, self.coursedir.course_id)
+        self.memory = remembered(self.course)
         for record in self.src_records:
             path = os.path.join(self.inbound_path, record["filename"])
             try:
@@ -248,13 +251,38 @@ class Collect(ExchangeCollect):
             except (OSError, ValueError, RuntimeError) as error:  # nbgrader's word for a folder that is too large: RuntimeError
                 self.not_collected(error, path, record["username"])
 
-    def time_of_collected(self, dest):
-        """The time of what was collected before, or None. A student may have written it, if nbgrader's own collect was in use."""
+    @property
+    def course(self):
+        return Path(self.coursedir.root)
+
+    def time_of_collected(self, student, dest):
+        """The time of what was collected before, or None, and whether it is a guess: it may have come by mail. A student may have
+        written it, if nbgrader's own collect was in use.
+        """
         try:
-            return self.coursedir.get_existing_timestamp(dest)
-        except (ValueError, ArithmeticError, AttributeError):  # the last is nbgrader's: it means to say that there is no time
+            time, guess = collected_of(self.course, self.coursedir.assignment_id, student, self.memory)
+        except (ValueError, ArithmeticError):
             self.log.warning("No time, and older than any: %s/timestamp.txt", dest)
-            return None
+            return None, False
+        return time and time.astimezone(timezone.utc).replace(tzinfo=None), guess
+
+    def takes_the_place(self, student, time, dest):
+        """Whether a hand-in of that time does of what was collected before; if not, it is said."""
+        assignment = self.coursedir.assignment_id
+        before, guess = self.time_of_collected(student, dest)
+        if self.before_duedate and time != before and not (before and time < before and (not self.duedate or before <= self.duedate)):
+            return True
+        replaced = newest_replaced(assignment, student, self.memory)
+        known = replaced and time <= replaced.astimezone(timezone.utc).replace(tzinfo=None)
+        if self.update and not known and (before is None or time > before):
+            return True
+        if self.update and not known and guess:
+            raise ValueError(f"its time, {time:%Y-%m-%d %H:%M:%S} UTC, is before that of the file which was collected another way, "
+                             f"{before:%Y-%m-%d %H:%M:%S} UTC, and that one stays; look which of them is the newer one")
+        self.log.info("No newer submission to collect: %s %s%s" if self.update else
+                      "Submission already exists, use --update to update: %s %s%s", student, assignment,
+                      ", and what took its place stays" if self.update and known else "")
+        return False
 
     def changed_later(self, student, claimed, time, path):
         self.log.error("%s's hand-in of %s UTC was changed later, at %s UTC, and counts as of then: %s",
@@ -268,10 +296,7 @@ class Collect(ExchangeCollect):
         dest = self.coursedir.format_path(self.coursedir.submitted_directory, student, assignment)
         exists = os.path.isdir(dest)
         if exists:
-            before = self.time_of_collected(dest)
-            if not (self.update and (before is None or time > before) or self.before_duedate and time != before):
-                self.log.info("No newer submission to collect: %s %s" if self.update else
-                              "Submission already exists, use --update to update: %s %s", student, assignment)
+            if not self.takes_the_place(student, time, dest):
                 return
             if not record["right_name"]:
                 raise ValueError("under another name, and so it takes no other's place")
@@ -305,11 +330,19 @@ class Collect(ExchangeCollect):
                 os.makedirs(os.path.dirname(dest), exist_ok=True)
                 self.do_copy(copy, new)
                 if exists:
+                    self.keep(student, dest)
                     shutil.rmtree(dest)
                 os.rename(new, dest)
             except BaseException:
                 shutil.rmtree(new, ignore_errors=True)
                 raise
+
+    def keep(self, student, dest):
+        """In `replaced`, as what `python -m grading.collect` replaces."""
+        before, _ = self.time_of_collected(student, dest)
+        moment = before.replace(tzinfo=timezone.utc) if before else datetime.fromtimestamp(os.stat(dest).st_mtime, timezone.utc)
+        if kept := keep(self.course, self.coursedir.assignment_id, student, self.memory, moment):
+            self.log.info("What was collected before is kept: %s", kept.relative_to(self.course))
 
     def choose(self, student, copy, path):
         """nbgrader grades the notebook with the problem set's name: if another one was worked on in its stead, it gets that name."""
@@ -324,3 +357,22 @@ class Collect(ExchangeCollect):
             shutil.copyfile(taken.entry.content, target)
         for file in others[:NAMED]:
             self.error(student, "Left out, %s: %s", "worked on as well" if file.kind == "work" else file.note, printable(os.path.join(path, file.entry.place)))
+
+
+class ReleaseFeedback(ExchangeReleaseFeedback):
+    """As nbgrader's, but a student whose hand-in did not come through the exchange keeps nobody from their feedback: it is named."""
+
+    def copy_files(self):
+        assignment, without = self.coursedir.assignment_id, self.coursedir.student_id_exclude
+        others = set()
+        for folder in {Path(page).parent for page in glob.glob(os.path.join(self.src_path, "*.html"))}:
+            if not all((folder / name).is_file() for name in ("timestamp.txt", "submission_secret.txt")):
+                others.add(folder.parent.name)
+        for student in sorted(others - {*(without or "").split(",")}):
+            self.log.warning("Not released, since what was graded did not come through the exchange: %s %s; send it yourself: %s",
+                             printable(student), assignment, printable(os.path.join("feedback", student, assignment)))
+        self.coursedir.student_id_exclude = ",".join([*[without] * bool(without), *sorted(others)])
+        try:
+            super().copy_files()
+        finally:
+            self.coursedir.student_id_exclude = without

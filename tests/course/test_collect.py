@@ -1059,6 +1059,20 @@ def test_sections_of_a_course_are_no_students_or_it_is_said(run, course, tmp_pat
         assert run(path)[0] == 0
 
 
+@pytest.mark.parametrize("files, marked", [
+    (["Section 1/Ann", "Section 2/Ann"], True), (["Section 1/Ann", "Section 2/Ann", "Section 3/Cem"], True), (["2024/Ann", "2025/Bob"], True),
+    (["Monday/Ann", "Tuesday/Bob"], True), (["Team 1/Ann", "Team 2/Bob"], True), (["all/Team 1/Ann", "all/Team 2/Bob"], True),
+    (["Ann/code", "Bob/src"], False), (["Ann/Ann", "Bob/bob"], False), (["Ann/final", "Bob/my homework"], False), (["Ann/x", "Bob"], False), (["Ann/ps1", "Bob/ps1"], False),
+    (["12-345 - Ann - Nov 20, 2026 1000 AM/a", "13-345 - Bob - Nov 20, 2026 1000 AM/b"], False),
+])
+def test_folders_with_one_student_each_are_marked(run, course, tmp_path, files, marked):
+    status, rows = run(pack(tmp_path / "all.zip", {f"{folder}/ps1.ipynb": worked(folder) for folder in files}))
+    assert status == marked, rows
+    for place, row in rows.items():
+        *_, outer, inner, _ = ["", *place.split("/")]
+        assert not marked or row.startswith("!") and f"taken for {outer}'s; two folders deep, the name may be {inner}" in row, row
+
+
 def test_what_may_hold_answers_in_words_is_marked(run, course, tmp_path):
     files = {f"Ann/{name}": "?" for name in ("answers.pdf", "photo.JPG", "words.md", "answers.txt", "p.png", "data.csv", "util.py")}
     status, rows = run(pack(tmp_path / "all.zip", {"Ann/ps1.ipynb": worked("a")} | files))
@@ -1605,6 +1619,7 @@ ENDED = {
     "newer": ([moodle("Ann_101 Bob_102", [10, 11])], [moodle("Ann_101 Bob_102", [12, 13])]),
     "a time lost": ([moodle("Ann_101 Bob_102", [10, 11])], [moodle("Ann_101 Bob_102", [12, 12])]),
     "by hand": ([], [moodle("Eve_101 Bob_102", [12, 13])]),
+    "what was replaced": ([moodle("Ann_101 Bob_102", [10, 10]), moodle("Ann_101 Cem_103", [11, 11])], [moodle("Ann_101 Dan_104", [12, 12]), moodle("Ann_101 Dan_104", [13, 13])]),
     "Canvas": ([{"abtann_111_444_ps1.ipynb": NOON, "bob_112_445_ps1.ipynb": NOON}], [{"abtann_111_601_ps1-1.ipynb": NOON, "bob_112_602_ps1-1.ipynb": NOON}]),
 }
 
@@ -1673,6 +1688,77 @@ def test_the_numbers_of_canvas_tell_what_is_newer(run, course, tmp_path):
     assert any("older than abtann_111_601" in row for row in rows.values()) and collected(course) == {"abtann-111": "2"}
     status, rows = run(pack(tmp_path / "3.zip", {"abtann_111_700_ps1-2.ipynb": worked("3")}, {"abtann_111_700_ps1-2.ipynb": (2020, 1, 1, 0, 0, 0)}))
     assert collected(course) == {"abtann-111": "3"}, rows
+
+
+def by_mail(course, folder: Path, student: str, words: str, day: int) -> int:
+    """Collect a notebook that came by mail on that day of November; the exit status."""
+    path = folder / f"{words}.ipynb"
+    path.write_text(worked(words))
+    os.utime(path, (datetime(2026, 11, day, 12).timestamp(),) * 2)
+    return main(["ps1", str(path), "--student", student])
+
+
+def made_on(path: Path, day: int) -> Path:
+    os.utime(path, (datetime(2026, 11, day, 12).timestamp(),) * 2)
+    return path
+
+
+@pytest.mark.parametrize("ann, bob, name", [
+    ("Ann Abt_101_assignsubmission_file/ps1.ipynb", "Bob_102_assignsubmission_file/ps1.ipynb", "Ann Abt"),
+    ("abtann_1_900_ps1.ipynb", "bob_2_901_ps1.ipynb", "abtann-1")])
+def test_what_was_replaced_stays_out_when_the_next_archive_still_has_it(run, course, tmp_path, ann, bob, name):
+    """Archives without times: they have that of the download."""
+    def archive(number, words, **more):
+        files = {ann: worked(words), bob: worked("Bob"), **{place: worked("Cem") for place in more.values()}}
+        return pack(tmp_path / f"{number}.zip", files, dict.fromkeys(files, (2026, 11, 20 + number, 12, 0, 0)))
+
+    student = plain(name)
+    assert run(archive(0, "first"))[0] == 0
+    assert by_mail(course, tmp_path, name, "by mail", 21) == 0 and collected(course)[student] == "by mail"
+    for number in (2, 3):
+        status, rows = run(archive(number, "first", cem=ann.replace("A", "C").replace("abtann_1_900", "cem_3_950")))
+        assert collected(course)[student] == "by mail" and len(collected(course)) == 3
+        assert status == 1 and rows[ann].startswith("!") and "collected before, and replaced since" in rows[ann]
+        assert not rows[bob].startswith("!")
+    # Another one takes its place, and then both stay out.
+    assert by_mail(course, tmp_path, name, "by mail again", 24) == 0
+    assert run(archive(5, "first"))[0] == run(archive(6, "by mail"))[0] == 1 and collected(course)[student] == "by mail again"
+    assert run(archive(7, "new"))[0] == 0 and collected(course)[student] == "new"
+
+
+def test_what_was_replaced_is_collected_if_it_was_handed_in_again(run, course, tmp_path):
+    ann, bob = "Ann/ps1.ipynb", "Bob/ps1.ipynb"
+    for number, words in enumerate(("first", "second", "first", "second")):
+        run(pack(tmp_path / f"{number}.zip", {ann: worked(words), bob: worked("Bob")}, {ann: (2026, 11, 21 + number, 12, 0, 0)}))
+        assert collected(course)["Ann"] == words
+    status, rows = run(tmp_path / "1.zip", tmp_path / "2.zip")
+    assert collected(course)["Ann"] == "second" and status == 0 and "collected before, and replaced since" in rows[f"2.zip: {ann}"]
+    # Or if the teacher has taken away what replaced it.
+    shutil.rmtree(course / "submitted/Ann")
+    run(tmp_path / "2.zip")
+    assert collected(course)["Ann"] == "first"
+    canvas = "abtann_1_{}_ps1.ipynb"
+    for number, words in ((900, "first"), (901, "second"), (902, "first")):
+        run(pack(tmp_path / "canvas.zip", {canvas.format(number): worked(words)}))
+        assert collected(course)["abtann-1"] == words
+
+
+def test_the_largest_number_of_canvas_outlives_a_mail(run, course, tmp_path):
+    for number, words, day in ((900, "first", 20), (901, "second", 21)):
+        run(pack(tmp_path / "canvas.zip", {f"abtann_1_{number}_ps1.ipynb": worked(words)}, {f"abtann_1_{number}_ps1.ipynb": (2026, 11, day, 0, 0, 0)}))
+    by_mail(course, tmp_path, "abtann-1", "by mail", 22)
+    for number, day, want in ((850, 23, "by mail"), (902, 24, "902")):
+        place = f"abtann_1_{number}_ps1.ipynb"
+        _, rows = run(pack(tmp_path / "canvas.zip", {place: worked(f"{number}")}, {place: (2026, 11, day, 0, 0, 0)}))
+        assert collected(course)["abtann-1"] == want, rows
+
+
+def test_only_so_many_that_were_replaced_are_remembered(course, tmp_path, monkeypatch):
+    monkeypatch.chdir(course)
+    monkeypatch.setattr(collect, "MOST_REPLACED", 3)
+    for day in range(10, 16):
+        by_mail(course, tmp_path, "Ann", f"{day}", day)
+    assert len(json.loads((course / "collected.json").read_text())["replaced"]["ps1"]["Ann"]) == 3
 
 
 def test_a_hand_in_gets_its_time_when_it_is_known(run, course, tmp_path):

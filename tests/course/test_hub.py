@@ -20,12 +20,14 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from nbgrader.api import Gradebook
+from nbgrader.apps.baseapp import NbGrader
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.exchange import ExchangeError
 from nbgrader.utils import parse_utc
 
 import chapters
-from grading import exchange
+from grading import collect, exchange
 
 IN_CI = os.environ.get("CI") == "true"
 EMPTIED = {Path(name) for name in ("/tmp", "/run", "/srv", "/home", "/root")}
@@ -302,6 +304,131 @@ def test_what_was_collected_stays_until_the_new_one_is_safe(hub_exchange, monkey
     path.unlink()
     assert "No time, and older than any: " in hub_exchange.collect(update=True)
     assert hub_exchange.collected() == {"ann": "new", "zoe": "new"}
+
+
+@pytest.fixture
+def hub_course(hub_exchange, monkeypatch):
+    """With a problem set, so that hand-ins can come by mail as well: what puts one there."""
+    course = hub_exchange.course
+    (course / "release/ps1").mkdir(parents=True)
+    shutil.copy(chapters.BOOK / "assignments/release/ps1/ps1.ipynb", course / "release/ps1")
+    (course / "nbgrader_config.py").write_text("")
+    with Gradebook(f"sqlite:///{course}/gradebook.db") as gradebook:
+        gradebook.add_assignment("ps1")
+    monkeypatch.chdir(course)
+
+    def mail(student, text, time):
+        path = course.parent / "mail.ipynb"
+        path.write_text(text)
+        os.utime(path, (time.timestamp(),) * 2)
+        monkeypatch.setattr(NbGrader, "load_config_file", lambda app: app.config.merge({"CourseDirectory": {"db_url": f"sqlite:///{course}/gradebook.db"}}))
+        return collect.main(["ps1", str(path), "--student", student])
+    return mail
+
+
+def solved(words):
+    return (chapters.BOOK / "assignments/release/ps1/ps1.ipynb").read_text().replace("YOUR ANSWER HERE", words)
+
+
+def kept_of(hub_exchange, student):
+    """What is in `replaced`, with its time."""
+    stamps = {path: path.with_suffix(".timestamp.txt") for path in sorted(hub_exchange.course.glob(f"replaced/{student}/ps1/*.ipynb"))}
+    return [(path.read_text(), stamp.exists()) for path, stamp in stamps.items()]
+
+
+def test_newer_work_that_came_by_mail_stays_and_what_is_replaced_is_kept(hub_exchange, hub_course):
+    now = datetime.now(timezone.utc)
+    minutes = lambda number: now + timedelta(minutes=number)  # noqa: E731
+    hub_exchange.hand_in("ann", solved("hub 1"), time=minutes(-9))
+    hub_exchange.collect()
+    assert hub_course("ann", solved("mail 1"), minutes(-6)) == 1  # it had a time, and has none now
+    for _ in range(2):
+        said = hub_exchange.collect(update=True)
+        assert hub_exchange.collected() == {"ann": solved("mail 1")} and "No newer submission to collect: ann ps1, and what took its place stays" in said
+    # Neither was replaced, and one of the two times is a guess.
+    hub_exchange.hand_in("ann", solved("hub 2"), time=minutes(-7))
+    assert "Not collected from ann, its time, " in hub_exchange.collect(update=True, fails=True) and hub_exchange.collected() == {"ann": solved("mail 1")}
+    # A newer one takes the place of what came by mail.
+    hub_exchange.hand_in("ann", solved("hub 3"), time=minutes(-3))
+    said = hub_exchange.collect(update=True)
+    assert hub_exchange.collected() == {"ann": solved("hub 3")} and "What was collected before is kept: replaced/ann/ps1/" in said
+    assert kept_of(hub_exchange, "ann") == [(solved("hub 1"), True), (solved("mail 1"), False)]
+    # Which came before, and was replaced.
+    assert hub_course("ann", solved("mail 1"), minutes(0)) == 1 and hub_exchange.collected() == {"ann": solved("hub 3")}
+    hub_exchange.hand_in("ann", solved("hub 4"), time=minutes(-1))
+    hub_exchange.collect(update=True)
+    assert hub_exchange.collected() == {"ann": solved("hub 4")} and kept_of(hub_exchange, "ann")[-1] == (solved("hub 3"), True)
+
+
+def test_a_notebook_that_lies_there_without_a_time_has_that_of_its_file(hub_exchange):
+    folder = hub_exchange.course / "submitted/ann/ps1"
+    folder.mkdir(parents=True)
+    (folder / "ps1.ipynb").write_text("by hand")
+    hub_exchange.hand_in("ann", "older", time=datetime.now(timezone.utc) - timedelta(minutes=5))
+    assert "Not collected from ann, " in hub_exchange.collect(update=True, fails=True) and hub_exchange.collected() == {"ann": "by hand"}
+    os.utime(folder / "ps1.ipynb", (0, 0))
+    hub_exchange.collect(update=True)
+    assert hub_exchange.collected() == {"ann": "older"} and kept_of(hub_exchange, "ann") == [("by hand", False)]
+
+
+@pytest.mark.parametrize("due, stays", [(-4, True), (-6, False), (None, True)])
+def test_before_the_deadline_the_newest_counts_however_it_came(hub_exchange, hub_course, due, stays):
+    now = datetime.now(timezone.utc)
+    hub_exchange.hand_in("ann", solved("hub"), time=now - timedelta(minutes=9))
+    hub_exchange.collect()
+    hub_course("ann", solved("mail"), now - timedelta(minutes=5))
+    with Gradebook(f"sqlite:///{hub_exchange.course}/gradebook.db") as gradebook:
+        gradebook.update_or_create_assignment("ps1", duedate=due and (now + timedelta(minutes=due)).replace(tzinfo=None))
+    hub_exchange.collect(before_duedate=True)
+    assert hub_exchange.collected() == {"ann": solved("mail" if stays else "hub")}
+    assert (solved("hub" if stays else "mail"), stays) in kept_of(hub_exchange, "ann")
+
+
+def test_wherever_collecting_is_ended_what_is_replaced_is_kept_once(hub_exchange, hub_course, monkeypatch):
+    now = datetime.now(timezone.utc)
+    hub_course("ann", solved("mail"), now - timedelta(minutes=9))
+    hub_exchange.hand_in("ann", solved("hub"), time=now - timedelta(minutes=5))
+    start = shutil.copytree(hub_exchange.course, hub_exchange.course.parent / "start")
+    for point in range(1, 20):
+        subprocess.run(["rm", "-rf", hub_exchange.course], check=True)
+        shutil.copytree(start, hub_exchange.course)
+        steps = []
+        with monkeypatch.context() as during:
+            for module, name in ((os, "replace"), (os, "rename"), (shutil, "copy2"), (shutil, "rmtree"), (Path, "write_text")):
+                def step(*arguments, function=getattr(module, name), **named):
+                    steps.append(1)
+                    if len(steps) == point:
+                        raise KeyboardInterrupt
+                    return function(*arguments, **named)
+                during.setattr(module, name, step)
+            try:
+                hub_exchange.collect(update=True)
+                break
+            except KeyboardInterrupt:
+                pass
+        hub_exchange.collect(update=True)
+        assert hub_exchange.collected() == {"ann": solved("hub")} and kept_of(hub_exchange, "ann") == [(solved("mail"), False)], point
+        for left in (hub_exchange.course.parent / "temporary").iterdir():
+            shutil.rmtree(left)
+    assert 8 < point < 19
+
+
+def test_feedback_of_what_came_by_mail_keeps_nobody_from_theirs(hub_exchange):
+    root = hub_exchange.inbound.parents[1]
+    root.chmod(0o777)
+    for student, names in {"aaron": [], "ann": ["timestamp.txt", "submission_secret.txt"], "ben": ["submission_secret.txt"],
+                           "cem": ["timestamp.txt"], "zoe": ["timestamp.txt", "submission_secret.txt"]}.items():
+        folder = hub_exchange.course / "feedback" / student / "ps1"
+        folder.mkdir(parents=True)
+        for name in ("ps1.html", *names):
+            (folder / name).write_text(student)
+    settings = (chapters.BOOK / "assignments/nbgrader_config.py").read_text()
+    (hub_exchange.course / "nbgrader_config.py").write_text(f"{settings}\nc.CourseDirectory.course_id = 'course'\nc.Exchange.root = {str(root)!r}\n")
+    done = subprocess.run([sys.executable, "-m", "nbgrader", "release_feedback", "ps1"], cwd=hub_exchange.course, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.read_text() for path in (root / "course/feedback").glob("*.html")) == ["ann", "zoe"]
+    for student in ("aaron", "ben", "cem"):
+        assert f"did not come through the exchange: {student} ps1; send it yourself: feedback/{student}/ps1" in done.stderr
 
 
 def test_a_time_that_the_student_made_up_does_not_count(hub_exchange):
