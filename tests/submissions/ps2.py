@@ -112,6 +112,31 @@ def error_signals(parameters, h, do):
         {"ps2-truncated": {"max(t - tau, 0)": "(t - tau)"}},
         {"ps2-truncated-test": 3},
     ),
+    "ends each range one step too soon": (
+        {"ps2-truncated": {"max(t - tau, 0) - 1": "max(t - tau, 0)"}},
+        {"ps2-truncated-test": 4},
+    ),
+    "leaves out the first step alone": (
+        {"ps2-truncated": {"max(t - tau, 0) - 1": "max(t - tau - 1, 0)"}},
+        {"ps2-truncated-test": 4},
+    ),
+    "ends each range one step too soon, and the slope of question 2 is wrong as well": (
+        {"ps2-signals": {" * (1 - np.abs(h[t])) ** 2": ""},
+         "ps2-truncated": {"(1 - np.abs(h[1:])) ** 2": "np.ones(h[1:].shape)", "max(t - tau, 0) - 1": "max(t - tau, 0)"}},
+        {"ps2-signals-test": 3, "ps2-truncated-test": 4},
+    ),
+    "never truncates, and leaves out the first step": (
+        {"ps2-truncated": {"max(t - tau, 0) - 1": "0"}},
+        {"ps2-truncated-test": 0},
+    ),
+    "no lags at all": (
+        {"ps2-truncated": {"max(t - tau, 0) - 1": "t - 1"}},
+        {"ps2-truncated-test": 0.5},
+    ),
+    "random numbers at the first step": (
+        {"ps2-truncated": {"    return delta": "    delta[0] = np.random.default_rng().standard_normal(delta[0].shape)\n    return delta"}},
+        {"ps2-truncated-test": 0},
+    ),
     "never truncates": (
         {"ps2-truncated": {"max(t - tau, 0)": "0"}},
         {"ps2-truncated-test": 1},

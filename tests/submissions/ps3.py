@@ -17,6 +17,14 @@ WRONG = {
         {"ps3-jacobians": {"h[1:] * (1 - h[1:])": "1 - h[1:] ** 2"}},
         {"ps3-products-test": 4},
     ),
+    "forgets a factor of the slope": (
+        {"ps3-jacobians": {"h[1:] * (1 - h[1:])": "h[1:]"}},
+        {"ps3-products-test": 4},
+    ),
+    "forgets the other factor of the slope": (
+        {"ps3-jacobians": {"h[1:] * (1 - h[1:])": "1 - h[1:]"}},
+        {"ps3-products-test": 4},
+    ),
     "the factors in the wrong order": (
         {"ps3-products": {"result[k + 1] @ J[k]": "J[k] @ result[k + 1]"}},
         {"ps3-products-test": 4.5},
@@ -245,20 +253,29 @@ def products(J):
 
 # Answers that ignore what they must depend on, but whose numbers fit each other: they earn what other functions do, in the same test.
 IGNORES = {
-    "the states for the slopes": (
+    "the state of one unit for the slopes of all": (
         {
             "ps3-jacobians": """
 def jacobians(W_hh, h):
-    return h[1:, :, None] * W_hh
+    return (h[1:, :1] * np.arange(1, 1 + h.shape[1]))[:, :, None] * W_hh
 """,
         },
         {"ps3-products-test": 2.5},
     ),
-    "twice the states for the slopes": (
+    "the sum of the states for the slopes of all": (
         {
             "ps3-jacobians": """
 def jacobians(W_hh, h):
-    return 2 * h[1:, :, None] * W_hh
+    return (h[1:].sum(axis=1, keepdims=True) * np.arange(1, 1 + h.shape[1]))[:, :, None] * W_hh
+""",
+        },
+        {"ps3-products-test": 2.5},
+    ),
+    "zeros for the slopes": (
+        {
+            "ps3-jacobians": """
+def jacobians(W_hh, h):
+    return 0 * h[1:, :, None] * W_hh
 """,
         },
         {"ps3-products-test": 2.5},

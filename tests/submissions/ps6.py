@@ -140,7 +140,27 @@ WRONG = {
     ),
     "forgets the scale in the slope": (
         {"ps6-leaks": {"dh * s * np.where": "dh * np.where"}},
+        {"ps6-leaks-test": 5.5},
+    ),
+    "leaves out the scale on the way back alone": (
+        {"ps6-leaks": {ROOT + "dh": "s = 1\n            dh"}},
+        {"ps6-leaks-test": 5.5},
+    ),
+    "leaves out the scale on the way back alone, and its derivative": (
+        {"ps6-leaks": {ROOT + "dh": "s = 1\n            dh", "dh * (by_leak + by_scale)": "dh * by_leak"}},
+        {"ps6-leaks-test": 4.5},
+    ),
+    "forgets the root of the scale on the way back alone": (
+        {"ps6-leaks": {ROOT + "dh": "s = 2 / (1 + k[l] ** 2)\n            dh"}},
+        {"ps6-leaks-test": 5.5},
+    ),
+    "no slope at all": (
+        {"ps6-leaks": {"delta[l] = dh * s * np.where(z[l] > 0, 1, k[l])": "delta[l] = dh"}},
         {"ps6-leaks-test": 5},
+    ),
+    "no slope at all, and a gradient of the leak that is a constant": (
+        {"ps6-leaks": {"delta[l] = dh * s * np.where(z[l] > 0, 1, k[l])": "delta[l] = dh", "np.sum(dh * (by_leak + by_scale))": "1.7"}},
+        {"ps6-leaks-test": 2.5},
     ),
     "does not transpose the weights on the way back": (
         {"ps6-leaks": {"delta[l + 1] @ W[l + 1]": "delta[l + 1] @ W[l + 1].T"}},
@@ -212,6 +232,22 @@ WRONG = {
     "the gain in place of its square": (
         {"ps6-variances": {"1 / (kept * width)": "1 / (np.sqrt(kept) * width)"}},
         {"ps6-variances-test": 4.5},
+    ),
+    "a constant factor on the variances": (
+        {"ps6-variances": {"1 / (kept * width)": "2 / (kept * width)"}},
+        {"ps6-variances-test": 4.5},
+    ),
+    "the width of the first layer at all layers": (
+        {"ps6-variances": {"1 / (kept * width)": "1 / (kept * sizes[0])"}},
+        {"ps6-variances-test": 4},
+    ),
+    "a constant for the variances": (
+        {"ps6-variances": {"1 / (kept * width)": "0.02"}},
+        {"ps6-variances-test": 3},
+    ),
+    "zeros for the variances": (
+        {"ps6-variances": {"1 / (kept * width)": "0.0"}},
+        {"ps6-variances-test": 3},
     ),
     "the standard deviation in place of the variance": (
         {"ps6-variances": {"1 / (kept * width)": "1 / np.sqrt(kept * width)"}},
@@ -390,6 +426,19 @@ def by_blocks(x, W, alpha, gamma, g):
 
 # Answers that ignore what they must depend on, but whose numbers fit each other.
 IGNORES = {
+    "no error behind the units, and the leak times it": (
+        {"ps6-leaks": """
+def forward(W, k, x):
+    return {l: np.zeros((len(x), len(W[l]))) for l in W}, {0: x} | {l: np.zeros((len(x), len(W[l]))) for l in W}
+
+
+def backward(W, k, z, h, dh):
+    n = len(W)
+    delta = {l: np.zeros(z[l].shape) for l in W} | {n: dh}
+    return delta, {l: np.ones(W[l].shape) for l in W}, {l: 0.0 * k[l] for l in k}
+"""},
+        {"ps6-leaks-test": 0},
+    ),
     "constants, and all right from them": (
         {"ps6-leaks": '''
 def forward(W, k, x):

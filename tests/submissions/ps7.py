@@ -195,9 +195,44 @@ WRONG = {
         {"ps7-memory": {"r * h[t] @ turn.T": "h[t] @ turn.T"}},
         {"ps7-memory-test": 4.5},
     ),
+    "does not turn": (
+        {"ps7-memory": {"r * h[t] @ turn.T": "r * h[t]"}},
+        {"ps7-memory-test": 4.5},
+    ),
+    "does not turn, forwards and on the way back": (
+        {"ps7-memory": {"r * h[t] @ turn.T": "r * h[t]"}, "ps7-memory-back": {"later = r * delta[t] @ turn": "later = r * delta[t]"}},
+        {"ps7-memory-test": 3.5},
+    ),
+    "takes the phase for degrees": (
+        {"ps7-memory": {"    turn = np": "    theta = np.radians(theta)\n    turn = np"}},
+        {"ps7-memory-test": 4.5},
+    ),
+    "forgets the recurrence": (
+        {"ps7-memory": {"        h[t + 1] = r * h[t] @ turn.T\n": ""}},
+        {"ps7-memory-test": 4},
+    ),
+    "does not turn, and the loss at the start at all steps": (
+        {"ps7-memory": {"r * h[t] @ turn.T": "r * h[t]"}, "ps7-train": {"losses[step] =": "losses[:] = losses[0] or"}},
+        {"ps7-memory-test": 4.5, "ps7-train-test": 1.5},
+    ),
     "states without the first, and nothing trained": (
         {"ps7-memory": {"return h": "return h[1:]"}, "ps7-train": None},
         {"ps7-memory-test": 4.5, "ps7-train-test": 0},
+    ),
+    "does not turn on the way back": (
+        {"ps7-memory-back": {"later = r * delta[t] @ turn": "later = r * delta[t]"}},
+        {"ps7-memory-test": 4},
+    ),
+    "the mean over the batch, in the gradients and by lag": (
+        {"ps7-memory-back": {"np.sum(delta * (r": "np.sum(delta / x.shape[1] * (r", "np.sum(delta * (h": "np.sum(delta / x.shape[1] * (h",
+                             "np.sum(delta[:, :, 0] * x)": "np.sum(delta[:, :, 0] * x) / x.shape[1]"},
+         "ps7-by-lag": {"(x[::-1] @ g)": "(x[::-1] @ g) / len(g)"}},
+        {"ps7-memory-test": 4.5},
+    ),
+    "the mean over steps and batch in the gradients": (
+        {"ps7-memory-back": {"np.sum(delta * (r": "np.sum(delta / x.size * (r", "np.sum(delta * (h": "np.sum(delta / x.size * (h",
+                             "np.sum(delta[:, :, 0] * x)": "np.mean(delta[:, :, 0] * x)"}},
+        {"ps7-memory-test": 4.5},
     ),
     "does not transpose on the way back": (
         {"ps7-memory-back": {"r * delta[t] @ turn\n": "r * delta[t] @ turn.T\n"}},
@@ -414,6 +449,26 @@ def by_lag(r, theta, x, g):
     return np.full(len(x), theta * np.sum(g) / len(x))
 """, "ps7-train": None},
         {"ps7-memory-test": 0, "ps7-train-test": 0},
+    ),
+    "zero states": (
+        {"ps7-memory": {"r * h[t] @ turn.T": "0 * h[t]", "np.sqrt(1 - r**2) * x_t": "0"}},
+        {"ps7-memory-test": 4, "ps7-train-test": 0},
+    ),
+    "the inputs for the states, whatever radius and phase": (
+        {"ps7-memory": {"r * h[t] @ turn.T": "0 * h[t]", "np.sqrt(1 - r**2) * x_t": "x_t"}},
+        {"ps7-memory-test": 4, "ps7-train-test": 0},
+    ),
+    "states that fade and turn without the inputs": (
+        {"ps7-memory": {"h[t + 1, :, 0] += np.sqrt(1 - r**2) * x_t": "h[t + 1, :, 0] += np.sqrt(1 - r**2)"}},
+        {"ps7-memory-test": 4, "ps7-train-test": 0.5},
+    ),
+    "does not turn, and a path that goes the same way whatever it is given": (
+        {"ps7-memory": {"r * h[t] @ turn.T": "r * h[t]"}, "ps7-train": """
+def train(x, y, nu, theta, rates, steps):
+    n, off = np.arange(steps + 1), memory(np.exp(-np.exp(nu)), theta, x)[1:, :, 0] - y
+    return np.stack([nu - 0.01 * n, theta - 0.01 * n], axis=1), np.full(steps + 1, np.mean(off**2) / 2)
+"""},
+        {"ps7-memory-test": 4.5, "ps7-train-test": 0.5},
     ),
     "a straight path along means of the data": (
         {"ps7-train": """
