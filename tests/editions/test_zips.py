@@ -74,13 +74,16 @@ def test_every_file_that_a_page_of_the_archive_names_is_in_it(site_archive, tmp_
 def test_the_site_comes_without_what_only_a_server_or_a_builder_needs(site, site_archive, tmp_path):
     copy = tmp_path / "html"
     for name in ("index.html", "search.html", "searchindex.js", "objects.inv", ".buildinfo", "book/index.html", "_sources/book/index.md",
-                 ".doctrees/environment.pickle", "pyodide/python_stdlib.zip", "editions/gradients-through-time.pdf", "_static/book.css", "_static/webpack-macros.html", "_static/scripts/bootstrap.js.map"):
+                 ".doctrees/environment.pickle", "404.html", "pyodide/python_stdlib.zip", "editions/gradients-through-time.pdf",
+                 "_static/book.css", "_static/webpack-macros.html", "_static/scripts/bootstrap.js.map"):
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         (copy / name).write_text("x")
     site_zip(copy, tmp_path / "small.zip")
     assert names(tmp_path / "small.zip") == sorted(f"{SITE}/{name}" for name in ("index.html", "search.html", "searchindex.js", "book/index.html", "_static/book.css"))
     assert site_archive.stat().st_size < 20 * MEGABYTE
-    assert {name for name in names(site_archive) if name.endswith(".html")} == {f"{SITE}/{path.relative_to(site).as_posix()}" for path in site.rglob("*.html") if path.relative_to(site).parts[0] != "_static"}
+    pages = [path.relative_to(site) for path in site.rglob("*.html")]
+    kept = {f"{SITE}/{page.as_posix()}" for page in pages if page.parts[0] not in ("_static", "404.html")}
+    assert {name for name in names(site_archive) if name.endswith(".html")} == kept
 
 
 def test_a_source_that_a_page_links_to_stays(tmp_path):
