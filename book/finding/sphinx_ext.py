@@ -46,17 +46,24 @@ def _changed(app, env):
     version = hashlib.sha256(b"".join(part.read_bytes() for part in parts)).hexdigest()
     changed = version != getattr(env, "finding_version", None)
     env.finding_version = version
-    return [GLOSSARY] if changed else []
+    return [GLOSSARY] if changed and _can(app) else []
+
+
+def _can(app) -> bool:
+    """Whether the book has the pages to read from; one of a few pages, for a test or a beginning, has not."""
+    return {GLOSSARY, NOTATION} <= set(app.env.all_docs)
 
 
 def _add_scripts(app, pagename, templatename, context, doctree):
-    if pagename == "search":  # after Sphinx's own scripts, before they begin
+    if pagename == "search" and _can(app):  # after Sphinx's own scripts, before they begin
         app.add_js_file("words.js", loading_method="defer")
         app.add_js_file("finding.js", loading_method="defer")
 
 
 def _write(app):
     """Once the pages are written and before the page of the search is."""
+    if not _can(app):
+        return []
     words = yaml.safe_load((_HERE / "words.yml").read_text(encoding="utf-8"))
     pages = {name: BeautifulSoup(Path(app.outdir, f"{name}.html").read_text(encoding="utf-8"), "html.parser")
              for name in sorted({GLOSSARY, NOTATION, *(target.partition("#")[0] for target in words["pages"])} & set(app.env.all_docs))}
