@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from pathlib import Path
 
 import nbformat
@@ -11,6 +12,7 @@ from myst_nb.core.read import read_myst_markdown_notebook
 
 ROOT = Path(__file__).parent.parent
 BOOK = ROOT / "book"
+BUILD = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build"]  # jupyter-book, of this Python
 NOTEBOOKS = sorted(BOOK.glob("*.ipynb"))
 UNNUMBERED = {"pretraining": 7, "prerequisites": 0}  # the chapter that each belongs to; 0 stands before all
 

@@ -7,7 +7,6 @@ import http.server
 import os
 import re
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -19,9 +18,9 @@ import yaml
 from filelock import FileLock
 from xdist.scheduler import LoadScopeScheduling
 
+import chapters
 import harvest
 import pages
-from editions.browser import FLAGS, HOW_TO_GET_ONE, find_chromium
 from explorable.sphinx_ext import lacking
 
 matplotlib.use("agg")
@@ -93,6 +92,7 @@ def torch():
 @pytest.fixture(scope="session")
 def browser():
     """Chromium, driven by Playwright."""
+    from editions.browser import FLAGS, HOW_TO_GET_ONE, find_chromium
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -156,7 +156,7 @@ def site(browser, testrun_uid):
     built.parent.mkdir(exist_ok=True)
     with FileLock(ROOT / "_build" / "tested.lock"):
         if not built.exists() or built.read_text() != testrun_uid:
-            command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(ROOT), "-W", "-n", "--keep-going"]
+            command = [*chapters.BUILD, str(ROOT), "-W", "-n", "--keep-going"]
             done = subprocess.run(command, capture_output=True, text=True)
             assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-5000:]
             built.write_text(testrun_uid)

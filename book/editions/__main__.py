@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -15,10 +14,11 @@ from pathlib import Path
 
 from editions import epub, pdf, site, zips
 from editions.browser import Failed, NoBrowser, chromium
+from editions.writing import whole
 
 _KINDS = {"pdf": "the whole book, to print or to read", "chapters": "each page of the book as a PDF of its own",
           "epub": "an e-book", "zips": "the site to read offline, and the notebooks to run"}
-Maker = tuple[str, Callable[[Path], None]]  # the name of a file, and what writes it
+Maker = tuple[str, Callable[[Path], None]]  # the name of a file, and what writes it whole or not at all
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -62,31 +62,31 @@ def _printed(browser, book: site.Site, name: str, kinds: list[str]) -> Iterator[
     changed = max((book.html / page.path).stat().st_mtime for page in book.pages)
     date = datetime.datetime.fromtimestamp(changed, datetime.UTC)
     if "epub" in kinds:
-        yield f"{name}.epub", lambda target: target.write_bytes(epub.book(browser, book, date))
+        yield f"{name}.epub", lambda target: _put(target, epub.book(browser, book, date))
     if "pdf" in kinds:
-        yield f"{name}.pdf", lambda target: target.write_bytes(pdf.book(browser, book))
+        yield f"{name}.pdf", lambda target: _put(target, pdf.book(browser, book))
     if "chapters" in kinds:
         for page in book.pages:
-            yield f"chapters/{page.slug}.pdf", lambda target, page=page: target.write_bytes(pdf.chapter(browser, book, page))
+            yield f"chapters/{page.slug}.pdf", lambda target, page=page: _put(target, pdf.chapter(browser, book, page))
+
+
+def _put(target: Path, content: bytes) -> None:
+    with whole(target) as beside:
+        beside.write_bytes(content)
 
 
 def _make(makers, out: Path) -> bool:
-    """Write each file whole or not at all, and say so; whether all could be written."""
+    """Write each file and say so; whether all could be written."""
     good = True
     for name, write in makers:
         target, begun = out / name, time.perf_counter()
-        half = target.with_name(f".{target.name}.{os.getpid()}")
-        target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            write(half)
-            half.replace(target)
+            write(target)
         except (Failed, ValueError) as error:
             print(f"{name}: not made. {error}", file=sys.stderr)
             good = False
         else:
             print(f"{target}  {target.stat().st_size / 1e6:.1f} MB, {time.perf_counter() - begun:.0f} s", flush=True)
-        finally:
-            half.unlink(missing_ok=True)
     return good
 
 

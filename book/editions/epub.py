@@ -47,18 +47,9 @@ def _picture(browser, site: Site) -> bytes:
     with empty_page(browser, {"/": site.html, "/editions/": _STATIC}, site.language) as tab:
         tab.set_viewport_size(_COVER_SIZE)
         tab.evaluate("html => { document.body.innerHTML = html; }", cover(site))
-        tab.add_style_tag(content=_COVER_STYLE)
+        tab.add_style_tag(url=f"{HOST}/editions/cover.css")
+        tab.add_style_tag(content=f"body {{ margin: 0; }} .cover {{ --unit: {_COVER_SIZE['width'] / 210}px; height: {_COVER_SIZE['height']}px; }}")
         return tab.screenshot()
-
-
-_COVER_STYLE = """
-body { margin: 0; }
-.cover { box-sizing: border-box; width: 1200px; height: 1600px; padding: 220px 110px 110px; display: flex; flex-direction: column;
-         background: #10202f; color: #fff; font-family: "DejaVu Sans", Verdana, sans-serif; }
-.cover p { margin: 0; } .cover .title { font-size: 112px; font-weight: bold; line-height: 1.15; }
-.cover .subtitle { margin-top: 40px; font-size: 40px; line-height: 1.4; color: #bcd; }
-.cover svg { width: 980px; height: 535px; margin: 90px 0 auto; } .cover .author { font-size: 34px; line-height: 1.5; color: #dde6ee; }
-"""
 
 
 def _pack(site: Site, date: datetime.datetime, texts: dict[str, str], headings: dict[str, list], picture: bytes) -> bytes:

@@ -70,7 +70,7 @@ def _print(browser, site: Site, pages: list[Page], title: str, cover: str, head:
     with empty_page(browser, folders, site.language) as tab:
         gather(tab, site, pages)
         tab.add_script_tag(url=f"{HOST}/editions/print.js")
-        for style in ("/_static/pygments.css", "/editions/print.css"):
+        for style in ("/_static/pygments.css", "/editions/print.css", "/editions/cover.css"):
             tab.add_style_tag(url=HOST + style)
         tab.add_style_tag(content="\n".join(map(_running_head, pages)))
         front = (f'{cover}<section class="front"><div class="colophon">{head or _colophon(site)}{_NOTES}</div>'

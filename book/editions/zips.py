@@ -14,6 +14,8 @@ import stat
 import zipfile
 from pathlib import Path
 
+from editions.writing import whole
+
 _TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say: the bytes do not depend on when they were made
 SITE, NOTEBOOKS = "gradients-through-time", "gradients-through-time-notebooks"  # the folder in each archive
 
@@ -91,16 +93,9 @@ def _left_by_tools(path: Path) -> bool:
 
 
 def _write(target: Path, folder: str, files: dict[str, bytes]) -> None:
-    target = Path(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        with zipfile.ZipFile(beside, "w") as archive:
-            for name in sorted(files):
-                entry = zipfile.ZipInfo(f"{folder}/{name}", date_time=_TIME)
-                entry.compress_type = zipfile.ZIP_DEFLATED
-                entry.create_system, entry.external_attr = 3, (stat.S_IFREG | 0o644) << 16  # also where it is made on Windows
-                archive.writestr(entry, files[name], compresslevel=9)
-        os.replace(beside, target)
-    finally:
-        beside.unlink(missing_ok=True)
+    with whole(Path(target)) as beside, zipfile.ZipFile(beside, "w") as archive:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(f"{folder}/{name}", date_time=_TIME)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.create_system, entry.external_attr = 3, (stat.S_IFREG | 0o644) << 16  # also where it is made on Windows
+            archive.writestr(entry, files[name], compresslevel=9)

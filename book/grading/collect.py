@@ -59,6 +59,7 @@ from nbgrader.utils import parse_utc
 from .archives import ARCHIVE, EMPTY_FOLDER, GROUP, LARGEST, Entry, entries
 from .releases import versions
 from .terminal import printable
+from .writing import whole
 
 __all__ = ["finish", "main", "run"]
 
@@ -838,16 +839,15 @@ def put(file: File, course: Path, given: Given, memory: dict) -> None:
         plan |= {"kept": f"{kept.relative_to(course)}", "replaces": _as_replaced(old.digest, before, stamped, _is_doubtful(file))}
     file.becomes(f"collected{'; before it: ' + plan['kept'] if kept else ''}")
     _begin(file, course, memory, plan)
-    new = course / "collected.new"
     if kept:
         kept.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(target, new)
-        os.replace(new, kept)
+        with _whole(course, kept) as new:
+            shutil.copy2(target, new)
         if stamp.exists():
             os.replace(stamp, kept.with_suffix(".timestamp.txt"))
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(file.entry.content, new)
-    os.replace(new, target)
+    with _whole(course, target) as new:
+        shutil.copyfile(file.entry.content, new)
     if file.dated:
         _stamp(course, stamp, file.moment)
     _remember(memory, given.name, student, plan)
@@ -946,15 +946,15 @@ def keep(course: Path, assignment: str, student: str, memory: dict, moment: date
     if not target.is_file() or target.is_symlink():
         return None
     data = target.read_bytes()
-    digest, new = hashlib.sha256(data), course / "collected.new"
+    digest = hashlib.sha256(data)
     place = course / "replaced" / student / assignment
     there = [path for path in place.glob(f"{moment:%Y-%m-%d-%H%M%S}*.ipynb") if path.read_bytes() == data]
     kept = there[0] if there else _free(place, moment)
     place.mkdir(parents=True, exist_ok=True)
     for source, copy in ((target, kept), (stamp, kept.with_suffix(".timestamp.txt"))):
         if source.is_file() and not source.is_symlink():
-            shutil.copy2(source, new)
-            os.replace(new, copy)
+            with _whole(course, copy) as new:
+                shutil.copy2(source, new)
     try:
         stamped = _stamped(stamp)
     except (ValueError, OverflowError):
@@ -1002,19 +1002,19 @@ def _settle(course: Path, memory: dict) -> None:
         del begun["done"][student]
 
 
+def _whole(course, path):
+    """As `whole`, outside of the folders that are graded and kept."""
+    return whole(path, course / "collected.new")
+
+
 def _stamp(course, stamp, moment):
-    _write(course, stamp, f"{moment:%Y-%m-%d %H:%M:%S} UTC\n")
-
-
-def _write(course, path, text):
-    """All of it or nothing."""
-    new = course / "collected.new"
-    new.write_text(text)
-    os.replace(new, path)
+    with _whole(course, stamp) as new:
+        new.write_text(f"{moment:%Y-%m-%d %H:%M:%S} UTC\n")
 
 
 def _save(course, memory):
-    _write(course, course / "collected.json", json.dumps(memory, indent=1))
+    with _whole(course, course / "collected.json") as new:
+        new.write_text(json.dumps(memory, indent=1))
 
 
 def _stamped(stamp):

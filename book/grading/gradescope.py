@@ -28,6 +28,7 @@ from nbgrader.api import Gradebook
 from . import collect, isolation
 from .__main__ import autograde
 from .terminal import printable
+from .writing import whole
 
 __all__ = ["archive", "grade", "results"]
 
@@ -83,8 +84,7 @@ def archive(course: Path, assignment: str) -> Path:
     texts = {"setup.sh": SETUP.format(assignment=assignment), "run_autograder": RUN.format(assignment=assignment),
              "requirements.txt": "".join(f"{name}=={version(name)}\n" for name in NEEDED)}
     folders = {f"source/{assignment}": source, **{f"packages/{name}": PACKAGES / name for name in ("grading", "gradients")}}
-    new = made.with_suffix(".new")  # all of it or nothing
-    with zipfile.ZipFile(new, "w", zipfile.ZIP_DEFLATED) as file:
+    with whole(made) as new, zipfile.ZipFile(new, "w", zipfile.ZIP_DEFLATED) as file:
         for name, text in texts.items():
             entry = zipfile.ZipInfo(name)
             entry.external_attr = 0o100755 << 16  # programs
@@ -94,7 +94,6 @@ def archive(course: Path, assignment: str) -> Path:
             for path in sorted(folder.rglob("*")):
                 if path.is_file() and "__pycache__" not in path.parts and ".ipynb_checkpoints" not in path.parts:
                     file.write(path, f"{name}/{path.relative_to(folder)}")
-    os.replace(new, made)
     return made
 
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
 from nbgrader.preprocessors import NbGraderPreprocessor
+
+from .writing import whole
 
 __all__ = ["Keep", "versions"]
 
@@ -24,9 +25,8 @@ class Keep(NbGraderPreprocessor):
         folder = _folder(Path(self.parent.parent.coursedir.root), names["assignment"], names["notebook"])
         folder.mkdir(parents=True, exist_ok=True)
         version = folder / f"{hashlib.sha256(cells.encode()).hexdigest()[:16]}.json"
-        new = version.with_suffix(".new")  # all of it or nothing
-        new.write_text(cells, encoding="utf-8")
-        os.replace(new, version)
+        with whole(version) as new:
+            new.write_text(cells, encoding="utf-8")
         return nb, resources
 
 

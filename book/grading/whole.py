@@ -13,6 +13,8 @@ from nbgrader.converters import Autograde, GenerateFeedback
 from nbgrader.converters.base import BaseConverter
 from nbgrader.utils import rmtree
 
+from .writing import whole
+
 __all__ = ["make_whole"]
 
 init_destination = BaseConverter.init_destination
@@ -63,6 +65,5 @@ def _write(converter, output, resources):
     converter.writer.build_directory = converter._format_dest(names["assignment"], names["student"])  # the converter looks there
     made = Path(converter.writer.build_directory) / f"{resources['unique_key']}{resources['output_extension']}"
     made.parent.mkdir(parents=True, exist_ok=True)
-    new = made.with_name(f"{made.name}.new")
-    new.write_text(output, encoding="utf-8")
-    os.replace(new, made)
+    with whole(made) as new:
+        new.write_text(output, encoding="utf-8")

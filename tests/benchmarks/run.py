@@ -30,6 +30,7 @@ import numpy as np
 from ipywidgets import FloatSlider, IntSlider
 from playwright.sync_api import sync_playwright
 
+import chapters
 import pages
 from conftest import serve
 from editions.browser import FLAGS, HOW_TO_GET_ONE, find_chromium
@@ -192,7 +193,7 @@ def add_builds(table: Table) -> None:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "copy"
         shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns("_build", ".*", "venv", "__pycache__"))
-        command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(copy)]
+        command = [*chapters.BUILD, str(copy)]
         environment = os.environ | {"PYTHONPATH": str(copy / "book")}
         for what, *change in (("cold",), ("nothing new",), ("a sentence of chapter 10", "markdown", "\n\nMore."),
                               ("a cell of chapter 10", "code", "\n# more")):

@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import threading
 from pathlib import Path
 from xml.etree import ElementTree
@@ -27,7 +26,6 @@ from publishing import citing, describing
 
 REPOSITORY, URL = "https://github.com/owner/name", "https://owner.example/name/"
 ALL = {"BOOK_REPOSITORY": REPOSITORY, "BOOK_BRANCH": "drafts", "BOOK_URL": URL}
-BUILD = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build"]
 FIRST = "First words, with <em> & \"quotes\". The second sentence. It has $x^{59}$ in it. A last one."
 TOC = """\
 format: jb-book
@@ -84,7 +82,7 @@ def source(tmp_path_factory):
 
 def build(root, settings=(), warnings="-W"):
     environment = {name: value for name, value in os.environ.items() if name != RECORD and not name.startswith("BOOK_")}
-    done = subprocess.run([*BUILD, str(root), warnings, "-n", "--keep-going"], capture_output=True, text=True, env=environment | dict(settings), timeout=300)
+    done = subprocess.run([*chapters.BUILD, str(root), warnings, "-n", "--keep-going"], capture_output=True, text=True, env=environment | dict(settings), timeout=300)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -50,7 +50,7 @@ PAGES = ["index", "book/index", "book/moving", "book/12_pytorch", "book/assignme
 
 def build(book):
     environment = {name: value for name, value in os.environ.items() if name != RECORD}
-    done = subprocess.run([sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(book), "-W", "-n", "--keep-going"],
+    done = subprocess.run([*chapters.BUILD, str(book), "-W", "-n", "--keep-going"],
                           capture_output=True, text=True, env=environment, timeout=300)
     return done.returncode, done.stdout + done.stderr
 
