@@ -158,6 +158,7 @@ def test_a_figure_says_its_setting_and_answers_come_at_the_end(alone):
 def test_where_the_book_is_published_figures_and_other_chapters_are_linked(browser, book):
     published = sites.Site(**{**vars(book), "address": "https://example.org/book/"})
     printed = Printed(pdf.chapter(browser, published, page_of(book, "10_gru")))
+    assert plain("It moves at https://example.org/book/book/10_gru.html#fig-") in plain("".join(printed.texts))
     to = {to for _, to in printed.links()}
     assert any(re.fullmatch(r"https://example\.org/book/book/10_gru\.html#fig-.*", address) for address in to)
     assert any(address.startswith("https://example.org/book/book/09_lstm_paths.html") for address in to)
