@@ -21,6 +21,7 @@ from xdist.scheduler import LoadScopeScheduling
 import chapters
 import harvest
 import pages
+from absent import without
 from explorable.sphinx_ext import lacking
 
 matplotlib.use("agg")
@@ -71,13 +72,6 @@ def _room(path: Path) -> int:
     """The place in `ROOMS` of the most particular room that `path` is in."""
     name = path.relative_to(ROOT).as_posix()
     return ROOMS.index(max((room for room in ROOMS if name.startswith(room)), key=len, default="book"))
-
-
-def without(what: str) -> None:
-    """Skip, or fail where what is missing would hide a broken book."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(what, pytrace=False)
-    pytest.skip(what)
 
 
 @pytest.fixture(scope="session")

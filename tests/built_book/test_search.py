@@ -261,7 +261,8 @@ def test_a_letter_as_one_types_it(latex, name):
 
 def test_a_change_of_the_words_reaches_the_site():
     """Sphinx writes nothing at all where no page has changed."""
-    env = SimpleNamespace()
-    assert finding._changed(None, env) == [finding.GLOSSARY] and finding._changed(None, env) == []
+    env = SimpleNamespace(all_docs=[finding.GLOSSARY, finding.NOTATION])
+    app = SimpleNamespace(env=env)
+    assert finding._changed(app, env) == [finding.GLOSSARY] and finding._changed(app, env) == []
     env.finding_version = "of another list"
-    assert finding._changed(None, env) == [finding.GLOSSARY]
+    assert finding._changed(app, env) == [finding.GLOSSARY]

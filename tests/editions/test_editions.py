@@ -16,7 +16,7 @@ import pikepdf
 import pypdfium2
 import pytest
 
-from conftest import without
+from absent import without
 from editions import __main__ as command
 from editions import epub, pdf, site as sites
 from editions.browser import Failed
