@@ -17,6 +17,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from .values import ANSWERING
+
 __all__ = ["ISOLATION", "USER", "Unavailable", "arguments", "environment", "lacking", "refusal", "user", "wanted"]
 
 ISOLATION = "GRADING_ISOLATION"  # the environment variable; "off": students' code runs with the teacher's rights
@@ -155,12 +157,12 @@ def _parents(places: list[str]) -> list[str]:
 
 @functools.cache
 def _hidden() -> list[str]:
-    """The solutions, where they lie among Python's packages."""
-    found = importlib.util.find_spec("gradients")
-    solutions = [Path(folder).resolve() for folder in found.submodule_search_locations or []] if found else []
+    """What would answer the questions, where it lies among Python's packages."""
+    found = [spec for package in ANSWERING if (spec := importlib.util.find_spec(package))]
+    folders = [Path(folder).resolve() for spec in found for folder in spec.submodule_search_locations or []]
     hidden = []
     for path in _seen():
-        for folder in solutions:
+        for folder in folders:
             if not os.path.islink(path) and folder.is_relative_to(real := Path(path).resolve()):
                 hidden.append(str(Path(path) / folder.relative_to(real)))
     return hidden

@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Items", "Other", "Room", "TooLarge", "as_real", "decode", "encode", "name_of", "size_of"]
+__all__ = ["ANSWERING", "Items", "Other", "Room", "TooLarge", "as_real", "decode", "encode", "name_of", "size_of"]
 
+ANSWERING = "gradients", "torch", "tensorflow", "jax", "autograd", "sympy"  # packages that would answer the questions
 LARGEST = 50_000_000  # bytes of all arrays and text in one value
 ENTRIES = 300_000  # in all its lists, tuples and dictionaries
 NAME = 100  # characters

@@ -28,7 +28,7 @@ import contextlib
 import ctypes
 import errno
 import functools
-import importlib
+import importlib.machinery
 import inspect
 import io
 import json
@@ -47,7 +47,7 @@ import types
 
 import numpy as np
 
-from .values import ENTRIES, LARGEST, Room, decode, encode, name_of
+from .values import ANSWERING, ENTRIES, LARGEST, Room, decode, encode, name_of
 
 PRINTED = 20_000  # characters kept of what one request prints
 SHOWN = 5_000_000  # bytes of a value that a cell sets, for the tests to see it
@@ -101,13 +101,34 @@ class Printed(io.StringIO):
         """Stays open, whatever the code does."""
 
 
-class Locked:
-    """Keeps the book's own solutions from being imported."""
+class Withheld(types.ModuleType):
+    """Stands for a module, a class or a function that would answer the questions. It can be imported, and not called."""
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(f"{self.__name__} has no {name}")
+        return Withheld(f"{self.__name__}.{name}")
+
+    def __call__(self, *args, **kwargs):
+        if self.__name__.partition(".")[0] == "gradients":
+            raise ImportError(f"{self.__name__} has the solutions; here the code must be your own")
+        raise ImportError(f"{self.__name__} is not there when your work is graded; use NumPy alone: the derivatives must be your own")
+
+
+class Withholding:
+    """Finds such a module in place of the book's own solutions and of packages that differentiate."""
+
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return importlib.machinery.ModuleSpec(name, cls, is_package=True) if name.partition(".")[0] in ANSWERING else None
 
     @staticmethod
-    def find_spec(name, path=None, target=None):
-        if name.partition(".")[0] == "gradients":
-            raise ImportError(f"{name} has the solutions; here the code must be your own")
+    def create_module(spec):
+        return Withheld(spec.name)
+
+    @staticmethod
+    def exec_module(module):
+        """There is nothing to run."""
 
 
 class Shell:
@@ -452,7 +473,7 @@ def main() -> None:
         os.dup2(nothing, descriptor)
     sys.stdin = open(os.devnull, encoding="utf-8")
     sys.argv = [""]
-    sys.meta_path.insert(0, Locked)
+    sys.meta_path.insert(0, Withholding)
     answers.write("ready\n")
     answers.flush()
     Worker(requests, answers).serve()

@@ -529,8 +529,10 @@ def test_a_given_cell_is_there_for_the_student(sandbox):
     ("raise KeyboardInterrupt", "KeyboardInterrupt"),
     ("input()", "EOFError"),
     ("x = [0] * 10**12", "MemoryError"),
-    ("from gradients import rnn", "gradients has the solutions; here the code must be your own"),
-    ("import importlib; importlib.import_module('gradients.lstm')", "has the solutions"),
+    ("from gradients import rnn; rnn.forward(1)", "gradients.rnn.forward has the solutions; here the code must be your own"),
+    ("import importlib; importlib.import_module('gradients.lstm').step()", "gradients.lstm.step has the solutions"),
+    ("import torch.nn.functional as F; F.relu(1)", "torch.nn.functional.relu is not there when your work is graded; use NumPy alone"),
+    ("from jax import grad; grad(f)", "jax.grad is not there when your work is graded"),
     ("import os; os._exit(0)", "Stopped: the cell <cell> ended Python"),
     ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "Stopped: the cell <cell> ended Python"),
     ("import time\nwhile True:\n    try:\n        while True: time.sleep(0.01)\n    except BaseException: pass", "did not come to an end within 4 seconds"),
@@ -558,6 +560,14 @@ def test_whatever_a_function_does_the_others_answer(hasty, body, words):
     with pytest.raises(StudentError) as error:
         hasty.space["f"](1)
     assert words in str(error.value) and hasty.space["g"](3) == 3
+
+
+def test_what_would_answer_costs_nothing_where_it_is_not_called(hasty):
+    hasty.run("import torch, sympy\nimport torch.nn.functional as F\nfrom jax import grad\nfrom gradients import rnn\nimport numpy as np\n"
+              "def f(x):\n    return np.tanh(x)\ndef g(x):\n    return grad(f)(x)", "<cell>")
+    assert hasty.space["f"](0.0) == 0
+    with pytest.raises(StudentError, match="jax.grad is not there"):
+        hasty.space["g"](0.0)
 
 
 def test_a_cell_that_does_not_run_a_second_time_is_left_out(tmp_path):

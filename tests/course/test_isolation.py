@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -399,12 +400,20 @@ def test_nothing_is_left_for_the_next_one(sandbox):
     fresh.close()
 
 
-def test_solutions_among_pythons_packages_are_hidden(monkeypatch, tmp_path):
-    packages = Path(sys.prefix).resolve() / "lib" / "gradients"
-    monkeypatch.setattr(isolation.importlib.util, "find_spec", lambda name: type("Spec", (), {"submodule_search_locations": [str(packages)]}))
+@pytest.mark.parametrize("package", ["gradients", "torch", "jax"])
+def test_what_would_answer_among_pythons_packages_is_hidden(package, monkeypatch):
+    places = {package: str(Path(sys.prefix).resolve() / "lib" / package)}
+    monkeypatch.setattr(isolation.importlib.util, "find_spec", lambda name: places.get(name) and SimpleNamespace(submodule_search_locations=[places[name]]))
     isolation._hidden.cache_clear()
-    assert str(Path(sys.prefix) / "lib" / "gradients") in isolation._hidden()
+    assert isolation._hidden() == [str(Path(sys.prefix) / "lib" / package)]
     isolation._hidden.cache_clear()
+
+
+def test_a_package_that_differentiates_is_not_there(sandbox, torch):
+    """Not even for code that takes away what forbids the import."""
+    sandbox.run("import sys\nsys.meta_path[:] = [found for found in sys.meta_path if getattr(found, '__name__', '') != 'Withholding']\nimport torch\n"
+                "def has():\n    return hasattr(torch, 'tensor')", "<cell>")
+    assert sandbox.space["has"]() is False
 
 
 # --- where it can't be had
