@@ -19,8 +19,9 @@ Who is who: the name, as the archive has it, in plain letters, `Ann-Abt`. Canvas
 Brightspace) that of the hand-in where two have the same name. An archive in an archive is one student's, who has chosen the names in it. A notebook is
 known by its cells, whatever its file is called. Of several the newest that was worked on is collected, to
 `submitted/Ann-Abt/ps1/ps1.ipynb`; one with few answers that were worked on, or none, takes no other's place. What it replaces goes to
-`replaced/Ann-Abt/ps1`, since all that lies in `submitted` is graded. What is there already stays untouched. `collected.json`
-remembers who is who, whose work was collected by a guess, and what was replaced: that stays out if it comes again. It is written
+`replaced/Ann-Abt/ps1`, since all that lies in `submitted` is graded; where nothing tells that it is newer (`_is_told`), that is said.
+What is there already stays untouched. `collected.json` remembers who is who, whose work was collected by a guess, and what was
+replaced or left out: that stays out if it comes again. It is written
 before each notebook is put into its place, with what is to be said of that: after a kill the same command goes on, and says what it
 would have said.
 
@@ -100,7 +101,7 @@ MOST_LISTS = 1_000_000  # and objects, in a file that is looked into: with more 
 STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)  # JSON's
 COPY_OF = re.compile(r"(?:(?:copy of|kopie (?:von|van)|copie de|c[oó]pia d[ei]|kopi[ae]? a[vf]|копия|копія)[-_. ]+)+", re.IGNORECASE)  # Google's
 COPY = re.compile(r"[-_. ]*(?:copy|kopie|copie|\(?)\s*\d*\)?", re.IGNORECASE)
-MOST_REPLACED = 100  # hand-ins of a student that are remembered, of each problem set
+MOST_SEEN = 100  # notebooks of a student that were replaced, and that were left out, are remembered, of each problem set
 MAKING = timedelta(minutes=10)  # times that lie closer are those of the making of the archive
 LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "Ae", "ø": "o", "Ø": "O", "œ": "oe", "Œ": "Oe", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D",
                          "ı": "i", "ð": "d", "Ð": "D", "þ": "th", "Þ": "Th", "’": "-", "'": "-"})
@@ -117,6 +118,7 @@ class File:
     worked: int = 0  # how many answers were worked on
     digest: bytes = b""  # of its bytes, which are at entry.content
     who: str = ""  # the name in the archive
+    by_hand: bool = False  # whether the teacher gave it: --student
     platform: bool = False  # whether a platform has named it
     number: str = ""  # of the hand-in, as Moodle gives it
     order: int = 0  # as Canvas gives it
@@ -128,6 +130,7 @@ class File:
     unsure: bool = False  # whether `who` is a guess
     student: str = ""  # nbgrader's name
     within: str = ""  # the folder, which no student is known to have, that holds all students'
+    seen: bool = False  # whether it was replaced, or left out, before
     note: str = ""
     fate: str = ""
     look: bool = False  # whether the teacher should
@@ -687,7 +690,7 @@ def choose(files: list[File], assignment: str) -> File | None:
             if file.unsure:
                 file.becomes(f"left out: {_by_a_guess(file)}", look=True)
         notebooks = [file for file in notebooks if not file.fate]
-    newness = _newness(notebooks)
+    newness, numbered = _newness(notebooks), all(file.order for file in notebooks)
     most = _most(notebooks)
     kind = min((_rank(file, most) for file in notebooks), key=RANKS.index)
     taken = sorted((file for file in notebooks if _rank(file, most) == kind),
@@ -703,7 +706,7 @@ def choose(files: list[File], assignment: str) -> File | None:
             file.becomes(f"left out: {_less(file, taken, taken.entry.name, assignment)}", look=True)
         elif file.kind not in (kind, "work"):
             file.becomes("left out: " + ("a checkpoint" if file.kind == "saved" else file.note))
-        elif newness(file) == newness(taken):
+        elif newness(file) == newness(taken) or not _is_told(taken, numbered, file.dated, True):
             file.becomes(f"left out: another than {taken.entry.name}, and no time tells which is newer", look=True)
         else:
             file.becomes(f"left out: older than {taken.entry.name}", look=file.archive == taken.archive or file.unsure or taken.unsure)
@@ -720,6 +723,20 @@ def _newness(files):
     """What is larger for a newer one: Canvas's number first, if it has given each one."""
     numbered = all(file.order for file in files)
     return lambda file: (file.order if numbered else 0, file.moment, file.order, file.archive)
+
+
+def _is_told(file, numbered, dated, from_archive):
+    """Whether anything tells that it is newer than the one whose place it takes. Else it does so as well, and is marked.
+
+    These tell it: Canvas's numbers, if both have one. A time of the platform's, later than that of the other; or than when the
+    other was saved or downloaded, for then it was handed in already. If neither has a time: the teacher, who gives it with
+    --student; or, of two archives, that it is in the later one.
+
+    numbered      whether Canvas has numbered both
+    dated         whether the other one has a time that is no guess
+    from_archive  whether the other one came in an archive
+    """
+    return numbered or file.dated or not dated and (file.by_hand or from_archive)
 
 
 def _by_a_guess(file):
@@ -776,13 +793,14 @@ def put(file: File, course: Path, given: Given, memory: dict) -> None:
     would have said.
     """
     folder, student, begun = course / "submitted" / file.student / given.name, file.student, memory["begun"]
-    moments, digests, unsure, orders = (memory.setdefault(what, {}).setdefault(given.name, {}) for what in ("moments", "digests", "unsure", "orders"))
+    moments, digests, unsure, orders, by_hand = (memory.setdefault(what, {}).setdefault(given.name, {})
+                                                 for what in ("moments", "digests", "unsure", "orders", "by_hand"))
     target, stamp = folder / f"{given.name}.ipynb", folder / "timestamp.txt"
     if any(path.is_symlink() for path in (folder.parent, folder, target, stamp)):
         return file.becomes(f"refused: a link is in the way in submitted/{student}", look=True)
     kept, stamped, digest, done = None, None, file.digest.hex(), begun["done"].get(student)
     plan = {"digest": digest, "who": file.who, "number": file.number, "order": file.order, "moment": file.moment.isoformat(),
-            "unsure": file.entry.place if file.unsure else None, "dated": file.dated, "kept": None, "replaces": None}
+            "unsure": file.entry.place if file.unsure else None, "dated": file.dated, "by_hand": file.by_hand, "kept": None, "replaces": None}
     has_stamp = stamp.exists() and bool(stamp.read_bytes().strip())
     try:
         stamped = _stamped(stamp)
@@ -795,12 +813,13 @@ def put(file: File, course: Path, given: Given, memory: dict) -> None:
         if not large:
             look_into(old, given)
         same = digests.get(student, old.digest.hex()) == old.digest.hex()  # else it is another one's
+        from_archive = same and student in digests and student not in by_hand
         if old.digest == file.digest:
             if done and done["digest"] == digest:  # before this command was ended
                 file.fate, file.note, file.look = done["said"]
                 return
             fate = "collected before" if student in begun["students"] else "there before"
-            plan |= {"unsure": file.unsure and unsure.get(student) or None, "order": max(file.order, orders.get(student, 0) if same else 0)}
+            plan |= {"by_hand": file.by_hand and not from_archive, "unsure": file.unsure and unsure.get(student) or None, "order": max(file.order, orders.get(student, 0) if same else 0)}
             if file.dated and not has_stamp:
                 file.becomes(f"{fate}, and has its time now", file.look)
                 _begin(file, course, memory, plan)
@@ -816,7 +835,7 @@ def put(file: File, course: Path, given: Given, memory: dict) -> None:
         if student in moments and same:
             moment = datetime.fromisoformat(moments[student])
         before, guessed = (orders.get(student, 0), unsure.get(student)) if same else (0, None)
-        highest = max([before, *(each["order"] for each in _replaced(memory, given.name, student))])
+        highest = max([before, *(each["order"] for each in _seen(memory, "replaced", given.name, student))])
         rank = _rank(file, _most([old]))
         if rank not in ("work", "saved") and (large or old.kind and RANKS.index(rank) > RANKS.index(old.kind)):
             why = _less(file, old, "the one of before", given.name) if rank == "part" else file.note
@@ -825,10 +844,10 @@ def put(file: File, course: Path, given: Given, memory: dict) -> None:
             return file.becomes(f"left out: {_by_a_guess(file)}", look=True)
         if file.order and file.order < highest:
             return file.becomes(f"left out: older than what was collected, Canvas's file {highest}", look=True)
-        if not (file.order and before) and file.moment < moment:
+        numbered = bool(file.order and before)
+        if not numbered and file.moment < moment:
             return file.becomes(f"left out: older than what was collected ({_when(moment)})", look=True)
         kept = _free(course / "replaced" / student / given.name, moment)
-        file.look = file.look or file.moment == moment and not (file.order and before)
         file.displaces()
         if file.unsure and not file.note:
             file.say(f"taken for {file.who}'s by a guess")
@@ -836,6 +855,10 @@ def put(file: File, course: Path, given: Given, memory: dict) -> None:
             file.say(f"what it replaces was taken for {file.who}'s by a guess, from {guessed}")
         if has_stamp and not file.dated:
             file.say("when it was handed in is not known, and of the one before it was")
+        if not numbered and file.moment == moment or not _is_told(file, numbered, has_stamp, from_archive):
+            file.say("nothing tells that it is newer than the one before it; look which of them is")
+        if file.seen:
+            file.say("it was seen before, and replaced or left out")
         plan |= {"kept": f"{kept.relative_to(course)}", "replaces": _as_replaced(old.digest, before, stamped, _is_doubtful(file))}
     file.becomes(f"collected{'; before it: ' + plan['kept'] if kept else ''}")
     _begin(file, course, memory, plan)
@@ -861,12 +884,14 @@ def _begin(file, course, memory, plan):
 
 def _remember(memory, assignment, student, plan):
     """What is known of a hand-in that is in its place."""
-    for what, value in (("moments", plan["moment"]), ("digests", plan["digest"]), ("unsure", plan["unsure"]), ("orders", plan["order"])):
+    for what, value in (("moments", plan["moment"]), ("digests", plan["digest"]), ("unsure", plan["unsure"]), ("orders", plan["order"]),
+                        ("by_hand", plan.get("by_hand"))):
         known = memory.setdefault(what, {}).setdefault(assignment, {})
         known.pop(student, None)
         if value:
             known[student] = value
     _remember_replaced(memory, assignment, student, plan.get("replaces"), plan["digest"])
+    _remember_seen(memory, "left_out", assignment, student, [each for each in _seen(memory, "left_out", assignment, student) if each["digest"] != plan["digest"]])
     _know(memory, assignment, student, plan["who"], plan["number"])
 
 
@@ -879,36 +904,54 @@ def _is_doubtful(file):
     return bool(file.unsure or file.within)
 
 
-def _replaced(memory, assignment, student):
-    """What was collected from a student, and replaced since: the digest of each, Canvas's number, the time if that is no guess, and
-    whether what took its place could be another's.
+def _seen(memory, what, assignment, student):
+    """What was "replaced" or "left_out" of a student's: the digest of each, Canvas's number, and the time if that is no guess. Of what
+    was replaced, whether what took its place could be another's; of what was left out, whether it was marked.
     """
-    return memory.get("replaced", {}).get(assignment, {}).get(student, [])
+    return memory.get(what, {}).get(assignment, {}).get(student, [])
+
+
+def _remember_seen(memory, what, assignment, student, known):
+    if known := known[-MOST_SEEN:]:
+        memory.setdefault(what, {}).setdefault(assignment, {})[student] = known
+    else:
+        memory.get(what, {}).get(assignment, {}).pop(student, None)
 
 
 def _remember_replaced(memory, assignment, student, replaces, now=""):
     """`now` is the digest of what is in its place."""
-    known = [each for each in _replaced(memory, assignment, student) if each["digest"] not in (now, replaces and replaces["digest"])]
+    known = [each for each in _seen(memory, "replaced", assignment, student) if each["digest"] not in (now, replaces and replaces["digest"])]
     if replaces and not replaces["doubtful"]:
         known = [each | {"doubtful": False} for each in known]
-    if known := [*known, *[replaces] * bool(replaces)][-MOST_REPLACED:]:
-        memory.setdefault("replaced", {}).setdefault(assignment, {})[student] = known
-    else:
-        memory.get("replaced", {}).get(assignment, {}).pop(student, None)
+    _remember_seen(memory, "replaced", assignment, student, [*known, *[replaces] * bool(replaces)])
 
 
-def _was_replaced(file, course, assignment, memory):
-    """Whether it was collected before, and replaced since by what is there: the next archive still has it. Unless a time or Canvas's
-    number says that it was handed in again, or what is there could be another's.
+def _remember_left_out(memory, assignment, student, files):
+    """Not what could be another student's: that is marked if it takes a place later."""
+    replaced = {each["digest"] for each in _seen(memory["begun"], "replaced", assignment, student)}
+    new = {file.digest.hex(): {"digest": file.digest.hex(), "order": file.order, "moment": file.moment.isoformat() if file.dated else None, "look": file.look}
+           for file in files if file.fate.startswith("left out") and file.kind != "untouched" and not _is_doubtful(file)}
+    known = [each for each in _seen(memory, "left_out", assignment, student) if each["digest"] not in new]
+    _remember_seen(memory, "left_out", assignment, student, [*known, *(each for digest, each in new.items() if digest not in replaced)])
+
+
+def _look_back(file, course, assignment, memory):
+    """Leave out what was seen before, and was replaced since or left out: the next archive still has it. Unless a time, Canvas's
+    number or the teacher says that it was handed in again, or what is there could be another's.
     """
-    replaced = _replaced(memory["begun"], assignment, file.student)
-    known = next((each for each in replaced if each["digest"] == file.digest.hex()), None)
+    replaced, left_out = (_seen(memory["begun"], what, assignment, file.student) for what in ("replaced", "left_out"))
+    known = next((each for each in (*replaced, *left_out) if each["digest"] == file.digest.hex()), None)
     target = course / "submitted" / file.student / assignment / f"{assignment}.ipynb"
-    if not known or known["doubtful"] and not _is_doubtful(file) or not target.is_file() or target.is_symlink() or target.stat().st_size <= LARGEST and _digest(target) == known["digest"]:
-        return False
-    highest = max(memory.get("orders", {}).get(assignment, {}).get(file.student, 0), *(each["order"] for each in replaced), 0)
+    if not known or known.get("doubtful") and not _is_doubtful(file) or not target.is_file() or target.is_symlink() or target.stat().st_size <= LARGEST and _digest(target) == known["digest"]:
+        return
+    highest = max(memory.get("orders", {}).get(assignment, {}).get(file.student, 0), known["order"], *(each["order"] for each in replaced))
     later = file.dated and (not known["moment"] or file.moment > datetime.fromisoformat(known["moment"]))
-    return not later and file.order in (0, highest)  # of a smaller number it is said that it is smaller
+    if later or file.order not in (0, highest) or file.by_hand and known in left_out:  # of a smaller number it is said that it is smaller
+        file.seen = True
+    elif known in replaced:
+        file.becomes("left out: collected before, and replaced since by what is there")
+    else:
+        file.becomes("left out: seen before, and left out", known["look"])
 
 
 def _digest(path):
@@ -933,7 +976,7 @@ def collected_of(course: Path, assignment: str, student: str, memory: dict) -> t
 
 def newest_replaced(assignment: str, student: str, memory: dict) -> datetime | None:
     """The latest time that what was replaced has, if any had one that is no guess."""
-    return max((datetime.fromisoformat(each["moment"]) for each in _replaced(memory, assignment, student) if each["moment"]), default=None)
+    return max((datetime.fromisoformat(each["moment"]) for each in _seen(memory, "replaced", assignment, student) if each["moment"]), default=None)
 
 
 def keep(course: Path, assignment: str, student: str, memory: dict, moment: datetime) -> Path | None:
@@ -1058,7 +1101,7 @@ def collect(course: Path, assignment: str, archives: list[Path], given: Given, g
     if memory.get("begun", {}).get("command") != command:
         known = sorted({name.casefold() for name in (*memory["students"], *(path.name for path in submitted.glob("*")))})
         memory["begun"] = copy.deepcopy({"command": command, "known": known, "students": memory["students"], "numbers": memory["numbers"],
-                                         "replaced": memory.get("replaced", {}), "done": {}})
+                                         "replaced": memory.get("replaced", {}), "left_out": memory.get("left_out", {}), "done": {}})
     with tempfile.TemporaryDirectory() as spool:
         files = _files(course, assignment, archives, given, memory["begun"]["known"], student, Path(spool))
         name_students(files, assignment, memory["begun"], submitted)
@@ -1092,12 +1135,12 @@ def _files(course, assignment, archives, given, known, student, spool):
         looked = {}
 
         def keep(entry):
-            file = File(entry, number, who=student)
+            file = File(entry, number, who=student, by_hand=bool(student))
             look_into(file, given)
             looked[entry] = file  # not if memory was too small for it
             return bool(file.kind)
 
-        here = [looked.get(entry) or File(entry, number, who=student) for entry in entries(path, spool, _sender, keep)]
+        here = [looked.get(entry) or File(entry, number, who=student, by_hand=bool(student)) for entry in entries(path, spool, _sender, keep)]
         for file in here:
             if file.entry not in looked:
                 look_into(file, given)
@@ -1112,15 +1155,18 @@ def _files(course, assignment, archives, given, known, student, spool):
 def _decide(student, own, course, given, gradebook, memory):
     """Say what becomes of all files of a student, or, of "", of those that are nobody's; collect the notebook that counts."""
     for file in own:
-        if student and file.kind and not file.fate and _was_replaced(file, course, given.name, memory):
-            file.becomes("left out: collected before, and replaced since by what is there")
+        if student and file.kind and not file.fate:
+            _look_back(file, course, given.name, memory)
+    notebooks = [file for file in own if file.kind and not file.fate]
     taken = choose(own, given.name) if student else None
     due = _due(gradebook, given.name, student)
     for file in own:
         if file.dated and due and file.kind and file.late is None:
             file.late = file.moment > due
     if taken:
+        _remember_left_out(memory, given.name, student, [file for file in notebooks if file.digest != taken.digest])
         put(taken, course, given, memory)
+        _remember_left_out(memory, given.name, student, [taken])
         _know(memory, given.name, student, taken.who, taken.number)
         _introduce(gradebook, student, taken.who)
     for file in own:
@@ -1179,7 +1225,7 @@ def run(arguments: list[str] | None = None) -> tuple[list[File], list[str]]:
     if lost := [file.entry.place for file in files if not file.fate]:
         raise RuntimeError(f"nothing was said of {lost}")
     look = sum(file.look for file in files)
-    students = {file.student for file in files if file.fate.startswith(("collected", "there before"))}
+    students = {file.student for file in files if file.student and (course / "submitted" / file.student / name / f"{name}.ipynb").is_file()}
     return files, [
         *table(files, len(options.archive) > 1, options.archive), "",
         f"files: {len(files)}; students with a notebook now in submitted: {len(students)}; to look at, marked with !: {look}",

@@ -1723,7 +1723,91 @@ def test_what_was_replaced_stays_out_when_the_next_archive_still_has_it(run, cou
     # Another one takes its place, and then both stay out.
     assert by_mail(course, tmp_path, name, "by mail again", 24) == 0
     assert run(archive(5, "first"))[0] == run(archive(6, "by mail"))[0] == 1 and collected(course)[student] == "by mail again"
-    assert run(archive(7, "new"))[0] == 0 and collected(course)[student] == "new"
+    status, rows = run(archive(7, "new"))
+    assert status == 1 and rows[ann].startswith("!") and collected(course)[student] == "new"  # from before the mail, or after it?
+
+
+@pytest.mark.parametrize("beside", ["ps1-Copy1.ipynb", "old/ps1.ipynb", ".ipynb_checkpoints/ps1-checkpoint.ipynb"])
+def test_what_was_left_out_beside_what_was_replaced_stays_out(run, course, tmp_path, capsys, beside):
+    """Archives without times, which still have both."""
+    folder, both = "Ann_101_assignsubmission_file", tmp_path / "both.zip"
+    pack(both, {f"{folder}/ps1.ipynb": worked("first"), f"{folder}/{beside}": worked("another")})
+    made_on(both, 20)
+    _, first = run(both)
+    left, = [words for words in ("first", "another") if words not in collected(course).values()]
+    by_mail(course, tmp_path, "Ann", "by mail", 21)
+    for day in (22, 23):
+        status, rows = run(made_on(both, day))
+        assert status == 1 and collected(course) == {"Ann": "by mail"}, rows
+        assert any("seen before" in row for row in rows.values()) and all(row.startswith("!") for row in rows.values()), rows
+    # What the teacher collects by name counts, and is marked; so does what was handed in again, as its time says.
+    capsys.readouterr()
+    assert by_mail(course, tmp_path, "Ann", left, 24) == 1 and collected(course) == {"Ann": left} and "it was seen before" in capsys.readouterr().out
+    again = {"Ann/ps1.ipynb": worked("by mail"), "Bob/ps1.ipynb": worked("Bob")}
+    status, rows = run(pack(tmp_path / "dated.zip", again, {"Ann/ps1.ipynb": (2026, 11, 25, 12, 0, 0)}))
+    assert collected(course)["Ann"] == "by mail" and rows["Ann/ps1.ipynb"].startswith("!") and "it was seen before" in rows["Ann/ps1.ipynb"]
+
+
+def test_what_was_left_out_stays_out_after_a_run_that_was_ended(run, course, tmp_path, monkeypatch):
+    folder = "Ann_101_assignsubmission_file"
+    both = pack(tmp_path / "both.zip", {f"{folder}/ps1.ipynb": worked("first"), f"{folder}/ps1-Copy1.ipynb": worked("another")})
+    for point in itertools.count(1):
+        for name in ("submitted", "replaced"):
+            shutil.rmtree(course / name, ignore_errors=True)
+        (course / "collected.json").unlink(missing_ok=True)
+        with monkeypatch.context() as during:
+            stop_at(during, point)
+            try:
+                run(made_on(both, 20))
+                break
+            except KeyboardInterrupt:
+                pass
+        if there := collected(course):
+            by_mail(course, tmp_path, "Ann", "by mail", 21)
+            _, rows = run(made_on(both, 22))
+            assert collected(course) == {"Ann": "by mail"}, (point, there, rows)
+    assert point > 4
+
+
+# What lies there, and what comes after it; and whether anything tells that this is newer
+PAIRS = {
+    "archive, archive": True, "mail, mail": True, "archive, mail": True, "mail, archive": False, "hand, archive": False, "hand, mail": True,
+    "archive, time": True, "mail, time": True, "time, time": True, "time, archive": False, "time, mail": False,
+    "number, number": True, "number, mail": True, "mail, number": False, "mail, same archive, archive": True,
+}
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_where_nothing_tells_that_it_is_newer_what_takes_a_place_is_marked(run, course, tmp_path, monkeypatch, capsys, pair):
+    monkeypatch.chdir(course)
+    who, number = ("abtann-1", "abtann_1_{}_ps1.ipynb") if "number" in pair else ("Ann", "Ann_101_assignsubmission_file/ps1.ipynb")
+    *_, before, last = [f"{at}" for at in range(len(pair.split(", ")))]
+    for at, kind in enumerate(pair.split(", ")):
+        words, day = "0" if kind == "same archive" else f"{at}", 20 + at
+        capsys.readouterr()
+        if kind == "hand":
+            (course / f"submitted/{who}/ps1").mkdir(parents=True)
+            (course / f"submitted/{who}/ps1/ps1.ipynb").write_text(worked(words))
+            made_on(course / f"submitted/{who}/ps1/ps1.ipynb", day)
+        elif kind == "mail":
+            status = by_mail(course, tmp_path, who, words, day)
+            said = capsys.readouterr().out
+        else:
+            files = {number.format(900 + at): worked(words), "Bob_102_assignsubmission_file/ps1.ipynb": worked("Bob")}
+            times = {name: (2026, 11, day, 12 * (here and kind == "time"), 0, 0) for here, name in enumerate(files)}
+            status, rows = run(made_on(pack(tmp_path / f"{at}.zip", files, times), day))
+            said = rows[number.format(900 + at)]
+    before = "0" if "same" in pair else before
+    assert collected(course)[who] == last and [words_of(path) for path in (course / f"replaced/{who}/ps1").glob("*.ipynb")] == [before]
+    assert status == (not PAIRS[pair]) and ("nothing tells that it is newer" in said) == (not PAIRS[pair]), said
+
+
+def test_the_number_of_students_is_that_of_those_who_have_one(run, course, tmp_path, capsys):
+    archive = pack(tmp_path / "1.zip", {"Ann_101_assignsubmission_file/ps1.ipynb": worked("first")})
+    run(made_on(archive, 20))
+    by_mail(course, tmp_path, "Ann", "by mail", 21)
+    capsys.readouterr()
+    assert main(["ps1", str(made_on(archive, 22))]) == 1 and "students with a notebook now in submitted: 1;" in capsys.readouterr().out
 
 
 def test_what_was_replaced_is_collected_if_it_was_handed_in_again(run, course, tmp_path):
@@ -1755,7 +1839,7 @@ def test_the_largest_number_of_canvas_outlives_a_mail(run, course, tmp_path):
 
 def test_only_so_many_that_were_replaced_are_remembered(course, tmp_path, monkeypatch):
     monkeypatch.chdir(course)
-    monkeypatch.setattr(collect, "MOST_REPLACED", 3)
+    monkeypatch.setattr(collect, "MOST_SEEN", 3)
     for day in range(10, 16):
         by_mail(course, tmp_path, "Ann", f"{day}", day)
     assert len(json.loads((course / "collected.json").read_text())["replaced"]["ps1"]["Ann"]) == 3
