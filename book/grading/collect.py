@@ -234,15 +234,17 @@ def find_owners(files: list[File], assignment: str, known: set[str]) -> None:
     claimed = next((at for at in range(first, len(inside)) if many and _key(inside[at]) in theirs), None)
     root = len(inside) if many and claimed is None else first if claimed is None else claimed
     doubt = claimed is not None or (len(notebooks) < 2 and not here if many else len(inside) - root > 1 or bool(groups) and _key(inside[root]) not in known)
-    below_that = _below([folders[root:] for file, folders, _ in told if file.kind]) if many else {}
+    below_folders = _below([folders[root:] for file, folders, _ in told if file.kind]) if many else {}
+    below_that = _below([(*folders[root:root + 2], _named(name, assignment, titles)) for file, folders, name in told
+                         if file.kind and len(folders) > root and (many or here and root == len(inside))])
     exports = {folder for file, *_ in told if file.kind for folder in _place(file.entry)[0] if GRADESCOPE.fullmatch(folder)}
     doubt = doubt or len(exports) > 1 and not many  # the folder around the hand-ins of all, or of one
     numbered = all(any(map(_numbers, _place(file.entry)[0])) for file, *_ in told if file.kind)
-    if _are_groups(below_that, numbered):
-        root, doubt = root + 1, not {_key(name) for names in below_that.values() for name in names} <= known
-    elif any(len(names) > 1 for names in below_that.values()) and all(map(all, below_that.values())):
+    if _are_groups(below_folders, numbered):
+        root, doubt = root + 1, not {_key(name) for names in below_folders.values() for name in names} <= known
+    elif any(len(names) > 1 for names in below_folders.values()) and all(map(all, below_folders.values())):
         doubt = True
-    deep = {} if doubt else _two_deep(below_that, [folder for file, *_ in told if file.kind for folder in _place(file.entry)[0]], known)
+    deep = {} if doubt else _names_below(below_that, [folder for file, *_ in told if file.kind for folder in _place(file.entry)[0]], known)
     others = any(file.platform and file.kind for file in files)  # are named by a platform
     for file, folders, name in rest:
         file.who = folders[root] if len(folders) > root else _named(name, assignment, titles)
@@ -256,7 +258,7 @@ def find_owners(files: list[File], assignment: str, known: set[str]) -> None:
         if (unsure or guessed and _key(file.who) not in known) and file.who and file.kind:
             file.note, file.look = f"taken for {file.who}'s, which the {'folders do' if doubt or others and folders else 'name does'} not tell for sure", True
             if file.who in deep and not by_name:
-                file.note = f"taken for {file.who}'s; two folders deep, the name may be {deep[file.who]}"
+                file.note = f"taken for {file.who}'s; the name may be one below it: {deep[file.who]}"
     for file in files:
         folders, name = _place(file.entry)
         first = {_canvas_first(part) for part in (*folders, name) if file.who and _canvas(part) == file.who}
@@ -305,15 +307,20 @@ def _are_groups(below, numbered):
     return bool(below) and all(map(GROUP.fullmatch, below)) and all(names) and (numbered or len(set(names)) == len(names))
 
 
-def _two_deep(below, folders, known):
-    """Where all notebooks lie two deep, and one folder in each of the outermost: the inner ones, which may be the students', as in
-    `Monday/Ann`. Not where a platform has named the outermost, or the course knows them, or the inner ones say nothing (`Ann/code`).
+def _names_below(below, folders, known):
+    """Outermost folders that may not be a student's, and the names below each that may be: those of folders, or of files, as in
+    `Monday/Ann` or `2024/Ann_ps1`. A name that the course knows, or else all below one that it does not know. Not where a platform
+    has named the outermost, or what is below says nothing (`Ann/code`), or has a part of its name (`Ann Abt/annab_ps1`).
     """
-    inner = {outer: min(names) for outer, names in below.items()}
     by_platform = {_hand_in(named) for folder in folders if _hand_in(named := ARCHIVE.sub("", folder)) != named}
-    if any(len(names) > 1 for names in below.values()) or not all(_name(name)[0] and not FOLDERS.fullmatch(name) for name in inner.values()):
-        return {}
-    return {outer: name for outer, name in inner.items() if outer not in by_platform and _key(outer) not in known | {_key(name)}}
+    found = {}
+    for outer, names in below.items():
+        words = [word for word in re.split("[^a-z0-9]+", _key(outer)) if len(word) > 1]
+        own = {name for name in names if not name or len(name) < 2 or not _name(name)[0] or FOLDERS.fullmatch(name) or any(word in _key(name) for word in words)}
+        others = {name for name in names - own if _key(name) in known} or (names if not own and _key(outer) not in known else ())
+        if others and outer not in by_platform:
+            found[outer] = " or ".join(sorted(others)[:3])
+    return found
 
 
 def _tells(entry):
@@ -906,7 +913,7 @@ def _is_doubtful(file):
 
 def _seen(memory, what, assignment, student):
     """What was "replaced" or "left_out" of a student's: the digest of each, Canvas's number, and the time if that is no guess. Of what
-    was replaced, whether what took its place could be another's; of what was left out, whether it was marked.
+    was replaced, whether what took its place could be another's; of what was left out, why, and whether it was marked.
     """
     return memory.get(what, {}).get(assignment, {}).get(student, [])
 
@@ -929,7 +936,8 @@ def _remember_replaced(memory, assignment, student, replaces, now=""):
 def _remember_left_out(memory, assignment, student, files):
     """Not what could be another student's: that is marked if it takes a place later."""
     replaced = {each["digest"] for each in _seen(memory["begun"], "replaced", assignment, student)}
-    new = {file.digest.hex(): {"digest": file.digest.hex(), "order": file.order, "moment": file.moment.isoformat() if file.dated else None, "look": file.look}
+    new = {file.digest.hex(): {"digest": file.digest.hex(), "order": file.order, "moment": file.moment.isoformat() if file.dated else None,
+                              "why": file.fate[:300], "look": file.look}
            for file in files if file.fate.startswith("left out") and file.kind != "untouched" and not _is_doubtful(file)}
     known = [each for each in _seen(memory, "left_out", assignment, student) if each["digest"] not in new]
     _remember_seen(memory, "left_out", assignment, student, [*known, *(each for digest, each in new.items() if digest not in replaced)])
@@ -951,7 +959,7 @@ def _look_back(file, course, assignment, memory):
     elif known in replaced:
         file.becomes("left out: collected before, and replaced since by what is there")
     else:
-        file.becomes("left out: seen before, and left out", known["look"])
+        file.becomes(f"{known['why']}; seen before, and the one of before stays", known["look"])
 
 
 def _digest(path):

@@ -1070,7 +1070,29 @@ def test_folders_with_one_student_each_are_marked(run, course, tmp_path, files, 
     assert status == marked, rows
     for place, row in rows.items():
         *_, outer, inner, _ = ["", *place.split("/")]
-        assert not marked or row.startswith("!") and f"taken for {outer}'s; two folders deep, the name may be {inner}" in row, row
+        assert not marked or row.startswith("!") and f"taken for {outer}'s; the name may be one below it: {inner}" in row, row
+
+
+@pytest.mark.parametrize("files, marked", [
+    (["late/Ann/ps1", "Bob/ps1"], {"late": "Ann"}), (["Monday/Ann/ps1", "Tuesday/ps1"], {"Monday": "Ann"}), (["late/Ann/ps1", "Bob_ps1"], {"late": "Ann"}),
+    (["2024/Ann_ps1", "2025/Bob_ps1"], {"2024": "Ann", "2025": "Bob"}), (["Monday/ps1_Ann", "Tuesday/ps1_Bob"], {"Monday": "Ann", "Tuesday": "Bob"}),
+    (["late/Ann/ps1", "late/Dan/ps1", "Bob/ps1", "Cem/ps1"], {"late": "Ann or Dan"}),
+    (["Ann Abt/annab_ps1", "Bob/ps1_bob", "Cem/code/ps1", "Dan/ps1"], {}),
+])
+def test_a_folder_that_may_be_no_student_is_marked(run, course, tmp_path, files, marked):
+    status, rows = run(pack(tmp_path / "all.zip", {f"{place}.ipynb": worked(place) for place in files}))
+    assert status == bool(marked), rows
+    for place, row in rows.items():
+        outer = place.split("/")[0]
+        assert row.startswith("!") == (outer in marked) and (outer not in marked or f"the name may be one below it: {marked[outer]}" in row), row
+
+
+def test_a_folder_with_a_known_students_in_it_is_marked(run, course, tmp_path):
+    assert run(pack(tmp_path / "0.zip", {f"{who}/ps1.ipynb": worked(who) for who in ("Ann", "Bob", "late")}))[0] == 0
+    files = {"late/Ann/ps1.ipynb": worked("Ann 2"), "late/notes/ps1.ipynb": worked("notes"), "Bob/ps1.ipynb": worked("Bob")}
+    status, rows = run(pack(tmp_path / "1.zip", files, dict.fromkeys(files, LATER)))
+    assert status == 1 and "the name may be one below it: Ann" in rows["late/Ann/ps1.ipynb"] + rows["late/notes/ps1.ipynb"], rows
+    assert not rows["Bob/ps1.ipynb"].startswith("!")
 
 
 def test_what_may_hold_answers_in_words_is_marked(run, course, tmp_path):
@@ -1426,7 +1448,8 @@ def test_a_guess_takes_no_place_of_what_is_sure(run, course, tmp_path):
     assert main(["ps1", str(tmp_path / "2.zip"), "--student", "a_bell"]) == 0
     assert collected(course) == {"bell": "bell", "dan": "dan", "a_bell": "a_bell"}
     status, rows = run(pack(tmp_path / "3.zip", {guess.replace("-22-", "-23-"): worked("a_bell again")}))
-    assert status == 0 and collected(course) == {"bell": "bell", "dan": "dan", "a_bell": "a_bell again"}, rows
+    assert status == 1 and collected(course) == {"bell": "bell", "dan": "dan", "a_bell": "a_bell again"}, rows
+    assert "by a guess" not in "".join(rows.values()) and "nothing tells that it is newer" in "".join(rows.values()), rows
 
 
 @pytest.mark.parametrize("title", ["PS 1", "ps1", "Problem_Set"])
