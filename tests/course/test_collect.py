@@ -1643,6 +1643,7 @@ ENDED = {
     "a time lost": ([moodle("Ann_101 Bob_102", [10, 11])], [moodle("Ann_101 Bob_102", [12, 12])]),
     "by hand": ([], [moodle("Eve_101 Bob_102", [12, 13])]),
     "what was replaced": ([moodle("Ann_101 Bob_102", [10, 10]), moodle("Ann_101 Cem_103", [11, 11])], [moodle("Ann_101 Dan_104", [12, 12]), moodle("Ann_101 Dan_104", [13, 13])]),
+    "left out": ([moodle("Ann_101 Bob_102", [10, 10])], [moodle("Ann_101 Bob_102", [11, 11]) | {"Ann_101_assignsubmission_file/ps1-Copy1.ipynb": (2026, 11, 11, 12, 0, 0)}]),
     "Canvas": ([{"abtann_111_444_ps1.ipynb": NOON, "bob_112_445_ps1.ipynb": NOON}], [{"abtann_111_601_ps1-1.ipynb": NOON, "bob_112_602_ps1-1.ipynb": NOON}]),
 }
 
