@@ -826,7 +826,8 @@ def put(file: File, course: Path, given: Given, memory: dict) -> None:
                 file.fate, file.note, file.look = done["said"]
                 return
             fate = "collected before" if student in begun["students"] else "there before"
-            plan |= {"by_hand": file.by_hand and not from_archive, "unsure": file.unsure and unsure.get(student) or None, "order": max(file.order, orders.get(student, 0) if same else 0)}
+            plan |= {"by_hand": file.by_hand and not from_archive, "unsure": file.unsure and unsure.get(student) or None,
+                     "order": max(file.order, orders.get(student, 0) if same else 0)}
             if file.dated and not has_stamp:
                 file.becomes(f"{fate}, and has its time now", file.look)
                 _begin(file, course, memory, plan)
