@@ -147,6 +147,18 @@ WRONG = {
         {"ps1-depth": {'delta.sum(axis=0)': 'delta'}},
         {"ps1-depth-test": 5},
     ),
+    "sums db over the units, not over the batch": (
+        {"ps1-depth": {'delta.sum(axis=0)': 'delta.sum(axis=1)'}},
+        {"ps1-depth-test": 5},
+    ),
+    "sums db over all": (
+        {"ps1-depth": {'delta.sum(axis=0)': 'delta.sum()'}},
+        {"ps1-depth-test": 5},
+    ),
+    "sums db over the units, and W not transposed": (
+        {"ps1-depth": {'delta.sum(axis=0)': 'delta.sum(axis=1)', "delta @ W[l]": "delta @ W[l].T"}},
+        {"ps1-depth-test": 3.5},
+    ),
     "db as a row": (
         {"ps1-depth": {'delta.sum(axis=0)': 'delta.sum(axis=0, keepdims=True)'}},
         {"ps1-depth-test": 5.5},
@@ -230,6 +242,34 @@ def backpropagate(W, b, x, y):
 def backpropagate(W, b, x, y):
     db = {l: len(x) * np.arange(1.0, 1 + len(b[l])) for l in b} | {len(b): -y.sum(axis=0)}
     return (y**2).sum() / 2, {l: np.outer(db[l], np.ones(W[l].shape[1])) for l in W}, db
+""",
+        },
+        {"ps1-depth-test": 0},
+    ),
+    "one number for each db, and what fits it": (
+        {
+            "ps1-depth": """
+def backpropagate(W, b, x, y):
+    db = {l: (1.0 + l) * y.sum() for l in b}
+    return (y**2).sum() / 2, {l: db[l] * np.ones(W[l].shape) for l in W}, db
+""",
+        },
+        {"ps1-depth-test": 0},
+    ),
+    "one constant for each db, and a linear loss": (
+        {
+            "ps1-depth": """
+def backpropagate(W, b, x, y):
+    return -y.sum(), {l: np.ones(W[l].shape) for l in W}, {l: 1.0 * y.shape[1] for l in b}
+""",
+        },
+        {"ps1-depth-test": 0},
+    ),
+    "the bias for db, summed": (
+        {
+            "ps1-depth": """
+def backpropagate(W, b, x, y):
+    return sum(each.sum() for each in b.values()), W, {l: b[l].sum() for l in b}
 """,
         },
         {"ps1-depth-test": 0},

@@ -110,7 +110,7 @@ def error_signals(parameters, h, do):
     ),
     "does not stop at the first step": (
         {"ps2-truncated": {"max(t - tau, 0)": "(t - tau)"}},
-        {"ps2-truncated-test": 3},
+        {"ps2-truncated-test": 4},
     ),
     "ends each range one step too soon": (
         {"ps2-truncated": {"max(t - tau, 0) - 1": "max(t - tau, 0)"}},
@@ -216,6 +216,65 @@ def error_signals(parameters, h, do):
     "h_0 in the outputs, too": (
         {"ps2-forward": {'h[1:] @ W_qh.T': '(h[1:] + h_0 * 0.1) @ W_qh.T'}},
         {"ps2-forward-test": 3.5},
+    ),
+    # A slip in time.
+    "error signals from the last step to the first": (
+        {"ps2-signals": {"    return delta": "    return delta[::-1]"}},
+        {"ps2-signals-test": 3},
+    ),
+    "error signals with a row for h_0": (
+        {"ps2-signals": {"    return delta": "    return np.concatenate([0 * delta[:1], delta])"}},
+        {"ps2-signals-test": 3},
+    ),
+    "error signals with an empty row at the end": (
+        {"ps2-signals": {"    return delta": "    return np.concatenate([delta, 0 * delta[:1]])"}},
+        {"ps2-signals-test": 3},
+    ),
+    "the way back ends at step 2": (
+        {"ps2-signals": {"range(len(do), 0, -1)": "range(len(do), 1, -1)"}},
+        {"ps2-signals-test": 3},
+    ),
+    "the way back begins at the last step but one": (
+        {"ps2-signals": {"range(len(do), 0, -1)": "range(len(do) - 1, 0, -1)"}},
+        {"ps2-signals-test": 3},
+    ),
+    "error signals from the last step to the first, and no slope": (
+        {"ps2-signals": {"    return delta": "    return delta[::-1]", " * (1 - np.abs(h[t])) ** 2": ""}},
+        {"ps2-signals-test": 2},
+    ),
+    "truncated, from the last step to the first": (
+        {"ps2-truncated": {"    return delta": "    return delta[::-1]"}},
+        {"ps2-truncated-test": 4},
+    ),
+    "truncated, with a row for h_0": (
+        {"ps2-truncated": {"    return delta": "    return np.concatenate([0 * delta[:1], delta])"}},
+        {"ps2-truncated-test": 4},
+    ),
+    "the last loss left out": (
+        {"ps2-truncated": {"range(len(do))": "range(len(do) - 1)"}},
+        {"ps2-truncated-test": 4},
+    ),
+    "the first loss left out": (
+        {"ps2-truncated": {"range(len(do))": "range(1, len(do))"}},
+        {"ps2-truncated-test": 4},
+    ),
+    "overwrites the sum": (
+        {"ps2-truncated": {"            delta[k] += part": "            delta[k] = part"}},
+        {"ps2-truncated-test": 3},
+    ),
+    "the losses at the last step alone": (
+        {"ps2-truncated": {"range(len(do))": "range(len(do) - 1, len(do))"}},
+        {"ps2-truncated-test": 1},
+    ),
+    "sums of what the losses send, with no slope and no W_hh": (
+        {"ps2-signals": '''
+def error_signals(p, h, do):
+    return np.cumsum((do @ p["W_qh"])[::-1], axis=0)[::-1]
+''', "ps2-truncated": '''
+def truncated(p, h, do, tau):
+    return np.stack([(do @ p["W_qh"])[k:k + tau + 1].sum(axis=0) for k in range(len(do))])
+'''},
+        {"ps2-signals-test": 1, "ps2-truncated-test": 1.5},
     ),
     # One mistake, on which much rests.
     "weights not summed over the batch": (
@@ -324,5 +383,59 @@ def collect(p, x, h, do, delta):
 """,
         },
         {"ps2-signals-test": 0, "ps2-collect-test": 0},
+    ),
+    "constants at the steps that each loss visits, turned round in time": (
+        {
+            "ps2-signals": """
+def error_signals(p, h, do):
+    delta = np.zeros(h[1:].shape)
+    for t in range(len(do)):
+        if do[t].any():
+            for k in range(t, -1, -1):
+                delta[k] += (1 + k) * np.arange(1.0, 1 + h.shape[2])
+    return delta[::-1]
+""",
+            "ps2-truncated": """
+def truncated(p, h, do, tau):
+    delta = np.zeros(h[1:].shape)
+    for t in range(len(do)):
+        if do[t].any():
+            for k in range(t, max(t - tau, 0) - 1, -1):
+                delta[k] += (1 + k) * np.arange(1.0, 1 + h.shape[2])
+    return delta[::-1]
+""",
+        },
+        {"ps2-signals-test": 0, "ps2-truncated-test": 0},
+    ),
+    "constants with a row too many, and one that overwrites": (
+        {
+            "ps2-signals": """
+def error_signals(p, h, do):
+    return np.where(np.any(do, axis=2, keepdims=True), 1.0 + np.arange(h[1:].size).reshape(h[1:].shape), 0.0)[list(range(len(do))) + [0]]
+""",
+            "ps2-truncated": """
+def truncated(p, h, do, tau):
+    delta = np.zeros(h[1:].shape)
+    for t in range(len(do)):
+        if do[t].any():
+            for k in range(t, max(t - tau, 0) - 1, -1):
+                delta[k] = (1 + t - k) * np.arange(1.0, 1 + h.shape[2])
+    return delta
+""",
+        },
+        {"ps2-signals-test": 0, "ps2-truncated-test": 0},
+    ),
+    "do, turned round in time and handed on": (
+        {
+            "ps2-signals": """
+def error_signals(p, h, do):
+    return (3 * do @ p["W_qh"])[::-1]
+""",
+            "ps2-truncated": """
+def truncated(p, h, do, tau):
+    return (3 * do @ p["W_qh"])[::-1]
+""",
+        },
+        {"ps2-signals-test": 0, "ps2-truncated-test": 0},
     ),
 }

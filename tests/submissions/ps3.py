@@ -163,6 +163,10 @@ WRONG = {
         {"ps3-lag-terms": {"delta @ W_hh * slopes": "delta * slopes", "np.stack(terms)": "np.stack(terms[::-1])"}},
         {"ps3-share-test": 5},
     ),
+    "forgets lag 0": (
+        {"ps3-lag-terms": {"return np.stack(terms)": "return np.stack(terms[1:])"}},
+        {"ps3-share-test": 5},
+    ),
     "norms in descending order": (
         {"ps3-norms": {'np.linalg.norm(P[::-1], 2, axis=(1, 2))': 'np.sort(np.linalg.norm(P[::-1], 2, axis=(1, 2)))[::-1] if np.linalg.matrix_rank(P[0]) > 1 else np.linalg.norm(P[::-1], 2, axis=(1, 2))'}},
         {"ps3-verdict-test": 4.5},
@@ -253,6 +257,20 @@ def products(J):
 
 # Answers that ignore what they must depend on, but whose numbers fit each other: they earn what other functions do, in the same test.
 IGNORES = {
+    "zeros for all lags but one": (
+        {"ps3-lag-terms": """
+def lag_terms(W_hh, W_qh, slopes, h, do):
+    return np.zeros((len(slopes) - 1, *W_hh.shape))
+"""},
+        {"ps3-share-test": 2.5},
+    ),
+    "products with the weights, for all lags but one": (
+        {"ps3-lag-terms": """
+def lag_terms(W_hh, W_qh, slopes, h, do):
+    return np.stack([W_hh * (do @ W_qh).sum() * (1 + j) for j in range(len(slopes) - 1)])
+"""},
+        {"ps3-share-test": 2.5},
+    ),
     "the state of one unit for the slopes of all": (
         {
             "ps3-jacobians": """

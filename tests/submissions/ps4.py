@@ -192,6 +192,27 @@ WRONG = {
                        "mu * v[name] + grads[name]": "mu * v[name] * np.array_equal(raw[name], grads[name]) + grads[name]"}},
         {"ps4-train-test": 4},
     ),
+    # A slip in time.
+    "error signals from the last step to the first": (
+        {"ps4-cliff": {"    return delta\n": "    return delta[::-1]\n"}},
+        {"ps4-cliff-test": 5},
+    ),
+    "error signals with a row for h_0": (
+        {"ps4-cliff": {"    return delta\n": "    return np.concatenate([0 * delta[:1], delta])\n"}},
+        {"ps4-cliff-test": 5},
+    ),
+    "error signals with an empty row at the end": (
+        {"ps4-cliff": {"np.zeros((T, B))": "np.zeros((T + 1, B))"}},
+        {"ps4-cliff-test": 5},
+    ),
+    "the way back ends at step 2": (
+        {"ps4-cliff": {"range(T, 0, -1)": "range(T, 1, -1)"}},
+        {"ps4-cliff-test": 5},
+    ),
+    "error signals from the last step to the first, and no slope on the way": (
+        {"ps4-cliff": {"    return delta\n": "    return delta[::-1]\n", "(h[T] - y) / B": "(h[T] - y) * (1 - h[T] ** 2) / B", "dh * (1 - h[t] ** 2)": "dh"}},
+        {"ps4-cliff-test": 3.5},
+    ),
     # One mistake, on which much rests.
     "parts added up without their sizes": (
         {"ps4-clip": {"sum(B * part[name] for B": "sum(part[name] for B"}},
@@ -366,5 +387,39 @@ def median_threshold(losses, norms, above):
 """,
         },
         {"ps4-cliff-test": 0.5},
+    ),
+    "constants and y, turned round in time, with a row too many": (
+        {
+            "ps4-cliff": """
+def error_signals(w, h, y):
+    return np.stack([w**t * y / len(y) for t in range(len(h))])
+
+
+def collect(delta, h):
+    return 2.0, 2.0
+
+
+def median_threshold(losses, norms, above):
+    return 3.0
+""",
+        },
+        {"ps4-cliff-test": 0},
+    ),
+    "the states, turned round in time": (
+        {
+            "ps4-cliff": """
+def error_signals(w, h, y):
+    return h[:0:-1] / len(y)
+
+
+def collect(delta, h):
+    return delta[0, 0], delta[0, 0]
+
+
+def median_threshold(losses, norms, above):
+    return losses[0]
+""",
+        },
+        {"ps4-cliff-test": 0},
     ),
 }

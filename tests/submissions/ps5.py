@@ -182,6 +182,43 @@ def by_stays(F, G, E, O, g, stays):
         {"ps5-step-back": {'delta_f * P["p_f"]': 'delta_f * P["p_o"]'}},
         {"ps5-step-back-test": 5},
     ),
+    "each peephole in the place of the other": (
+        {"ps5-step-back": {'delta_o * P["p_o"]': 'delta_o * P["p_f"]', 'delta_f * P["p_f"]': 'delta_f * P["p_o"]'}},
+        {"ps5-step-back-test": 5},
+    ),
+    "each peephole in the place of the other, in the arrows": (
+        {"ps5-arrows": {'by_o * P["p_o"]': 'by_o * P["p_f"]', 'by_f * P["p_f"]': 'by_f * P["p_o"]'}},
+        {"ps5-arrows-test": 4},
+    ),
+    "the output gate's signal without its peephole": (
+        {"ps5-step-back": {'delta_o * P["p_o"]': 'delta_o'}},
+        {"ps5-step-back-test": 5},
+    ),
+    "the diagonals of F and E": (
+        {"ps5-arrows": {'np.diag(f + by_f * P["p_f"])': 'f + by_f * P["p_f"]',
+                        'np.diag(o * (1 - np.tanh(c) ** 2) + by_o * P["p_o"])': 'o * (1 - np.tanh(c) ** 2) + by_o * P["p_o"]'}},
+        {"ps5-arrows-test": 4},
+    ),
+    "forgets the first step in the paths by detours": (
+        {"ps5-detours": {"range(T, 0, -1)": "range(T, 1, -1)"}},
+        {"ps5-paths-test": 4},
+    ),
+    "forgets the first step in question 3": (
+        {"ps5-detours": {"range(T, 0, -1)": "range(T, 1, -1)"}, "ps5-stays": {"range(len(F), 0, -1)": "range(len(F), 1, -1)"}},
+        {"ps5-paths-test": 4},
+    ),
+    "forgets the first step in the paths by stays": (
+        {"ps5-stays": {"range(len(F), 0, -1)": "range(len(F), 1, -1)"}},
+        {"ps5-paths-test": 4.5},
+    ),
+    "goes forwards through the steps by detours": (
+        {"ps5-detours": {"range(T, 0, -1)": "range(1, T + 1)"}},
+        {"ps5-paths-test": 4},
+    ),
+    "goes forwards through the steps in question 3": (
+        {"ps5-detours": {"range(T, 0, -1)": "range(1, T + 1)"}, "ps5-stays": {"range(len(F), 0, -1)": "range(1, len(F) + 1)"}},
+        {"ps5-paths-test": 4},
+    ),
     "scales the columns in G alone": (
         {"ps5-arrows": {f"by_{gate}[:, None]": f"by_{gate}" for gate in "ifc"}},
         {"ps5-arrows-test": 4.5},
@@ -264,6 +301,62 @@ def step_back(P, gates, c_before, c, dh, dc_later):
 """,
         },
         {"ps5-step-back-test": 0},
+    ),
+    "a memory's signal that takes back what the peephole adds": (
+        {
+            "ps5-step-back": """
+def step_back(P, gates, c_before, c, dh, dc_later):
+    K = dh * c_before * gates["f"]
+    dc = dh * c - K * P["p_f"] / gates["f"]
+    return {"dc": dc, "delta": np.hstack([K, K, K, 0 * K]), "dh_before": 0 * K, "dc_before": 0 * K}
+""",
+        },
+        {"ps5-step-back-test": 0},
+    ),
+    "vectors for the diagonals, of constants": (
+        {
+            "ps5-arrows": """
+def arrows(P, gates, c_before, c):
+    one = np.arange(1.0, 1 + c.size)
+    return {"F": one, "G": 0 * P["W_hh"][:c.size], "E": one * P["p_o"], "O": 0 * P["W_hh"][:c.size]}
+""",
+        },
+        {"ps5-arrows-test": 1},
+    ),
+    "one step alone, in both functions": (
+        {
+            "ps5-detours": """
+def by_detours(F, G, E, O, dh, detours):
+    return np.append([dh[-1] @ E[-1] @ F[-1]], np.zeros((detours, dh.shape[1])), axis=0)
+""",
+            "ps5-stays": """
+def by_stays(F, G, E, O, g, stays):
+    return by_detours(F, G, E, O, g[None], stays)
+""",
+        },
+        {"ps5-paths-test": 0},
+    ),
+    "one step alone, the first": (
+        {
+            "ps5-detours": """
+def by_detours(F, G, E, O, dh, detours):
+    return np.append([dh[-1] @ E[0] @ F[0]], np.zeros((detours, dh.shape[1])), axis=0)
+""",
+        },
+        {"ps5-paths-test": 1.5},
+    ),
+    "the sum of the errors in each row, in both functions": (
+        {
+            "ps5-detours": """
+def by_detours(F, G, E, O, dh, detours):
+    return np.tile(dh.sum(axis=0), (detours + 1, 1))
+""",
+            "ps5-stays": """
+def by_stays(F, G, E, O, g, stays):
+    return np.tile(g, (stays + 1, 1))
+""",
+        },
+        {"ps5-paths-test": 0},
     ),
     "constants for the slopes": (
         {

@@ -154,6 +154,10 @@ WRONG = {
         {"ps6-leaks": {ROOT + "dh": "s = 2 / (1 + k[l] ** 2)\n            dh"}},
         {"ps6-leaks-test": 5.5},
     ),
+    "leaves out the scale in the gradient of the leak": (
+        {"ps6-leaks": {"np.sum(dh * (by_leak + by_scale))": "np.sum(dh * np.minimum(z[l], 0))"}},
+        {"ps6-leaks-test": 5},
+    ),
     "no slope at all": (
         {"ps6-leaks": {"delta[l] = dh * s * np.where(z[l] > 0, 1, k[l])": "delta[l] = dh"}},
         {"ps6-leaks-test": 5},
@@ -284,6 +288,10 @@ WRONG = {
     "forgets the leak in E[h^2]": (
         {"ps6-variances": {"m[l] = (1 + k[l] ** 2) / 2 * z[l]": "m[l] = z[l]"}},
         {"ps6-variances-test": 4.5},
+    ),
+    "takes the mean square of a ReLU on the way forwards": (
+        {"ps6-variances": {"m[l] = (1 + k[l] ** 2) / 2 * z[l]": "m[l] = z[l] / 2"}},
+        {"ps6-variances-test": 4},
     ),
     "the leak of the layer above on the way back": (
         {"ps6-variances": {"delta[l] = (1 + k[l] ** 2)": "delta[l] = (1 + k.get(l + 1, 1) ** 2)"}},
@@ -471,6 +479,44 @@ def by_blocks(x, W, alpha, gamma, g):
     return np.stack([g, len(x) * F] + [F] * (len(x) - 1))
 '''},
         {"ps6-leaks-test": 0, "ps6-variances-test": 0, "ps6-norm-back-test": 0},
+    ),
+    "a forward pass by which nothing follows for the leak, and zeros": (
+        {"ps6-leaks": """
+def forward(W, k, x):
+    z = {1: x @ W[1].T}
+    h = {0: x, 1: z[1] * -2**0.5 * np.arcsinh(k[1])}
+    return z, h
+
+
+def backward(W, k, z, h, dh):
+    delta = {l: 0 * z[l] for l in W}
+    return delta, {l: 0 * W[l] for l in W}, dict.fromkeys(k, 0.0)
+"""},
+        {"ps6-leaks-test": 0},
+    ),
+    "half of everything, and zeros": (
+        {"ps6-variances": """
+def variances(sizes, k, rule):
+    return {l: 0.5 for l in range(1, len(sizes))}
+
+
+def mean_squares(sizes, v, k, m_0, p_n):
+    z = {l: m_0 / 2**l for l in v}
+    return {"z": z, "delta": dict.fromkeys(v, 0.0), "dW": dict.fromkeys(v, 0.0)}
+"""},
+        {"ps6-variances-test": 0},
+    ),
+    "rows that are all of one value, less their mean": (
+        {"ps6-norm-back": """
+def norm_back(x, alpha, gamma, dy):
+    dx = (1 - alpha) * (dy * x * (1 + x)).mean(axis=1, keepdims=True) * np.ones(x.shape)
+    return dx, 0 * gamma, 0.0
+
+
+def by_blocks(x, W, alpha, gamma, g):
+    return np.zeros((len(x) + 1, *g.shape))
+"""},
+        {"ps6-norm-back-test": 0},
     ),
     "the product of the errors and the inputs, without its mean": (
         {"ps6-norm-back": '''

@@ -183,6 +183,10 @@ WRONG = {
         {"ps7-predicted": {"np.concatenate([[0.0], np.cumsum(arrives)])": "np.cumsum(arrives)"}},
         {"ps7-start-test": 3},
     ),
+    "what arrives before what is kept": (
+        {"ps7-predicted": {"return kept[lags], arrives[lags]": "return arrives[lags], kept[lags]"}},
+        {"ps7-start-test": 3},
+    ),
     "turns the wrong way": (
         {"ps7-memory": {"h[t] @ turn.T": "h[t] @ turn"}},
         {"ps7-memory-test": 4.5},
@@ -281,6 +285,14 @@ WRONG = {
     "forgets the lag as a factor": (
         {"ps7-by-lag": {" * n * r**n": " * r**n"}},
         {"ps7-memory-test": 4},
+    ),
+    "a power forgotten in the radius": (
+        {"ps7-train": {"r = np.exp(-np.exp(nu))": "r = np.exp(-nu)"}},
+        {"ps7-train-test": 0.5},
+    ),
+    "a power forgotten in the radius and in its slope": (
+        {"ps7-train": {"r = np.exp(-np.exp(nu))": "r = np.exp(-nu)", "by_r * -np.exp(nu) * r": "by_r * -r"}},
+        {"ps7-train-test": 1.5},
     ),
     "climbs": (
         {"ps7-train": {"nu = nu - ": "nu = nu + ", "theta = theta - ": "theta = theta + "}},
@@ -469,6 +481,42 @@ def train(x, y, nu, theta, rates, steps):
     return np.stack([nu - 0.01 * n, theta - 0.01 * n], axis=1), np.full(steps + 1, np.mean(off**2) / 2)
 """},
         {"ps7-memory-test": 4.5, "ps7-train-test": 0.5},
+    ),
+    "a signal for the first step alone, and no gradient": (
+        {"ps7-memory-back": """
+def memory_back(r, theta, x, h, do):
+    delta = np.zeros((*do.shape, 2))
+    delta[0, :, 1] = theta * do[-1]
+    return {"delta": delta, "theta": 0.0, "by_turn": 0.0, "by_scale": 0.0}
+"""},
+        {"ps7-memory-test": 2, "ps7-train-test": 0.5},
+    ),
+    "an error that the inputs don't see, and only biases from it": (
+        {"ps7-step-back": """
+def step_back(P, gates, x_t, gap, h_before, dh):
+    K = h_before[:, :1] * dh[:, 1:2] * dh
+    K = K - x_t @ np.linalg.lstsq(x_t, K, rcond=None)[0]
+    delta = np.hstack([K, K, K])
+    return {"delta": delta, "carry": 0 * K, "by_r": 0 * K, "by_z": 0 * K, "by_n": 0 * K,
+            "W_hx": 0 * P["W_hx"], "W_hh": 0 * P["W_hh"], "b_h": delta.sum(axis=0)}
+"""},
+        {"ps7-step-back-test": 0},
+    ),
+    "nothing arrives but at one far lag, and all is kept": (
+        {"ps7-predicted": """
+def predicted(lags, T_min, T_max):
+    arrives = 0.3 * T_min / T_max * (np.asarray(lags) == 49)
+    return np.ones(len(lags)), arrives
+"""},
+        {"ps7-start-test": 2},
+    ),
+    "the loss with another radius, and a path that goes the same way whatever it is given": (
+        {"ps7-train": """
+def train(x, y, nu, theta, rates, steps):
+    n, off = np.arange(steps + 1), memory(np.exp(-nu), theta, x)[1:, :, 0] - y
+    return np.stack([nu - 0.01 * n, theta - 0.01 * n], axis=1), np.full(steps + 1, np.mean(off**2) / 2)
+"""},
+        {"ps7-train-test": 0},
     ),
     "a straight path along means of the data": (
         {"ps7-train": """
