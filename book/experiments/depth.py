@@ -112,19 +112,19 @@ def cross_entropy(o, y):
     return loss, p / y.shape[1]
 
 
-def run(depth, block, norm, part, rate):
+def run(depth, block, norm, part, rate, settings=SETTINGS):
     """Train a net for each seed.
 
     cost    the training loss in the last tenth of the run, None if the run ended in NaN
     error   share of the test digits for which the net is wrong; of fresh seeds
     losses  the training loss, means over tenths of the run; of fresh seeds
     """
-    (x, y), n, steps = digits(), SETTINGS["train"], SETTINGS["steps"]
+    (x, y), n, steps = digits(), settings["train"], settings["steps"]
     x = (x - 0.5).astype(np.float32)
-    numbers = seeds(part, SETTINGS)
+    numbers = seeds(part, settings)
     rngs = [np.random.default_rng(seed) for seed in numbers]
     nets = Abreast([net(depth, block, norm, rng) for rng in rngs], block, norm)
-    streams = [minibatches(x[:n], y[:n], SETTINGS["batch"], rng=rng) for rng in rngs]
+    streams = [minibatches(x[:n], y[:n], settings["batch"], rng=rng) for rng in rngs]
     velocity = [{name: np.zeros_like(value) for name, value in p.items()} for p in nets.layers]
     losses = np.empty((steps, len(numbers)))
     with np.errstate(over="ignore", invalid="ignore", under="ignore", divide="ignore"):
@@ -135,12 +135,12 @@ def run(depth, block, norm, part, rate):
             nets.backward(do)
             for p, v, g in zip(nets.layers, velocity, nets.gradients):
                 for name in p:
-                    v[name] *= SETTINGS["momentum"]
+                    v[name] *= settings["momentum"]
                     v[name] += g[name]
                     p[name] -= np.float32(rate) * v[name]
         wrong = np.array([(o.argmax(axis=1) != y[n:]).mean() if np.isfinite(o).all() else 1.0
                           for o in nets.forward(np.stack([x[n:]] * len(numbers)))])
-    tenths = losses.reshape(SETTINGS["losses"], -1, len(numbers)).mean(axis=1)
+    tenths = losses.reshape(settings["losses"], -1, len(numbers)).mean(axis=1)
     return {"runs": [{"seed": seed, "solved": False, "cost": rounded(course[-1])}
                      | ({"error": rounded(share), "losses": [rounded(loss, 3) for loss in course]} if part == "fresh" else {})
                      for seed, course, share in zip(numbers, tenths.T, wrong)]}
