@@ -157,12 +157,15 @@ def _parents(places: list[str]) -> list[str]:
 
 @functools.cache
 def _hidden() -> list[str]:
-    """What would answer the questions, where it lies among Python's packages."""
+    """What would answer the questions, wherever it lies among the packages of this Python and of others that can be seen."""
     found = [spec for package in ANSWERING if (spec := importlib.util.find_spec(package))]
-    folders = [Path(folder).resolve() for spec in found for folder in spec.submodule_search_locations or []]
+    folders = {Path(folder).resolve() for spec in found for folder in spec.submodule_search_locations or []}
+    for path in map(Path, _seen()):
+        for packages in [path, *path.glob("*/site-packages"), *path.glob("*/dist-packages")]:
+            folders |= {(packages / package).resolve() for package in ANSWERING if (packages / package).is_dir()}
     hidden = []
     for path in _seen():
-        for folder in folders:
+        for folder in sorted(folders):
             if not os.path.islink(path) and folder.is_relative_to(real := Path(path).resolve()):
                 hidden.append(str(Path(path) / folder.relative_to(real)))
     return hidden

@@ -101,18 +101,32 @@ class Printed(io.StringIO):
         """Stays open, whatever the code does."""
 
 
-class Withheld(types.ModuleType):
-    """Stands for a module, a class or a function that would answer the questions. It can be imported, and not called."""
+class Withheld(type):
+    """Stands for a class or a function that would answer the questions: it can be named and derived from, and not called."""
+
+    def __getattr__(cls, name):
+        return _withheld(cls, name)
+
+    def __call__(cls, *args, **kwargs):
+        name = cls.__mro__[-2].__name__  # of a class that a student derives from it, the name of the class it is derived from
+        if name.partition(".")[0] == "gradients":
+            raise ImportError(f"{name} has the solutions; here the code must be your own")
+        raise ImportError(f"{name} is not there when your work is graded; use NumPy alone: the derivatives must be your own")
+
+
+class WithheldModule(types.ModuleType):
+    """Stands for a module that would answer the questions: whatever is in it is `Withheld`."""
+
+    __version__ = "0"
 
     def __getattr__(self, name):
-        if name.startswith("__"):
-            raise AttributeError(f"{self.__name__} has no {name}")
-        return Withheld(f"{self.__name__}.{name}")
+        return _withheld(self, name)
 
-    def __call__(self, *args, **kwargs):
-        if self.__name__.partition(".")[0] == "gradients":
-            raise ImportError(f"{self.__name__} has the solutions; here the code must be your own")
-        raise ImportError(f"{self.__name__} is not there when your work is graded; use NumPy alone: the derivatives must be your own")
+
+def _withheld(parent, name: str) -> Withheld:
+    if name.startswith("__"):
+        raise AttributeError(f"{parent.__name__} has no {name}")
+    return Withheld(f"{parent.__name__}.{name}", (), {})
 
 
 class Withholding:
@@ -124,7 +138,7 @@ class Withholding:
 
     @staticmethod
     def create_module(spec):
-        return Withheld(spec.name)
+        return WithheldModule(spec.name)
 
     @staticmethod
     def exec_module(module):

@@ -564,10 +564,14 @@ def test_whatever_a_function_does_the_others_answer(hasty, body, words):
 
 def test_what_would_answer_costs_nothing_where_it_is_not_called(hasty):
     hasty.run("import torch, sympy\nimport torch.nn.functional as F\nfrom jax import grad\nfrom gradients import rnn\nimport numpy as np\n"
-              "def f(x):\n    return np.tanh(x)\ndef g(x):\n    return grad(f)(x)", "<cell>")
-    assert hasty.space["f"](0.0) == 0
-    with pytest.raises(StudentError, match="jax.grad is not there"):
-        hasty.space["g"](0.0)
+              "from scipy.special import softmax\nprint(torch.__version__)\n"
+              "class Net(torch.nn.Module):\n    size: torch.Tensor | None = None\n"
+              "def f(x):\n    return softmax(np.zeros(2)) if not isinstance(x, torch.Tensor) else x\n"
+              "def g(x):\n    return grad(f)(x)\ndef h(x):\n    return Net()\ndef k(x):\n    return torch.Tensor", "<cell>")
+    assert (hasty.space["f"](0.0) == 0.5).all()
+    for name, words in {"g": "jax.grad is not there", "h": "torch.nn.Module is not there", "k": "can't be graded"}.items():
+        with pytest.raises(StudentError, match=words):
+            hasty.space[name](0.0)
 
 
 def test_a_cell_that_does_not_run_a_second_time_is_left_out(tmp_path):

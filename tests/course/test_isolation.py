@@ -403,9 +403,22 @@ def test_nothing_is_left_for_the_next_one(sandbox):
 @pytest.mark.parametrize("package", ["gradients", "torch", "jax"])
 def test_what_would_answer_among_pythons_packages_is_hidden(package, monkeypatch):
     places = {package: str(Path(sys.prefix).resolve() / "lib" / package)}
+    monkeypatch.setattr(isolation, "_seen", lambda: [str(Path(sys.prefix) / "lib")])
+    monkeypatch.setattr(Path, "glob", lambda self, pattern: iter(()))
     monkeypatch.setattr(isolation.importlib.util, "find_spec", lambda name: places.get(name) and SimpleNamespace(submodule_search_locations=[places[name]]))
     isolation._hidden.cache_clear()
     assert isolation._hidden() == [str(Path(sys.prefix) / "lib" / package)]
+    isolation._hidden.cache_clear()
+
+
+def test_what_would_answer_is_hidden_among_the_packages_of_every_python(monkeypatch, tmp_path):
+    for folder in ("lib/python3/dist-packages/sympy", "lib/python3.9/site-packages/jax", "more/site-packages/torch", "lib/python3/dist-packages/numpy"):
+        (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.setattr(isolation, "_seen", lambda: [str(tmp_path / "lib"), str(tmp_path / "more/site-packages")])
+    monkeypatch.setattr(isolation.importlib.util, "find_spec", lambda name: None)
+    isolation._hidden.cache_clear()
+    assert sorted(isolation._hidden()) == [str(tmp_path / folder) for folder in (
+        "lib/python3.9/site-packages/jax", "lib/python3/dist-packages/sympy", "more/site-packages/torch")]
     isolation._hidden.cache_clear()
 
 
