@@ -820,6 +820,8 @@ def put(file: File, course: Path, given: Given, memory: dict) -> None:
         if not large:
             look_into(old, given)
         same = digests.get(student, old.digest.hex()) == old.digest.hex()  # else it is another one's
+        if not same and stamped and stamped.isoformat() == moments.get(student):  # placed by hand; the time is that of the one before it
+            stamped, has_stamp = None, False
         from_archive = same and student in digests and student not in by_hand
         if old.digest == file.digest:
             if done and done["digest"] == digest:  # before this command was ended

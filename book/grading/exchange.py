@@ -273,7 +273,7 @@ class Collect(ExchangeCollect):
         if self.before_duedate and time != before and not (before and time < before and (not self.duedate or before <= self.duedate)):
             return True
         replaced = newest_replaced(assignment, student, self.memory)
-        known = replaced and time <= replaced.astimezone(timezone.utc).replace(tzinfo=None)
+        known = guess and replaced and time <= replaced.astimezone(timezone.utc).replace(tzinfo=None)
         if self.update and not known and (before is None or time > before):
             return True
         if self.update and not known and guess:

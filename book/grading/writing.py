@@ -12,5 +12,6 @@ from pathlib import Path
 def whole(path: Path, new: Path | None = None) -> Iterator[Path]:
     """Where to write what shall be at `path`, beside it or at `new`: at the end of the block it takes its place."""
     new = new or path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)  # of a run that was ended, and perhaps not to be written to
     yield new
     os.replace(new, path)

@@ -1826,6 +1826,30 @@ def test_where_nothing_tells_that_it_is_newer_what_takes_a_place_is_marked(run, 
     assert status == (not PAIRS[pair]) and ("nothing tells that it is newer" in said) == (not PAIRS[pair]), said
 
 
+def test_a_time_that_lies_beside_another_notebook_is_not_its_time(run, course, tmp_path):
+    def hand_in(words, day):
+        files = {"Ann_101_assignsubmission_file/ps1.ipynb": worked(words), "Bob_102_assignsubmission_file/ps1.ipynb": worked("Bob")}
+        times = {name: (2026, 11, day if "Ann" in name else 19, 12, 0, 0) for name in files}
+        return run(made_on(pack(tmp_path / f"{day}.zip", files, times), 28))
+    hand_in("first", 20)
+    placed = course / "submitted/Ann/ps1/ps1.ipynb"
+    assert placed.with_name("timestamp.txt").exists()
+    placed.write_text(worked("by hand"))
+    made_on(placed, 24)
+    status, rows = hand_in("second", 22)
+    assert status == 1 and collected(course)["Ann"] == "by hand" and "older than what was collected" in "".join(rows.values())
+    status, rows = hand_in("third", 26)
+    assert collected(course)["Ann"] == "third"
+
+
+def test_what_an_ended_run_left_is_not_written_into(run, course, tmp_path):
+    """It could be read-only, or as here be another file as well."""
+    (tmp_path / "other").write_text("other")
+    (course / "collected.new").hardlink_to(tmp_path / "other")
+    run(pack(tmp_path / "1.zip", {"Ann_101_assignsubmission_file/ps1.ipynb": worked("first")}))
+    assert collected(course) == {"Ann": "first"} and (tmp_path / "other").read_text() == "other"
+
+
 def test_the_number_of_students_is_that_of_those_who_have_one(run, course, tmp_path, capsys):
     archive = pack(tmp_path / "1.zip", {"Ann_101_assignsubmission_file/ps1.ipynb": worked("first")})
     run(made_on(archive, 20))

@@ -372,6 +372,17 @@ def test_a_notebook_that_lies_there_without_a_time_has_that_of_its_file(hub_exch
     assert hub_exchange.collected() == {"ann": "older"} and kept_of(hub_exchange, "ann") == [("by hand", False)]
 
 
+def test_late_work_that_gave_way_to_the_deadline_comes_back(hub_exchange):
+    now = datetime.now(timezone.utc)
+    with Gradebook(f"sqlite:///{hub_exchange.course}/gradebook.db") as gradebook:
+        gradebook.update_or_create_assignment("ps1", duedate=(now - timedelta(minutes=6)).replace(tzinfo=None))
+    for minutes, text in {9: "in time", 3: "late"}.items():
+        hub_exchange.hand_in("ann", text, time=now - timedelta(minutes=minutes))
+    for how, text in ({"update": True}, "late"), ({"before_duedate": True}, "in time"), ({"update": True}, "late"):
+        hub_exchange.collect(**how)
+        assert hub_exchange.collected() == {"ann": text}
+
+
 @pytest.mark.parametrize("due, stays", [(-4, True), (-6, False), (None, True)])
 def test_before_the_deadline_the_newest_counts_however_it_came(hub_exchange, hub_course, due, stays):
     now = datetime.now(timezone.utc)
