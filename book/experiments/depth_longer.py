@@ -15,8 +15,8 @@ ARMS = [dict(norm=norm) for norm in depth.NORMS]
 
 
 def grid(arm):
-    """The k of the first rates: 0.001 to 0.027."""
-    return range(4)
+    """The k of the first rates: 0.00011 to 0.027."""
+    return range(-2, 4)
 
 
 def run(norm, part, rate):
