@@ -2,7 +2,7 @@
 
     python book/experiments/depth_longer.py
 
-writes book/data/depth_longer.jsonl, or finishes it. About ten minutes on one core. All else is as in depth.py; every arm
+writes book/data/depth_longer.jsonl, or finishes it. A quarter of an hour on one core. All else is as in depth.py; every arm
 gets its own rate once more, since a longer run may want another one.
 """
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import activations
 import depth
+import depth_longer
 import digits
 import long_range
 import numpy as np
@@ -146,7 +147,7 @@ def test_what_is_no_result_file_is_refused(tmp_path, text):
 
 # The committed results --------------------------------------------------------
 
-EXPERIMENTS = [activations, depth, recurrent, digits, long_range]
+EXPERIMENTS = [activations, depth, depth_longer, recurrent, digits, long_range]
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda module: module.__name__)

@@ -2,6 +2,7 @@
 
 import activations
 import depth
+import depth_longer
 import digits
 import numpy as np
 import pytest
@@ -47,6 +48,15 @@ def test_a_slice_of_activations(case, monkeypatch):
 def test_a_slice_of_depth(block, norm, monkeypatch):
     for want, got in again(depth, monkeypatch, depth=10, block=block, norm=norm, part="tuning", rate=0.001):
         assert got["cost"] == pytest.approx(want["cost"], rel=0.05)
+
+
+@pytest.mark.parametrize("norm", depth.NORMS)
+def test_the_beginning_of_a_longer_run(norm):
+    """Its first tenth; what follows is too long for a test, and rounding can change it."""
+    row, = [row for row in read(depth_longer.PATH)[1] if row["part"] == "fresh" and row["norm"] == norm]
+    settings = depth_longer.SETTINGS | {"steps": 300, "losses": 1, "fresh": 1}
+    got, = depth.run(50, "plain", norm, "fresh", row["rate"], settings)["runs"]
+    assert got["losses"][0] == pytest.approx(row["runs"][0]["losses"][0], rel=0.01)
 
 
 @pytest.mark.parametrize("norm", depth.NORMS)
