@@ -155,6 +155,18 @@ WRONG = {
         {"ps1-depth": {'delta.sum(axis=0)': 'delta.sum()'}},
         {"ps1-depth-test": 5},
     ),
+    "the mean of db over all": (
+        {"ps1-depth": {'delta.sum(axis=0)': 'delta.mean()'}},
+        {"ps1-depth-test": 5},
+    ),
+    "the sum of the signals on the way back, without weights": (
+        {"ps1-depth": {"delta @ W[l]": "delta.sum(axis=1, keepdims=True)"}},
+        {"ps1-depth-test": 4.5},
+    ),
+    "the sum of the signals on the way back, without weights, and sums db over all": (
+        {"ps1-depth": {"delta @ W[l]": "delta.sum(axis=1, keepdims=True)", 'delta.sum(axis=0)': 'delta.sum()'}},
+        {"ps1-depth-test": 3.5},
+    ),
     "sums db over the units, and W not transposed": (
         {"ps1-depth": {'delta.sum(axis=0)': 'delta.sum(axis=1)', "delta @ W[l]": "delta @ W[l].T"}},
         {"ps1-depth-test": 3.5},

@@ -166,6 +166,19 @@ def by_stays(F, G, E, O, g, stays):
         {"ps5-arrows-test": 4.5},
     ),
     # One mistake, on which much rests.
+    "counts from 0, with the error of the step before, and at the first step that of the last": (
+        {"ps5-detours": {"range(T, 0, -1)": "range(T - 1, -1, -1)"} | {f"{name}[t - 1]": f"{name}[t]" for name in "EFOG"}},
+        {"ps5-paths-test": 4.5},
+    ),
+    "exchanges G and O": (
+        {"ps5-detours": {"M @ O[t - 1]": "M @ G[t - 1]", "on_highway[:-1] @ G": "on_highway[:-1] @ O"},
+         "ps5-stays": {"M @ O[t - 1]": "M @ G[t - 1]", "on_highway @ G": "on_highway @ O"}},
+        {"ps5-paths-test": 4},
+    ),
+    "exchanges G and O in the paths by stays alone": (
+        {"ps5-stays": {"M @ O[t - 1]": "M @ G[t - 1]", "on_highway @ G": "on_highway @ O"}},
+        {"ps5-paths-test": 4.5},
+    ),
     "forgets O in the paths by detours": (
         {"ps5-detours": {'M @ O[t - 1]': '0 * M'}},
         {"ps5-paths-test": 4.5},

@@ -218,6 +218,19 @@ WRONG = {
         {"ps6-leaks": {"np.sum(dh * (by": "np.mean(dh * (by"}},
         {"ps6-leaks-test": 5.5},
     ),
+    "the gradient of the leak without the error": (
+        {"ps6-leaks": {"np.sum(dh * (by_leak + by_scale))": "np.sum(by_leak + by_scale)"}},
+        {"ps6-leaks-test": 4.5},
+    ),
+    "the gradient of the leak without the error, and without the scale's derivative": (
+        {"ps6-leaks": {"np.sum(dh * (by_leak + by_scale))": "np.sum(by_leak)"}},
+        {"ps6-leaks-test": 3.5},
+    ),
+    "the leak on either side, whose derivative is z": (
+        {"ps6-leaks": {"s * (np.maximum(z[l], 0) + k[l] * np.minimum(z[l], 0))": "k[l] * z[l]", "dh * s * np.where(z[l] > 0, 1, k[l])": "dh * k[l]",
+                       "np.sum(dh * (by_leak + by_scale))": "np.sum(dh * z[l])"}},
+        {"ps6-leaks-test": 3},
+    ),
     # Question 2.
     "forgets the half in E[h^2], everywhere": (
         {"ps6-variances": {"else (1 + k[l - 1] ** 2) / 2": "else 1 + k[l - 1] ** 2", "m[l] = (1 + k[l] ** 2) / 2": "m[l] = (1 + k[l] ** 2)",
@@ -365,6 +378,14 @@ WRONG = {
     "the first block first": (
         {"ps6-norm-back": {"range(n - 1, -1, -1)": "range(n)"}},
         {"ps6-norm-back-test": 4.5},
+    ),
+    "forgets the first block": (
+        {"ps6-norm-back": {"range(n - 1, -1, -1)": "range(n - 1, 0, -1)"}},
+        {"ps6-norm-back-test": 4},
+    ),
+    "forgets the first block, and the weights of all": (
+        {"ps6-norm-back": {"range(n - 1, -1, -1)": "range(n - 1, 0, -1)", "part @ W[l]": "part"}},
+        {"ps6-norm-back-test": 3.5},
     ),
     "does not sort": (
         {"ps6-norm-back": {"parts[1:] += np": "parts[:-1] += np"}},
