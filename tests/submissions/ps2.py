@@ -150,7 +150,7 @@ def error_signals(parameters, h, do):
             "max(t - tau, 0)": "max(len(do) - 1 - tau, 0)",
             "delta[t] += part": "delta[t] += part * (t >= len(do) - 1 - tau)",
         }},
-        {"ps2-truncated-test": 2},
+        {"ps2-truncated-test": 1},
     ),
     "only the forward pass": (
         {"ps2-signals": None, "ps2-collect": None, "ps2-truncated": None},
@@ -275,6 +275,73 @@ def truncated(p, h, do, tau):
     return np.stack([(do @ p["W_qh"])[k:k + tau + 1].sum(axis=0) for k in range(len(do))])
 '''},
         {"ps2-signals-test": 1, "ps2-truncated-test": 1.5},
+    ),
+    "one signal, cut into chunks from the end": (
+        {"ps2-truncated": '''
+def truncated(p, h, do, tau):
+    delta, later, T, slope = np.zeros(h[1:].shape), 0, len(do), (1 - np.abs(h[1:])) ** 2
+    for t in range(T - 1, -1, -1):
+        later = later if (T - 1 - t) % (tau + 1) else 0
+        delta[t] = (do[t] @ p["W_qh"] + later) * slope[t]
+        later = delta[t] @ p["W_hh"]
+    return delta
+'''},
+        {"ps2-truncated-test": 1.5},
+    ),
+    "one signal, carried no further than tau steps from the end": (
+        {"ps2-truncated": '''
+def truncated(p, h, do, tau):
+    delta, later, T, slope = np.zeros(h[1:].shape), 0, len(do), (1 - np.abs(h[1:])) ** 2
+    for t in range(T - 1, -1, -1):
+        later = later if t >= T - 1 - tau else 0
+        delta[t] = (do[t] @ p["W_qh"] + later) * slope[t]
+        later = delta[t] @ p["W_hh"]
+    return delta
+'''},
+        {"ps2-truncated-test": 1.5},
+    ),
+    "the last loss alone, but for tau = 0": (
+        {"ps2-truncated": '''
+def truncated(p, h, do, tau):
+    slope = (1 - np.abs(h[1:])) ** 2
+    part = do @ p["W_qh"] * slope
+    if tau == 0:
+        return part
+    delta, part = np.zeros(slope.shape), part[-1]
+    delta[-1] = part
+    for k in range(len(do) - 2, max(len(do) - 1 - tau, 0) - 1, -1):
+        delta[k] = part = part @ p["W_hh"] * slope[k]
+    return delta
+'''},
+        {"ps2-truncated-test": 1.5},
+    ),
+    "sums, times a number that one weight gives": (
+        {"ps2-signals": '''
+def error_signals(p, h, do):
+    return np.cumsum((do @ p["W_qh"])[::-1], axis=0)[::-1] * (1 + p["W_hh"][0, 0] ** 2)
+''', "ps2-truncated": '''
+def truncated(p, h, do, tau):
+    return np.stack([(do @ p["W_qh"])[k:k + tau + 1].sum(axis=0) for k in range(len(do))]) * (1 + p["W_hh"][0, 0] ** 2)
+'''},
+        {"ps2-signals-test": 1, "ps2-truncated-test": 1},
+    ),
+    "sums, times a number that all states give": (
+        {"ps2-signals": '''
+def error_signals(p, h, do):
+    return np.cumsum((do @ p["W_qh"])[::-1], axis=0)[::-1] * (1 + h.mean())
+''', "ps2-truncated": '''
+def truncated(p, h, do, tau):
+    return np.stack([(do @ p["W_qh"])[k:k + tau + 1].sum(axis=0) for k in range(len(do))]) * (1 + h.mean())
+'''},
+        {"ps2-signals-test": 1, "ps2-truncated-test": 1.5},
+    ),
+    "the loss's own step left out": (
+        {"ps2-truncated": {"        delta[t] += part\n": ""}},
+        {"ps2-truncated-test": 3.5},
+    ),
+    "the loss's own step left out, and overwrites the sum": (
+        {"ps2-truncated": {"        delta[t] += part\n": "", "            delta[k] += part": "            delta[k] = part"}},
+        {"ps2-truncated-test": 0},
     ),
     # One mistake, on which much rests.
     "weights not summed over the batch": (

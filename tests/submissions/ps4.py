@@ -281,6 +281,15 @@ WRONG = {
         {"ps4-train": {'return path, norms': 'return path[:-1], norms'}},
         {"ps4-train-test": 4.5},
     ),
+    "overwrites the sum over the parts": (
+        {"ps4-clip": {"g[name] = sum(B * part[name] for B, part in zip(sizes, parts)) / sum(sizes)":
+                      "for B, part in zip(sizes, parts):\n            g[name] = B * part[name] / sum(sizes)"}},
+        {"ps4-clip-test": 3},
+    ),
+    "the last part alone, as it is": (
+        {"ps4-clip": {"sum(B * part[name] for B, part in zip(sizes, parts)) / sum(sizes)": "parts[-1][name]"}},
+        {"ps4-clip-test": 1.5},
+    ),
 }
 
 
